@@ -1,0 +1,1 @@
+"""Bytes to scans: framing, wire protocol, serial link and virtual instruments."""

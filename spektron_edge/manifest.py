@@ -1,0 +1,152 @@
+"""What a model bundle says of itself: the schema of `manifest.json`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import PurePosixPath
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+Precision = Literal["int8", "fp32", "fp16"]
+
+
+def _plain_name(name: str) -> str:
+    if name != PurePosixPath(name).name or name.startswith("."):
+        raise ValueError(f"member name {name!r} must be a plain file name")
+    return name
+
+
+MemberName = Annotated[str, AfterValidator(_plain_name)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Grid(_Strict):
+    """The model's axis: `points` equidistant wavelengths, `start_nm` + i * `step_nm`."""
+
+    start_nm: float = Field(gt=0)
+    step_nm: float = Field(gt=0)
+    points: int = Field(ge=8, le=65536)
+
+    def axis(self) -> NDArray[np.float64]:
+        """(points,) wavelengths in nm."""
+        return self.start_nm + self.step_nm * np.arange(self.points, dtype=np.float64)
+
+
+class Property(_Strict):
+    """One predicted quantity: the column of the graph's `y` that holds it, its unit and range."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    unit: str
+    column: int = Field(ge=0)
+    calibrated_min: float
+    calibrated_max: float
+
+
+class Graph(_Strict):
+    """One ONNX file, (x, theta) -> y, z_chem, z_inst, and how far it may be from golden."""
+
+    file: MemberName
+    precision: Precision
+    y_tolerance: float = Field(gt=0, description="absolute, in the properties' units")
+    z_tolerance: float = Field(gt=0, description="absolute, latent units")
+
+
+class Figures(_Strict):
+    """Figures of merit of one property on the held-out set, in the property's unit."""
+
+    rmsep: float
+    r2: float
+    bias: float
+    sep: float
+    rpd: float
+
+
+class Evaluation(_Strict):
+    """Held-out performance as measured at export, by precision and property."""
+
+    data: str
+    samples: int
+    figures: dict[Precision, dict[str, Figures]]
+
+
+class Product(_Strict):
+    """One calibrated product: its grid, graphs, properties and what it was measured to be worth."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_-]*$")
+    grid: Grid
+    quantity: Literal["absorbance"] = "absorbance"
+    properties: tuple[Property, ...] = Field(min_length=1)
+    graphs: tuple[Graph, ...] = Field(min_length=1)
+    theta: MemberName
+    source: MemberName
+    golden: MemberName
+    evaluation: Evaluation
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Product:
+        if len({p.name for p in self.properties}) != len(self.properties):
+            raise ValueError("two properties share a name")
+        if len({g.precision for g in self.graphs}) != len(self.graphs):
+            raise ValueError("two graphs share a precision")
+        return self
+
+    def graph(self, precision: Precision) -> Graph:
+        """The graph of that precision. Raises KeyError naming those that exist."""
+        for graph in self.graphs:
+            if graph.precision == precision:
+                return graph
+        have = ", ".join(g.precision for g in self.graphs)
+        raise KeyError(f"product {self.name!r} has no {precision} graph (it has {have})")
+
+
+class Provenance(_Strict):
+    """Where the model came from."""
+
+    created: datetime
+    git_commit: str
+    seed: int
+    data: dict[str, str] = Field(description="data set name -> SHA-256 of what was read")
+    versions: dict[str, str]
+    licences: dict[str, str]
+
+
+class Manifest(_Strict):
+    """`manifest.json`. Every other member of the zip is listed in `files` with its SHA-256."""
+
+    format: Literal[1] = 1
+    name: str = Field(pattern=r"^[a-z][a-z0-9_-]*$")
+    version: int = Field(ge=1, description="monotonic; a newer bundle has a larger number")
+    opset: int
+    ir_version: int
+    products: tuple[Product, ...] = Field(min_length=1)
+    files: dict[MemberName, Sha256]
+    provenance: Provenance
+
+    @model_validator(mode="after")
+    def _members_listed(self) -> Manifest:
+        for product in self.products:
+            wanted = [product.theta, product.source, product.golden]
+            wanted += [graph.file for graph in product.graphs]
+            for name in wanted:
+                if name not in self.files:
+                    raise ValueError(f"product {product.name!r} names {name!r}, not in `files`")
+        if len({p.name for p in self.products}) != len(self.products):
+            raise ValueError("two products share a name")
+        return self
+
+    def product(self, name: str | None) -> Product:
+        """The product of that name, or the only one. Raises KeyError naming those that exist."""
+        if name is None and len(self.products) == 1:
+            return self.products[0]
+        for product in self.products:
+            if product.name == name:
+                return product
+        have = ", ".join(p.name for p in self.products)
+        raise KeyError(f"choose a product: the bundle holds {have}, not {name!r}")
