@@ -1,0 +1,103 @@
+"""From counts to absorbance: dark, white reference, and the checks a scan must pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware_bridge.protocol import LampState
+
+from .clock import Stamp, age_s
+from .faults import Fault, Faults
+from .scan import Scan
+from .spectrum import Spectrum
+
+
+@dataclass(frozen=True)
+class References:
+    """Dark and white reference of one instrument at one integration time.
+
+    dark, white: (P,) counts. Taken since the same power-on (`boot_id`): a lamp that was off in
+    between is another lamp.
+    """
+
+    dark: NDArray[np.float64]
+    white: NDArray[np.float64]
+    dark_taken: Stamp
+    white_taken: Stamp
+    serial: str
+    boot_id: int
+    integration_us: int
+
+
+@dataclass(frozen=True)
+class Ages:
+    """Largest ages in seconds at which dark and white reference still count."""
+
+    dark_s: float
+    white_s: float
+
+
+def check_references(references: References | None, ages: Ages, now: Stamp) -> References:
+    """The references, if they may be used now.
+
+    Raises Fault(NO_DARK) where there are none, and Fault(REFERENCE_EXPIRED) for too old ones or
+    ones from before a reboot, whose age nobody knows.
+    """
+    if references is None:
+        raise Fault(Faults.NO_DARK, "no dark and white reference have been measured")
+    for name, taken, limit in (
+        ("dark", references.dark_taken, ages.dark_s),
+        ("white reference", references.white_taken, ages.white_s),
+    ):
+        age = age_s(taken, now)
+        if age is None:
+            raise Fault(Faults.REFERENCE_EXPIRED, f"the {name} is from before a restart")
+        if age > limit:
+            raise Fault(Faults.REFERENCE_EXPIRED, f"the {name} is {age:.0f} s old, limit {limit:g}")
+    return references
+
+
+def check_scan(scan: Scan) -> None:
+    """Raise Fault(SATURATED) or Fault(LAMP_NOT_WARM) for a scan that cannot be evaluated."""
+    if scan.saturated:
+        raise Fault(Faults.SATURATED, f"{scan.saturated} channels of scan {scan.number} saturated")
+    if scan.lamp is not LampState.STABLE:
+        state = scan.lamp.name.lower()
+        raise Fault(Faults.LAMP_NOT_WARM, f"the lamp was {state} during scan {scan.number}")
+
+
+def absorbance(scan: Scan, references: References) -> Spectrum:
+    """A = -log10((S - D) / (W - D)) on the instrument's own axis.
+
+    Raises Fault(NOT_FINITE) when a channel of sample or reference has no light above dark, and
+    Fault(NO_REFERENCE) when the references belong to another instrument, integration time or
+    power-on.
+    """
+    mine = (scan.serial, scan.boot_id, scan.integration_us, scan.counts.size)
+    theirs = (
+        references.serial,
+        references.boot_id,
+        references.integration_us,
+        references.dark.size,
+    )
+    if mine != theirs:
+        raise Fault(
+            Faults.NO_REFERENCE,
+            f"scan {scan.number} and the references differ in instrument, power-on, integration "
+            f"time or channels: {mine} against {theirs}",
+        )
+    light = scan.counts - references.dark
+    full = references.white - references.dark
+    usable = (light > 0) & (full > 0) & np.isfinite(light) & np.isfinite(full)
+    if not np.all(usable):
+        where = scan.axis_nm[int(np.argmin(usable))]
+        count = int(np.count_nonzero(~usable))
+        raise Fault(
+            Faults.NOT_FINITE,
+            f"{count} channels of scan {scan.number} have no light above dark, "
+            f"first at {where:.1f} nm",
+        )
+    return Spectrum(-np.log10(light / full), scan.axis_nm)

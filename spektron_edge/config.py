@@ -1,0 +1,206 @@
+"""The configuration file: TOML, checked by pydantic before anything starts."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from .faults import Fault, Faults
+from .manifest import Precision
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+TopicPart = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=64)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Serial(_Section):
+    """The line to the instrument."""
+
+    url: str = Field(description="a device path or any pyserial URL")
+    baud: int = Field(921600, ge=300, le=4_000_000)
+    silence_s: float = Field(5.0, gt=0, description="no scan for so long: ask the instrument again")
+
+
+class Acquisition(_Section):
+    """How scans are taken and how long references last."""
+
+    integration_us: int = Field(1000, ge=1)
+    averages: int = Field(1, ge=1, le=65535)
+    reference_averages: int = Field(64, ge=1, le=65535)
+    dark_max_age_s: float = Field(3600.0, gt=0)
+    white_max_age_s: float = Field(3600.0, gt=0)
+    automatic_references: bool = Field(
+        True, description="let the instrument close its shutter and move its own white reference"
+    )
+    queue_scans: int = Field(64, ge=1, description="scans that may wait; more are dropped, counted")
+
+
+def _broker_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
+        raise ValueError("must look like mqtt://host:1883 or mqtts://host:8883")
+    if parts.username or parts.password:
+        raise ValueError("credentials belong into `username` and `password_file`, not into the URL")
+    return url
+
+
+class Mqtt(_Section):
+    """The broker."""
+
+    url: Annotated[str, AfterValidator(_broker_url)]
+    protocol: Literal["5", "3.1.1"] = Field(
+        "5", description="3.1.1 acknowledges even what the broker's access list refuses"
+    )
+    client_id: str | None = Field(
+        None, description="unique per broker; made from the names if absent"
+    )
+    username: str | None = None
+    password_file: Path | None = None
+    ca_file: Path | None = Field(
+        None, description="mqtts: certificate authority; else the system's"
+    )
+    keepalive_s: int = Field(30, ge=5, le=3600)
+    in_flight: int = Field(20, ge=1, le=1000)
+
+    @property
+    def host(self) -> str:
+        """Host name of the URL."""
+        return str(urlsplit(self.url).hostname)
+
+    @property
+    def tls(self) -> bool:
+        """Whether the URL asks for TLS."""
+        return urlsplit(self.url).scheme == "mqtts"
+
+    @property
+    def port(self) -> int:
+        """Port of the URL, or the scheme's own."""
+        return urlsplit(self.url).port or (8883 if self.tls else 1883)
+
+
+class OutboxLimits(_Section):
+    """How much is kept on disk."""
+
+    max_mb: float = Field(256.0, gt=0)
+    keep_sent_mb: float = Field(32.0, ge=0, description="acknowledged records kept for a replay")
+
+
+class Operator(_Section):
+    """Someone who may send commands, proven by a shared key."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
+    key_file: Path
+    may: tuple[Literal["health", "reload"], ...]
+
+
+class Commands(_Section):
+    """Who may do what over MQTT. Without operators, no command is accepted."""
+
+    operators: tuple[Operator, ...] = ()
+
+
+class Log(_Section):
+    """Log lines."""
+
+    format: Literal["text", "json"] = "text"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Config(_Section):
+    """The whole file."""
+
+    site: TopicPart
+    instrument: TopicPart
+    state_dir: Path
+    bundle: Path | None = Field(None, description="absent: the corn bundle of the package")
+    product: str | None = Field(None, description="needed when the bundle holds several")
+    precision: Precision = "int8"
+    serial: Serial
+    mqtt: Mqtt
+    acquisition: Acquisition = Acquisition()
+    outbox: OutboxLimits = OutboxLimits()
+    commands: Commands = Commands()
+    log: Log = Log()
+
+    @property
+    def bundle_path(self) -> Path:
+        """The bundle to load."""
+        return self.bundle or shipped_bundle()
+
+
+def shipped_bundle() -> Path:
+    """The bundle that comes with the package."""
+    return Path(str(resources.files("spektron_edge").joinpath("bundles/corn.spektron")))
+
+
+def load_config(path: Path) -> Config:
+    """Read and check a file. Raises Fault(CONFIG_INVALID) naming every wrong key.
+
+    Relative paths in the file are relative to the file's folder.
+    """
+    try:
+        document = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise Fault(Faults.CONFIG_INVALID, f"cannot read {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Fault(Faults.CONFIG_INVALID, f"{path} is not TOML: {error}") from None
+    try:
+        config = Config.model_validate(document)
+    except ValidationError as error:
+        problems = "; ".join(_explain(detail["loc"], detail["msg"]) for detail in error.errors())
+        raise Fault(Faults.CONFIG_INVALID, f"{path}: {problems}") from None
+    return _anchored(config, path.resolve().parent)
+
+
+def _explain(location: tuple[str | int, ...], message: str) -> str:
+    where = ".".join(str(part) for part in location)
+    if message != "Extra inputs are not permitted":
+        return f"{where}: {message}"
+    close = difflib.get_close_matches(str(location[-1]), _known(location[:-1]), n=1)
+    return f"unknown key {where}" + (f" (did you mean {close[0]!r}?)" if close else "")
+
+
+def _known(section: tuple[str | int, ...]) -> list[str]:
+    model: type[BaseModel] = Config
+    for part in section:
+        inner = model.model_fields[str(part)].annotation if part in model.model_fields else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return []
+        model = inner
+    return list(model.model_fields)
+
+
+def _anchored(config: Config, folder: Path) -> Config:
+    def at(path: Path | None) -> Path | None:
+        return None if path is None else folder / path
+
+    mqtt = config.mqtt.model_copy(
+        update={
+            "password_file": at(config.mqtt.password_file),
+            "ca_file": at(config.mqtt.ca_file),
+        }
+    )
+    operators = tuple(
+        o.model_copy(update={"key_file": folder / o.key_file}) for o in config.commands.operators
+    )
+    return config.model_copy(
+        update={
+            "state_dir": folder / config.state_dir,
+            "bundle": at(config.bundle),
+            "mqtt": mqtt,
+            "commands": Commands(operators=operators),
+        }
+    )

@@ -1,0 +1,395 @@
+"""The daemon's main path: one inbox, one loop, and a promise that every scan is accounted for."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import __version__, log
+from .acquisition import Ages
+from .bundle import BundleError, read_bundle
+from .clock import Clock, ClockWatch
+from .config import Config, load_config
+from .delivery import Delivery
+from .faults import Fault, Faults
+from .inference import Model, load_model
+from .instrument import InstrumentThread, Settings
+from .messages import (
+    Acknowledged,
+    CommandReceived,
+    Connected,
+    Consumed,
+    Inbox,
+    InstrumentReady,
+    Item,
+    Measured,
+    Streaming,
+    Trouble,
+)
+from .mqtt.client import MqttClient
+from .mqtt.desk import Desk, Outcome
+from .mqtt.topics import Topics
+from .numbering import Numbering
+from .outbox import Limits, OutboxError, OutboxFullError, Outgoing, Progress
+from .pipeline import evaluate
+from .records import State, Status, to_json
+from .reporter import Level, Reporter
+from .resampling import Resampler
+from .state import as_fault, open_state
+from .troubles import BROKER, LINE, PREPARATION, REFERENCES, SCAN, STORAGE, Troubles
+
+_TAKE = 32
+_TURN_S = 0.2
+_STATE_EVERY_S = 10.0
+_UPKEEP_EVERY_S = 60.0
+_DRAIN_S = 5.0
+_MB = 2**20
+
+
+def load_product(config: Config) -> tuple[Model, float]:
+    """The configured model, checked, and its bundle's creation time (seconds since 1970).
+
+    Raises Fault(BUNDLE_INVALID).
+    """
+    try:
+        bundle = read_bundle(config.bundle_path)
+        model = load_model(bundle, config.product, config.precision)
+    except BundleError as error:
+        raise Fault(Faults.BUNDLE_INVALID, str(error)) from None
+    return model, bundle.manifest.provenance.created.timestamp()
+
+
+class Daemon:
+    """Acquires, predicts, stores and publishes until it is told to stop."""
+
+    def __init__(self, config_path: Path, *, fail_fast: bool = False) -> None:
+        """Prepare everything that needs neither instrument nor broker.
+
+        fail_fast: end with the first fault's exit status instead of waiting for it to pass.
+        Raises Fault for what cannot pass by itself: configuration, bundle, state folder.
+        """
+        self._config_path = config_path
+        self._config = config = load_config(config_path)
+        log.set_up(config.log.format, config.log.level)
+        self._model, created_utc_s = load_product(config)
+        self._clock = Clock()
+        self._watch = ClockWatch(created_utc_s)
+        self._inbox = Inbox(config.acquisition.queue_scans)
+        topics = Topics(config.site, config.instrument)
+        self._client = MqttClient(config.mqtt, topics, self._inbox.put)
+        self._state = open_state(
+            config.state_dir,
+            Limits(int(config.outbox.max_mb * _MB), int(config.outbox.keep_sent_mb * _MB)),
+        )
+        self._reporter = Reporter(config.site, config.instrument, self._clock, self._watch)
+        self._delivery = Delivery(self._state.outbox, self._client, config.mqtt.in_flight)
+        self._numbering = Numbering(self._state.outbox)
+        self._desk = Desk(
+            self._client,
+            topics.root,
+            {"health": self._health, "reload": self._reload},
+            self._state.outbox.accept_counter,
+        )
+        self._instrument = InstrumentThread(
+            Settings(config.serial, config.acquisition, config.state_dir),
+            self._clock,
+            self._inbox.put,
+        )
+        self._troubles = Troubles()
+        self._counters: Counter[str] = Counter()
+        self._axis_nm: NDArray[np.float64] | None = None
+        self._resampler: Resampler | Fault = Fault(Faults.AXIS_INVALID, "no axis is known yet")
+        self._fail_fast = fail_fast
+        self._exit_status = 0
+        self._stopping = False
+        self._started = time.monotonic()
+        self._state_due = self._upkeep_due = self._started
+
+    # ---- life
+
+    def stop(self) -> None:
+        """Ask the loop to end; safe in a signal handler."""
+        self._stopping = True
+
+    def run(self) -> int:
+        """Run until `stop`; returns the exit status."""
+        bundle = self._model.bundle_id
+        self._audit("daemon_started", version=__version__, bundle=bundle)
+        log.info("started", version=__version__, bundle=bundle, instrument=self._config.instrument)
+        for fault in self._state.damage:
+            self._begin(fault)
+        self._client.start()
+        self._instrument.start()
+        while not self._stopping:
+            self._turn(_TURN_S)
+        self._wind_down()
+        return self._exit_status
+
+    def _turn(self, timeout_s: float) -> None:
+        try:
+            for item in self._inbox.take(timeout_s, _TAKE):
+                self._handle(item)
+            self._deliver()
+            self._look_after()
+        except OutboxError as error:
+            self._begin(self._storage_fault(error))
+
+    def _storage_fault(self, error: OutboxError) -> Fault:
+        full = isinstance(error, OutboxFullError)
+        kind = Faults.DISK_FULL if full else Faults.STATE_UNWRITABLE
+        return Fault(kind, f"{self._state.outbox.path}: {error}")
+
+    def _wind_down(self) -> None:
+        self._instrument.halt()
+        self._instrument.join(_DRAIN_S)
+        deadline = time.monotonic() + _DRAIN_S
+        self._turn(0.0)
+        while self._client.connected and self._delivery.under_way and time.monotonic() < deadline:
+            self._turn(0.02)
+        self._delivery.mark(now=True)
+        self._audit("daemon_stopped", exit_status=self._exit_status)
+        if self._client.connected:
+            self._publish_state()
+            self._publish_status(Status(status="offline"))
+            self._turn(_TURN_S)
+        self._client.stop()
+        log.info("stopped", exit_status=self._exit_status, **self._figures())
+        self._state.close()
+
+    # ---- what the other threads say
+
+    def _handle(self, item: Item) -> None:
+        match item:
+            case Measured():
+                self._scan(item)
+            case Acknowledged(mid, at, error):
+                refusal = self._delivery.acknowledge(mid, at, error)
+                if refusal is not None:
+                    self._begin(refusal)
+            case Consumed(serial, boot_id, number):
+                self._store(Progress(serial, boot_id, number), None)
+            case InstrumentReady():
+                self._instrument_ready(item)
+            case Streaming():
+                self._streaming(item)
+            case Trouble(fault):
+                self._begin(fault)
+            case Connected():
+                self._connected()
+            case CommandReceived():
+                self._command(item)
+
+    def _scan(self, measured: Measured) -> None:
+        scan, references, now = measured.scan, measured.references, self._clock.now()
+        outcome = evaluate(scan, references, self._resampler, self._model, self._ages, now)
+        record = self._reporter.prediction(scan, references, outcome, self._model, now)
+        progress = Progress(scan.serial, scan.boot_id, scan.number)
+        if not self._store(progress, record, scan.last_byte_at):
+            return
+        self._counters["valid" if outcome.valid else "invalid"] += 1
+        if outcome.fault is not None:
+            self._begin(outcome.fault)
+        else:
+            self._end(SCAN)
+
+    @property
+    def _ages(self) -> Ages:
+        limits = self._config.acquisition
+        return Ages(limits.dark_max_age_s, limits.white_max_age_s)
+
+    def _store(
+        self, progress: Progress, record: Outgoing | None, born: float | None = None
+    ) -> bool:
+        """Queue what came of a scan number, after a gap event where numbers before it are missing.
+
+        False when the instrument sent the number twice.
+        """
+        step = self._numbering.advance(progress)
+        if step.repeated:
+            self._counters["repeated_scans"] += 1
+            return False
+        if step.gap is not None:
+            self._missed([step.gap], "they never reached the outbox")
+        self._delivery.store(() if record is None else (record,), progress, born)
+        return True
+
+    def _missed(self, ranges: list[tuple[int, int]], why: str) -> None:
+        count = sum(last - first + 1 for first, last in ranges)
+        self._counters["missed_scans"] += count
+        fault = Fault(Faults.SCANS_MISSED, f"{count} scans are missing: {why}")
+        log.fault(fault)
+        self._delivery.store((self._reporter.fault(fault, ranges),), None)
+
+    def _instrument_ready(self, ready: InstrumentReady) -> None:
+        self._end(LINE)
+        last = self._numbering.last(ready.serial)
+        if last is not None and last.boot_id != ready.boot_id:
+            self._say("instrument_restarted", f"{ready.serial} was switched off", "warning")
+        self._audit("instrument_connected", serial=ready.serial, firmware=ready.firmware)
+        log.info("instrument_connected", serial=ready.serial, firmware=ready.firmware)
+        self._axis_nm = ready.axis_nm
+        self._fit_axis()
+
+    def _fit_axis(self) -> None:
+        if self._axis_nm is None:
+            return
+        try:
+            self._resampler = Resampler.between(self._axis_nm, self._model.product.grid.axis())
+        except Fault as fault:
+            self._resampler = fault
+            self._begin(fault)
+
+    def _streaming(self, streaming: Streaming) -> None:
+        self._end(PREPARATION)
+        if streaming.measured:
+            self._end(REFERENCES)
+            self._audit("references_measured")
+            self._say("references_measured", "dark and white reference were measured")
+
+    def _connected(self) -> None:
+        self._end(BROKER)
+        log.info("broker_connected", url=self._config.mqtt.url)
+        self._publish_status(Status(status="online"))
+        self._publish_model()
+        self._publish_state()
+
+    # ---- commands
+
+    def _command(self, command: CommandReceived) -> None:
+        served = self._desk.serve(command, self._config.commands.operators)
+        if served is not None:
+            request, outcome = served
+            self._audit(
+                f"command_{command.name}", request.operator, ok=outcome.ok, message=outcome.message
+            )
+
+    def _health(self) -> Outcome:
+        codes = self._troubles.codes
+        return Outcome(not codes, ", ".join(codes) or "no fault", dict(self._figures()))
+
+    def _reload(self) -> Outcome:
+        """Read configuration and bundle again; on any fault everything stays as it was."""
+        try:
+            config = load_config(self._config_path)
+            model, created_utc_s = load_product(config)
+        except Fault as fault:
+            return Outcome(False, f"nothing was changed: {fault}")
+        fixed = ("site", "instrument", "state_dir", "serial", "acquisition", "mqtt", "outbox")
+        later = [name for name in fixed if getattr(config, name) != getattr(self._config, name)]
+        self._config = config.model_copy(
+            update={name: getattr(self._config, name) for name in fixed}
+        )
+        before, self._model = self._model.bundle_id, model
+        self._watch.floor_utc_s = max(self._watch.floor_utc_s, created_utc_s)
+        self._fit_axis()
+        if self._client.connected:
+            self._publish_model()
+        message = f"bundle {before} -> {model.bundle_id}"
+        if later:
+            message += f"; restart for: {', '.join(later)}"
+        return Outcome(True, message, {"bundle": model.bundle_id})
+
+    # ---- faults and events
+
+    def _begin(self, fault: Fault) -> None:
+        if not self._troubles.begin(fault):
+            return
+        log.fault(fault)
+        self._delivery.store((self._reporter.fault(fault),), None)
+        if self._fail_fast and not self._stopping:
+            self._exit_status, self._stopping = fault.exit_status, True
+
+    def _end(self, kinds: tuple[Faults, ...]) -> None:
+        for fault in self._troubles.end(kinds):
+            self._say(f"{fault.code}_over", f"no longer: {fault.detail}")
+
+    def _say(self, code: str, message: str, level: Level = "info") -> None:
+        log.info(code, detail=message)
+        self._delivery.store((self._reporter.event(code, message, level=level),), None)
+
+    def _audit(self, what: str, who: str = "daemon", **details: str | int | bool) -> None:
+        try:
+            self._state.audit.append(self._clock.now(), who, what, dict(details))
+        except OSError as error:
+            self._begin(as_fault(error, self._state.folder))
+
+    # ---- upkeep
+
+    def _deliver(self) -> None:
+        if lost := self._delivery.take_lost():
+            self._missed([(n, n) for n in lost], "neither disk nor memory had room")
+        try:
+            if self._delivery.commit():
+                self._end(STORAGE)
+        except OutboxError as error:
+            self._begin(self._storage_fault(error))
+        self._delivery.publish()
+        self._delivery.mark()
+
+    def _look_after(self) -> None:
+        now = time.monotonic()
+        self._check_clock()
+        if now >= self._state_due:
+            self._state_due = now + _STATE_EVERY_S
+            if self._client.connected:
+                self._publish_state()
+        if now >= self._upkeep_due:
+            self._upkeep_due = now + _UPKEEP_EVERY_S
+            if dropped := self._state.outbox.prune():
+                detail = f"{dropped} records were dropped: the outbox is at its cap"
+                self._begin(Fault(Faults.RECORDS_DROPPED, detail))
+            else:
+                self._end((Faults.RECORDS_DROPPED,))
+            if not self._state.outbox.retry_refused():
+                self._end((Faults.PUBLISH_REFUSED,))
+
+    def _check_clock(self) -> None:
+        now = self._clock.now()
+        if (jump := self._watch.jump_s(now)) is not None:
+            self._audit("clock_jumped", by_s=round(jump))
+            self._begin(Fault(Faults.CLOCK_JUMPED, f"the clock was set by {jump:+.1f} s"))
+            self._troubles.end((Faults.CLOCK_JUMPED,))
+        if self._watch.suspect(now):
+            shown = f"the clock shows {now.iso}, before the model was made"
+            self._begin(Fault(Faults.CLOCK_SUSPECT, shown))
+        else:
+            self._end((Faults.CLOCK_SUSPECT,))
+
+    def _figures(self) -> dict[str, int]:
+        line = self._instrument.link.counters
+        return {
+            **self._counters,
+            **self._state.outbox.counts(),
+            "published": self._delivery.published,
+            "dropped_scans": self._inbox.dropped,
+            "commands_refused": self._desk.refused,
+            "waiting_for_disk": self._delivery.waiting,
+            "line_bytes": line.bytes,
+            "line_frames": line.frames,
+            "line_crc_errors": line.crc_errors,
+        }
+
+    def _publish_state(self) -> None:
+        state = State(
+            site=self._config.site,
+            instrument=self._config.instrument,
+            time=self._reporter.times(),
+            uptime_s=round(time.monotonic() - self._started, 1),
+            faults=self._troubles.codes,
+            counters=self._figures(),
+            p50_ms=self._delivery.latencies.quantile(0.50),
+            p99_ms=self._delivery.latencies.quantile(0.99),
+            audit_head=self._state.audit.head,
+        )
+        self._client.publish("state", to_json(state), retain=True)
+
+    def _publish_model(self) -> None:
+        payload = to_json(self._reporter.model_state(self._model))
+        self._client.publish("model", payload, retain=True)
+
+    def _publish_status(self, status: Status) -> None:
+        self._client.publish("status", to_json(status), retain=True)

@@ -1,0 +1,151 @@
+"""From a finished record to its acknowledgement: commit, publish, mark sent.
+
+The order is the promise: a record is published only after its commit returned, and marked sent only
+after the broker's PUBACK said success. When the disk is full, records wait in memory.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .faults import Fault, Faults
+from .mqtt.client import MqttClient
+from .outbox import Outbox, Outgoing, Progress
+
+MAX_WAITING = 1000
+_WINDOW = 1000
+_MARK_AFTER_S = 0.2
+_GROUP = 50
+
+
+@dataclass(frozen=True)
+class _Pending:
+    records: tuple[Outgoing, ...]
+    progress: Progress | None
+    number: int | None
+
+
+class Latencies:
+    """Milliseconds from a scan's last byte to its PUBACK, of the last thousand."""
+
+    def __init__(self) -> None:
+        self._ms: deque[float] = deque(maxlen=_WINDOW)
+
+    def add(self, seconds: float) -> None:
+        """Note one."""
+        self._ms.append(1e3 * seconds)
+
+    def quantile(self, share: float) -> float | None:
+        """The latency that a share of records does not exceed; None before the first."""
+        if not self._ms:
+            return None
+        ordered = sorted(self._ms)
+        return round(ordered[min(len(ordered) - 1, int(share * len(ordered)))], 3)
+
+
+class Delivery:
+    """Owns the outbox on the daemon's main path."""
+
+    def __init__(self, outbox: Outbox, client: MqttClient, in_flight: int) -> None:
+        self._outbox = outbox
+        self._client = client
+        self._in_flight = in_flight
+        self._pending: deque[_Pending] = deque()
+        self._by_mid: dict[int, str] = {}
+        self._handed_over: set[str] = set()
+        self._acknowledged: list[str] = []
+        self._marked_at = time.monotonic()
+        self._born: dict[str, float] = {}
+        self._lost: list[int] = []
+        self.latencies = Latencies()
+        self.published = 0
+
+    def store(
+        self, records: Sequence[Outgoing], progress: Progress | None, born: float | None = None
+    ) -> None:
+        """Queue records for the next commit. `born`: time.monotonic() of the scan's last byte."""
+        number = None if progress is None or born is None else progress.number
+        if len(self._pending) >= MAX_WAITING:
+            oldest = self._pending.popleft()
+            if oldest.number is not None:
+                self._lost.append(oldest.number)
+        self._pending.append(_Pending(tuple(records), progress, number))
+        if born is not None:
+            for record in records:
+                if record.kind == "prediction":
+                    self._born[record.id] = born
+
+    @property
+    def waiting(self) -> int:
+        """Groups of records that are not on disk yet."""
+        return len(self._pending)
+
+    def take_lost(self) -> list[int]:
+        """Numbers of scans whose results no longer fitted into memory; asked once."""
+        lost, self._lost = self._lost, []
+        return lost
+
+    def commit(self) -> bool:
+        """Write everything that waits in one transaction; true when there was something.
+
+        Raises OutboxError, OutboxFullError; what waits then goes on waiting.
+        """
+        if not self._pending:
+            return False
+        records = [record for group in self._pending for record in group.records]
+        known = [group.progress for group in self._pending if group.progress is not None]
+        self._outbox.commit(records, known[-1] if known else None)
+        self._pending.clear()
+        return True
+
+    def publish(self) -> None:
+        """Hand stored records to the broker's client, as many as may be under way."""
+        if not self._client.connected:
+            return
+        room = self._in_flight - len(self._by_mid)
+        if room <= 0:
+            return
+        for record in self._outbox.unsent(len(self._handed_over) + room):
+            if record.id in self._handed_over:
+                continue
+            mid = self._client.publish(record.kind, record.payload)
+            if mid is None:
+                return
+            self._by_mid[mid] = record.id
+            self._handed_over.add(record.id)
+            room -= 1
+            if room <= 0:
+                return
+
+    def acknowledge(self, mid: int, at: float, error: str | None) -> Fault | None:
+        """A PUBACK came; the fault when the broker refused the record."""
+        record_id = self._by_mid.pop(mid, None)
+        if record_id is None:
+            return None
+        born = self._born.pop(record_id, None)
+        if error is not None:
+            self._outbox.mark_refused(record_id, error)
+            self._handed_over.discard(record_id)
+            return Fault(Faults.PUBLISH_REFUSED, f"the broker refused {record_id}: {error}")
+        if born is not None:
+            self.latencies.add(at - born)
+        self.published += 1
+        self._acknowledged.append(record_id)
+        return None
+
+    def mark(self, *, now: bool = False) -> None:
+        """Mark acknowledged records sent, in groups: every group costs a write to disk."""
+        due = time.monotonic() - self._marked_at > _MARK_AFTER_S
+        if self._acknowledged and (now or due or len(self._acknowledged) >= _GROUP):
+            self._outbox.mark_sent(self._acknowledged)
+            self._handed_over.difference_update(self._acknowledged)
+            self._acknowledged = []
+            self._marked_at = time.monotonic()
+
+    @property
+    def under_way(self) -> int:
+        """Records published and not acknowledged."""
+        return len(self._by_mid)

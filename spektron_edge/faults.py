@@ -1,0 +1,121 @@
+"""Everything that can go wrong, each with its own code, exit status and next step.
+
+The catalogue is the single source of docs/faults.md, of exit codes and of event codes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of fault.
+
+    code: stable name in logs, events and records; exit_status: of a command that ends because of
+    it; next_step: what the reader should do.
+    """
+
+    code: str
+    exit_status: int
+    next_step: str
+
+
+class Faults(Enum):
+    """The catalogue. 10-19 set-up, 20-29 serial line, 30-39 measurement, 40-49 MQTT, 50- host."""
+
+    CONFIG_INVALID = Kind(
+        "config_invalid", 10, "correct the named key; `spektron-edge check-config` shows all"
+    )
+    BUNDLE_INVALID = Kind(
+        "bundle_invalid",
+        11,
+        "install the bundle again; `spektron-edge inspect` shows what it holds",
+    )
+    STATE_UNWRITABLE = Kind(
+        "state_unwritable", 12, "give the daemon's user write access to `state_dir`"
+    )
+    DISK_FULL = Kind(
+        "disk_full", 13, "free space under `state_dir`; results wait in memory meanwhile"
+    )
+    STATE_DAMAGED = Kind(
+        "state_damaged", 14, "keep the file that was set aside and look at the disk's health"
+    )
+    STATE_IN_USE = Kind(
+        "state_in_use", 15, "stop the other daemon, or give this one a `state_dir` of its own"
+    )
+
+    PORT_MISSING = Kind("port_missing", 20, "check the cable and `serial.url`")
+    PORT_BUSY = Kind("port_busy", 21, "stop the other program that holds the port")
+    PORT_DENIED = Kind("port_denied", 22, "add the daemon's user to the port's group (dialout)")
+    PORT_LOST = Kind("port_lost", 23, "check cable and power; the daemon reconnects by itself")
+    DEVICE_SILENT = Kind("device_silent", 24, "check the instrument's power and the port")
+    LINE_GARBAGE = Kind("line_garbage", 25, "check `serial.baud` against the instrument's setting")
+    VERSION_MISMATCH = Kind("version_mismatch", 26, "update the instrument's firmware or this one")
+    DEVICE_REFUSED = Kind(
+        "device_refused", 27, "compare `acquisition` with the instrument's limits"
+    )
+
+    LAMP_NOT_WARM = Kind("lamp_not_warm", 30, "wait; scans count once the lamp is stable")
+    NO_DARK = Kind(
+        "no_dark",
+        31,
+        "set `acquisition.automatic_references`, or close the shutter and take a dark",
+    )
+    NO_REFERENCE = Kind(
+        "no_reference", 32, "set `acquisition.automatic_references`, or measure the white reference"
+    )
+    REFERENCE_EXPIRED = Kind("reference_expired", 33, "measure dark and white reference again")
+    REFERENCE_INTERRUPTED = Kind(
+        "reference_interrupted", 34, "check the instrument's power; the reference is taken again"
+    )
+    SATURATED = Kind("saturated", 35, "shorten `acquisition.integration_us`")
+    AXIS_INVALID = Kind("axis_invalid", 36, "restore the instrument's wavelength coefficients")
+    AXIS_OUTSIDE_MODEL = Kind(
+        "axis_outside_model", 37, "use a bundle made for this instrument's wavelength range"
+    )
+    NOT_FINITE = Kind("not_finite", 38, "check sample, lamp and reference: a channel has no light")
+    SCANS_MISSED = Kind(
+        "scans_missed", 39, "see the event's numbers; look for line or power faults"
+    )
+
+    BROKER_UNREACHABLE = Kind(
+        "broker_unreachable", 40, "check `mqtt.url` and the network; results are kept meanwhile"
+    )
+    BROKER_REFUSED = Kind("broker_refused", 41, "check `mqtt.username` and its password file")
+    PUBLISH_REFUSED = Kind("publish_refused", 42, "allow the topic in the broker's access list")
+    SESSION_TAKEN = Kind("session_taken", 43, "give each client its own `mqtt.client_id`")
+    RECORDS_DROPPED = Kind("records_dropped", 44, "raise `outbox.max_mb` or restore the broker")
+
+    CLOCK_SUSPECT = Kind("clock_suspect", 50, "set the clock or enable time synchronisation")
+    CLOCK_JUMPED = Kind("clock_jumped", 51, "records on both sides carry monotonic times as well")
+    DEMO_INCOMPLETE = Kind("demo_incomplete", 60, "read the daemon's log named above")
+    DEMO_MISSING = Kind("demo_missing", 61, "pip install 'spektron-edge[demo]'")
+
+
+class Fault(Exception):
+    """A fault of a known kind, with what exactly happened."""
+
+    def __init__(self, kind: Faults, detail: str) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.detail = detail
+
+    @property
+    def code(self) -> str:
+        """The kind's stable name."""
+        return self.kind.value.code
+
+    @property
+    def exit_status(self) -> int:
+        """Exit status of a command that ends because of this fault."""
+        return self.kind.value.exit_status
+
+    @property
+    def next_step(self) -> str:
+        """What to do about it."""
+        return self.kind.value.next_step
+
+    def __str__(self) -> str:
+        return f"{self.detail} [{self.code}] Next: {self.next_step}."

@@ -1,0 +1,128 @@
+"""What the daemon's threads tell its main path. Frozen, and passed through one inbox."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .acquisition import References
+from .faults import Fault
+from .scan import Scan
+
+
+@dataclass(frozen=True)
+class InstrumentReady:
+    """The instrument answered and said who it is."""
+
+    serial: str
+    firmware: str
+    boot_id: int
+    axis_nm: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Streaming:
+    """Everything a scan needs is there; sample scans follow. `measured`: references are new."""
+
+    references: References | None
+    measured: bool
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A sample scan with the references that belong to it."""
+
+    scan: Scan
+    references: References | None
+
+
+@dataclass(frozen=True)
+class Consumed:
+    """A scan number used for a dark, a reference or a look at the lamp."""
+
+    serial: str
+    boot_id: int
+    number: int
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """A fault began, or goes on."""
+
+    fault: Fault
+
+
+@dataclass(frozen=True)
+class Connected:
+    """The broker accepted the session."""
+
+
+@dataclass(frozen=True)
+class Acknowledged:
+    """PUBACK for message id `mid` at time.monotonic() `at`; `error` when the broker refused it."""
+
+    mid: int
+    at: float
+    error: str | None
+
+
+@dataclass(frozen=True)
+class CommandReceived:
+    """A request on a command topic; `correlation` is MQTT 5's correlation data."""
+
+    name: str
+    payload: bytes
+    correlation: bytes | None
+
+
+Item = (
+    InstrumentReady
+    | Streaming
+    | Measured
+    | Consumed
+    | Trouble
+    | Connected
+    | Acknowledged
+    | CommandReceived
+)
+
+
+class Inbox:
+    """Many writers, one reader. Scans are bounded: when `max_scans` wait, a new one is dropped.
+
+    The dropped scan's number is missing from what is committed, so it shows as a gap.
+    """
+
+    def __init__(self, max_scans: int) -> None:
+        self._items: queue.SimpleQueue[Item] = queue.SimpleQueue()
+        self._max_scans = max_scans
+        self._waiting = 0
+        self._lock = threading.Lock()
+        self.dropped = 0
+
+    def put(self, item: Item) -> None:
+        """Add an item; never blocks."""
+        if isinstance(item, Measured):
+            with self._lock:
+                if self._waiting >= self._max_scans:
+                    self.dropped += 1
+                    return
+                self._waiting += 1
+        self._items.put(item)
+
+    def take(self, timeout_s: float, most: int) -> list[Item]:
+        """Wait for one item, then take what else is there, up to `most`; may be empty."""
+        items: list[Item] = []
+        try:
+            items.append(self._items.get(timeout=timeout_s))
+            while len(items) < most:
+                items.append(self._items.get_nowait())
+        except queue.Empty:
+            pass
+        with self._lock:
+            self._waiting -= sum(isinstance(item, Measured) for item in items)
+        return items

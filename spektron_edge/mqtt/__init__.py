@@ -1,0 +1,1 @@
+"""To the broker: topics, client, commands."""

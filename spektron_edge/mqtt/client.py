@@ -1,0 +1,159 @@
+"""The broker's client: paho, reduced to what the daemon needs, reporting into the inbox.
+
+paho queues and later delivers what is published while it is disconnected, whatever its return code
+says, so a record handed to it once is never handed to it again in this process.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Callable
+from typing import Any
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from spektron_edge.config import Mqtt
+from spektron_edge.faults import Fault, Faults
+from spektron_edge.messages import Acknowledged, CommandReceived, Connected, Item, Trouble
+from spektron_edge.records import Status, to_json
+
+from .topics import Topics
+
+_MAX_COMMAND_BYTES = 16384
+_SESSION_TAKEN_OVER = 0x8E
+
+
+class MqttClient:
+    """One connection, kept up by paho's own thread."""
+
+    def __init__(self, settings: Mqtt, topics: Topics, post: Callable[[Item], None]) -> None:
+        """Prepare; nothing connects yet. Raises Fault(CONFIG_INVALID) for unreadable secrets."""
+        self._settings = settings
+        self._topics = topics
+        self._post = post
+        self._v5 = settings.protocol == "5"
+        self._client = paho.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=settings.client_id or f"spektron-{topics.site}-{topics.instrument}",
+            protocol=MQTTProtocolVersion.MQTTv5 if self._v5 else MQTTProtocolVersion.MQTTv311,
+        )
+        self._client.max_inflight_messages_set(settings.in_flight)
+        self._client.max_queued_messages_set(2 * settings.in_flight)
+        self._client.reconnect_delay_set(1, 8)
+        offline = to_json(Status(status="offline"))
+        self._client.will_set(topics.of("status"), offline, qos=1, retain=True)
+        _authenticate(self._client, settings)
+        self._client.on_connect = self._on_connect
+        self._client.on_connect_fail = self._on_connect_fail
+        self._client.on_disconnect = self._on_disconnect
+        self._client.on_publish = self._on_publish
+        self._client.on_message = self._on_message
+
+    def start(self) -> None:
+        """Begin to connect, and keep at it."""
+        self._client.connect_async(
+            self._settings.host, self._settings.port, keepalive=self._settings.keepalive_s
+        )
+        self._client.loop_start()
+
+    def stop(self) -> None:
+        """Disconnect in good order and end the thread."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker has accepted a session that is not known to be broken."""
+        return self._client.is_connected()
+
+    def publish(
+        self, kind: str, payload: bytes, *, retain: bool = False, qos: int = 1
+    ) -> int | None:
+        """Hand a record to paho; its message id, or None when paho's queue is full."""
+        info = self._client.publish(self._topics.of(kind), payload, qos=qos, retain=retain)
+        return None if info.rc == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE else info.mid
+
+    def respond(self, command: str, payload: bytes, correlation: bytes | None) -> None:
+        """Answer a command."""
+        properties = None
+        if self._v5 and correlation is not None:
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+            properties.CorrelationData = correlation
+        self._client.publish(self._topics.response(command), payload, 1, properties=properties)
+
+    # Called on paho's thread: they only report.
+
+    def _on_connect(
+        self,
+        _client: paho.Client,
+        _userdata: Any,
+        _flags: paho.ConnectFlags,
+        reason: ReasonCode,
+        _properties: Properties | None,
+    ) -> None:
+        if reason.is_failure:
+            self._post(Trouble(Fault(Faults.BROKER_REFUSED, f"{self._where} says: {reason}")))
+            return
+        self._client.subscribe(self._topics.commands, qos=1)
+        self._post(Connected())
+
+    def _on_connect_fail(self, _client: paho.Client, _userdata: Any) -> None:
+        self._post(Trouble(Fault(Faults.BROKER_UNREACHABLE, f"{self._where} cannot be reached")))
+
+    def _on_disconnect(
+        self,
+        _client: paho.Client,
+        _userdata: Any,
+        _flags: paho.DisconnectFlags,
+        reason: ReasonCode,
+        _properties: Properties | None,
+    ) -> None:
+        if reason.value == _SESSION_TAKEN_OVER:
+            fault = Fault(Faults.SESSION_TAKEN, f"another client took this id on {self._where}")
+            self._post(Trouble(fault))
+        elif reason.is_failure:
+            lost = Fault(Faults.BROKER_UNREACHABLE, f"connection to {self._where} lost: {reason}")
+            self._post(Trouble(lost))
+
+    def _on_publish(
+        self,
+        _client: paho.Client,
+        _userdata: Any,
+        mid: int,
+        reason: ReasonCode,
+        _properties: Properties,
+    ) -> None:
+        error = str(reason) if reason.is_failure else None
+        self._post(Acknowledged(mid, time.monotonic(), error))
+
+    def _on_message(self, _client: paho.Client, _userdata: Any, message: paho.MQTTMessage) -> None:
+        if message.retain or len(message.payload) > _MAX_COMMAND_BYTES:
+            return
+        correlation = getattr(message.properties, "CorrelationData", None)
+        name = message.topic.rsplit("/", 1)[-1]
+        self._post(CommandReceived(name, bytes(message.payload), correlation))
+
+    @property
+    def _where(self) -> str:
+        return f"{self._settings.host}:{self._settings.port}"
+
+
+def _authenticate(client: paho.Client, settings: Mqtt) -> None:
+    try:
+        if settings.username is not None:
+            password = None
+            if settings.password_file is not None:
+                password = settings.password_file.read_text("utf-8").strip()
+            client.username_pw_set(settings.username, password)
+        if settings.tls:
+            client.tls_set(
+                ca_certs=None if settings.ca_file is None else str(settings.ca_file),
+                tls_version=ssl.PROTOCOL_TLS_CLIENT,
+            )
+    except (OSError, UnicodeDecodeError) as error:
+        raise Fault(Faults.CONFIG_INVALID, f"mqtt secrets cannot be read: {error}") from None

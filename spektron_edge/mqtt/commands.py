@@ -1,0 +1,99 @@
+"""Commands over MQTT: proof of who asks, and that it is asked only once.
+
+A subscriber does not learn who published, so the broker's access list alone cannot tell operators
+apart. Each request therefore carries an HMAC under the operator's key and a counter that rises from
+request to request: a recorded request cannot be played again, whatever the clocks say.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from spektron_edge.config import Operator
+
+MIN_KEY_BYTES = 16
+
+
+class CommandRefused(Exception):
+    """The request is not accepted; the message may be sent to whoever asked."""
+
+
+class Request(BaseModel):
+    """Payload of a command."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    operator: str = Field(max_length=64)
+    counter: int = Field(ge=1, le=2**63 - 1)
+    correlation: str = Field("", max_length=128)
+    mac: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+@dataclass(frozen=True)
+class Key:
+    """An operator's shared secret."""
+
+    operator: str
+    secret: bytes
+
+
+def read_key(operator: str, path: Path) -> Key:
+    """Read a key file: at least 16 bytes, surrounding white space ignored.
+
+    Raises CommandRefused when it is absent or too short.
+    """
+    try:
+        secret = path.read_bytes().strip()
+    except OSError as error:
+        raise CommandRefused(f"key of {operator} cannot be read: {error.strerror}") from None
+    if len(secret) < MIN_KEY_BYTES:
+        raise CommandRefused(f"key of {operator} is shorter than {MIN_KEY_BYTES} bytes")
+    return Key(operator, secret)
+
+
+def sign(key: Key, root: str, command: str, counter: int, correlation: str = "") -> Request:
+    """Make a request. `root` is the instrument's topic root, so a request fits one instrument."""
+    mac = _mac(key, root, command, counter, correlation)
+    return Request(operator=key.operator, counter=counter, correlation=correlation, mac=mac)
+
+
+def _mac(key: Key, root: str, command: str, counter: int, correlation: str) -> str:
+    text = "\n".join((root, command, key.operator, str(counter), correlation))
+    return hmac.new(key.secret, text.encode(), hashlib.sha256).hexdigest()
+
+
+def authorise(
+    payload: bytes,
+    command: str,
+    root: str,
+    operators: tuple[Operator, ...],
+    accept_counter: Callable[[str, int], bool],
+) -> Request:
+    """The request, once it is proven to come from an operator who may do this.
+
+    accept_counter: remembers an operator's counter durably, false when it is not a new one.
+    Raises CommandRefused.
+    """
+    try:
+        request = Request.model_validate_json(payload)
+    except ValidationError:
+        raise CommandRefused("the payload is not a signed request") from None
+    # One answer for unknown operator and wrong key: which of the two is nobody's business.
+    operator = next((o for o in operators if o.name == request.operator), None)
+    if operator is None:
+        raise CommandRefused("operator or signature refused")
+    key = read_key(operator.name, operator.key_file)
+    expected = _mac(key, root, command, request.counter, request.correlation)
+    if not hmac.compare_digest(expected, request.mac):
+        raise CommandRefused("operator or signature refused")
+    if command not in operator.may:
+        raise CommandRefused(f"{operator.name} may not {command}")
+    if not accept_counter(operator.name, request.counter):
+        raise CommandRefused("the counter was used before; send a larger one")
+    return request

@@ -1,0 +1,69 @@
+"""Where commands are received, checked, carried out and answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from spektron_edge import log
+from spektron_edge.config import Operator
+from spektron_edge.messages import CommandReceived
+from spektron_edge.records import Response, to_json
+
+from .client import MqttClient
+from .commands import CommandRefused, Request, authorise
+
+Result = dict[str, "str | int | float | bool | None"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a command."""
+
+    ok: bool
+    message: str
+    result: Result = field(default_factory=dict)
+
+
+class Desk:
+    """Answers every request on the command topics; carries out those that are authorised."""
+
+    def __init__(
+        self,
+        client: MqttClient,
+        root: str,
+        actions: Mapping[str, Callable[[], Outcome]],
+        accept_counter: Callable[[str, int], bool],
+    ) -> None:
+        self._client = client
+        self._root = root
+        self._actions = actions
+        self._accept_counter = accept_counter
+        self.refused = 0
+
+    def serve(
+        self, command: CommandReceived, operators: tuple[Operator, ...]
+    ) -> tuple[Request, Outcome] | None:
+        """Carry out and answer; who asked and what came of it, or None when it was refused."""
+        try:
+            request = authorise(
+                command.payload, command.name, self._root, operators, self._accept_counter
+            )
+        except CommandRefused as refusal:
+            self.refused += 1
+            log.warn("command_refused", command=command.name, why=refusal)
+            self._answer(command, None, Outcome(False, str(refusal)))
+            return None
+        outcome = self._actions[command.name]()
+        self._answer(command, request.correlation, outcome)
+        return request, outcome
+
+    def _answer(self, command: CommandReceived, correlation: str | None, outcome: Outcome) -> None:
+        response = Response(
+            command=command.name,
+            ok=outcome.ok,
+            message=outcome.message,
+            correlation=correlation,
+            result=outcome.result,
+        )
+        self._client.respond(command.name, to_json(response), command.correlation)

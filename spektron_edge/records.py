@@ -1,0 +1,162 @@
+"""What leaves the instrument: the records published over MQTT, and their JSON Schema."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from ulid import ULID
+
+
+def new_id() -> str:
+    """A fresh ULID: a consumer that meets an id twice drops the second record."""
+    return str(ULID())
+
+
+class _Record(BaseModel):
+    # NaN has no place in JSON; a value that could not be computed is null.
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Times(_Record):
+    """When: both clocks of the host, and whether the wall clock can be believed."""
+
+    utc: str
+    running_s: float = Field(description="seconds since the host started (CLOCK_BOOTTIME)")
+    clock: Literal["ok", "suspect"]
+
+
+class Value(_Record):
+    """One property's value; null when the scan could not be evaluated."""
+
+    value: float | None
+    unit: str
+
+
+class ScanInfo(_Record):
+    """Which exposure, under which conditions."""
+
+    number: int = Field(description="the instrument's scan number since its power-on")
+    boot_id: int
+    device_us: int
+    integration_us: int
+    averages: int
+    temperature_c: float | None
+    saturated: int = Field(description="saturated channels")
+    dark_age_s: float | None
+    white_age_s: float | None
+
+
+class ApplicabilityInfo(_Record):
+    """Hotelling T2 and Q residual of the spectrum, each with its 99 % limit."""
+
+    t2: float
+    t2_limit: float
+    q: float
+    q_limit: float
+
+
+class ModelInfo(_Record):
+    """What computed the values."""
+
+    bundle: str
+    product: str
+    graph_sha256: str
+    precision: str
+    provider: str
+
+
+class Prediction(_Record):
+    """One scan's result. Exactly one is published for every scan that reached the host."""
+
+    schema_: Literal["spektron.prediction/1"] = Field(
+        "spektron.prediction/1", serialization_alias="schema"
+    )
+    id: str
+    site: str
+    instrument: str
+    serial: str
+    time: Times
+    scan: ScanInfo
+    values: dict[str, Value]
+    valid: bool
+    reasons: tuple[str, ...] = Field(description="fault codes or exceeded limits; empty when valid")
+    applicability: ApplicabilityInfo | None
+    model: ModelInfo
+
+
+class Event(_Record):
+    """Something that happened: a fault that began or ended, a gap, a change."""
+
+    schema_: Literal["spektron.event/1"] = Field("spektron.event/1", serialization_alias="schema")
+    id: str
+    site: str
+    instrument: str
+    time: Times
+    code: str
+    level: Literal["info", "warning", "error"]
+    message: str
+    next_step: str | None = None
+    scans: tuple[tuple[int, int], ...] = Field(
+        (), description="ranges of scan numbers, first and last, that the event is about"
+    )
+
+
+class State(_Record):
+    """Counters and latencies since the daemon started. Retained."""
+
+    schema_: Literal["spektron.state/1"] = Field("spektron.state/1", serialization_alias="schema")
+    site: str
+    instrument: str
+    time: Times
+    uptime_s: float
+    faults: tuple[str, ...]
+    counters: dict[str, int]
+    p50_ms: float | None = Field(description="last serial byte to PUBACK, median")
+    p99_ms: float | None
+    audit_head: str
+
+
+class ModelState(_Record):
+    """What the daemon predicts with. Retained."""
+
+    schema_: Literal["spektron.model/1"] = Field("spektron.model/1", serialization_alias="schema")
+    site: str
+    instrument: str
+    model: ModelInfo
+    properties: dict[str, str] = Field(description="property -> unit")
+
+
+class Status(_Record):
+    """Whether the daemon is connected; `offline` is also its will. Retained."""
+
+    schema_: Literal["spektron.status/1"] = Field("spektron.status/1", serialization_alias="schema")
+    status: Literal["online", "offline"]
+
+
+class Response(_Record):
+    """Answer to a command."""
+
+    schema_: Literal["spektron.response/1"] = Field(
+        "spektron.response/1", serialization_alias="schema"
+    )
+    command: str
+    ok: bool
+    message: str
+    correlation: str | None = Field(description="the request's own, echoed")
+    result: dict[str, str | int | float | bool | None] = Field(default_factory=dict)
+
+
+PUBLISHED: dict[str, type[_Record]] = {
+    "prediction": Prediction,
+    "event": Event,
+    "state": State,
+    "model": ModelState,
+    "status": Status,
+    "response": Response,
+}
+
+
+def to_json(record: _Record) -> bytes:
+    """A record's payload."""
+    return record.model_dump_json(by_alias=True).encode()

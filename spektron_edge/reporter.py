@@ -1,0 +1,147 @@
+"""Turns outcomes, faults and changes into records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from .acquisition import References
+from .clock import Clock, ClockWatch, Stamp, age_s
+from .faults import Fault
+from .inference import Model
+from .outbox import Outgoing
+from .pipeline import Outcome
+from .records import (
+    ApplicabilityInfo,
+    Event,
+    ModelInfo,
+    ModelState,
+    Prediction,
+    ScanInfo,
+    Times,
+    Value,
+    new_id,
+    to_json,
+)
+from .scan import Scan
+
+Level = Literal["info", "warning", "error"]
+
+
+class Reporter:
+    """Knows who speaks and what time it is."""
+
+    def __init__(self, site: str, instrument: str, clock: Clock, watch: ClockWatch) -> None:
+        self.site = site
+        self.instrument = instrument
+        self._clock = clock
+        self._watch = watch
+
+    def times(self, now: Stamp | None = None) -> Times:
+        """Both clocks, for a record."""
+        at = now or self._clock.now()
+        return Times(
+            utc=at.iso,
+            running_s=round(at.running_s, 4),
+            clock="suspect" if self._watch.suspect(at) else "ok",
+        )
+
+    def event(
+        self,
+        code: str,
+        message: str,
+        *,
+        level: Level = "info",
+        next_step: str | None = None,
+        scans: Sequence[tuple[int, int]] = (),
+    ) -> Outgoing:
+        """Something happened."""
+        record = Event(
+            id=new_id(),
+            site=self.site,
+            instrument=self.instrument,
+            time=self.times(),
+            code=code,
+            level=level,
+            message=message,
+            next_step=next_step,
+            scans=tuple(scans),
+        )
+        return Outgoing(record.id, "event", to_json(record))
+
+    def fault(self, fault: Fault, scans: Sequence[tuple[int, int]] = ()) -> Outgoing:
+        """A fault began."""
+        return self.event(
+            fault.code, fault.detail, level="error", next_step=fault.next_step, scans=scans
+        )
+
+    def prediction(
+        self, scan: Scan, references: References | None, outcome: Outcome, model: Model, now: Stamp
+    ) -> Outgoing:
+        """One scan's result."""
+        values = (
+            [None] * len(model.product.properties) if outcome.values is None else outcome.values
+        )
+        distances = outcome.applicability
+        dark_age = None if references is None else age_s(references.dark_taken, now)
+        white_age = None if references is None else age_s(references.white_taken, now)
+        record = Prediction(
+            id=new_id(),
+            site=self.site,
+            instrument=self.instrument,
+            serial=scan.serial,
+            time=self.times(now),
+            scan=ScanInfo(
+                number=scan.number,
+                boot_id=scan.boot_id,
+                device_us=scan.device_us,
+                integration_us=scan.integration_us,
+                averages=scan.averages,
+                temperature_c=_finite(scan.temperature_c),
+                saturated=scan.saturated,
+                dark_age_s=dark_age,
+                white_age_s=white_age,
+            ),
+            values={
+                p.name: Value(value=None if v is None else float(v), unit=p.unit)
+                for p, v in zip(model.product.properties, values, strict=True)
+            },
+            valid=outcome.valid,
+            reasons=outcome.reasons,
+            applicability=None
+            if distances is None
+            else ApplicabilityInfo(
+                t2=distances.t2,
+                t2_limit=distances.t2_limit,
+                q=distances.q,
+                q_limit=distances.q_limit,
+            ),
+            model=model_info(model),
+        )
+        return Outgoing(record.id, "prediction", to_json(record))
+
+    def model_state(self, model: Model) -> ModelState:
+        """What the daemon predicts with."""
+        return ModelState(
+            site=self.site,
+            instrument=self.instrument,
+            model=model_info(model),
+            properties={p.name: p.unit for p in model.product.properties},
+        )
+
+
+def model_info(model: Model) -> ModelInfo:
+    """Which model, down to the graph's hash."""
+    return ModelInfo(
+        bundle=model.bundle_id,
+        product=model.product.name,
+        graph_sha256=model.graph_sha256,
+        precision=model.graph.precision,
+        provider=model.backend.provider,
+    )
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

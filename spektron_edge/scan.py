@@ -1,0 +1,34 @@
+"""A scan as the instrument reports it: counts, and the conditions they were taken under."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware_bridge.protocol import LampState, Position
+
+
+@dataclass(frozen=True)
+class Scan:
+    """Raw counts of one exposure.
+
+    counts: (P,) detector counts, mean of `averages` exposures; axis_nm: (P,) wavelengths in nm;
+    number: the instrument's scan number since `boot_id`; device_us: instrument clock;
+    last_byte_at: host's time.monotonic() when the last byte arrived.
+    """
+
+    counts: NDArray[np.float64]
+    axis_nm: NDArray[np.float64]
+    number: int
+    boot_id: int
+    serial: str
+    integration_us: int
+    averages: int
+    lamp: LampState
+    position: Position
+    temperature_c: float
+    saturated: int
+    device_us: int
+    last_byte_at: float

@@ -1,0 +1,105 @@
+"""The state folder: one daemon at a time, an outbox and an audit log that survive accidents."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from .audit import Audit, AuditError
+from .faults import Fault, Faults
+from .outbox import Limits, Outbox, OutboxError, OutboxFullError
+
+OUTBOX_FILE = "outbox.sqlite"
+AUDIT_FILE = "audit.jsonl"
+LOCK_FILE = "lock"
+
+
+@dataclass
+class State:
+    """The open folder. `damage`: what was found broken and set aside."""
+
+    folder: Path
+    outbox: Outbox
+    audit: Audit
+    lock: BinaryIO
+    damage: list[Fault] = field(default_factory=list)
+
+    def close(self) -> None:
+        """Close everything and let another daemon in."""
+        self.outbox.close()
+        self.audit.close()
+        self.lock.close()
+
+
+def open_state(folder: Path, limits: Limits) -> State:
+    """Open or create the folder.
+
+    Raises Fault(STATE_UNWRITABLE, DISK_FULL, STATE_IN_USE). Damaged files are set aside and named
+    in `damage`, never silently replaced.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = _lock(folder)
+    except OSError as error:
+        raise as_fault(error, folder) from None
+    damage: list[Fault] = []
+    try:
+        outbox = Outbox(folder / OUTBOX_FILE, limits)
+    except OutboxFullError as error:
+        lock.close()
+        raise Fault(Faults.DISK_FULL, f"{folder}: {error}") from None
+    except OutboxError as error:
+        lock.close()
+        raise Fault(Faults.STATE_UNWRITABLE, f"{folder}: {error}") from None
+    if outbox.set_aside is not None:
+        detail = f"the outbox was damaged; it is kept as {outbox.set_aside.name}"
+        damage.append(Fault(Faults.STATE_DAMAGED, detail))
+    try:
+        audit, audit_damage = _open_audit(folder / AUDIT_FILE)
+    except OSError as error:
+        outbox.close()
+        lock.close()
+        raise as_fault(error, folder) from None
+    return State(folder, outbox, audit, lock, damage + audit_damage)
+
+
+def as_fault(error: OSError, folder: Path) -> Fault:
+    """The catalogue's fault for an operating system error in the state folder."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    kind = Faults.DISK_FULL if full else Faults.STATE_UNWRITABLE
+    return Fault(kind, f"{error.filename or folder}: {error.strerror}")
+
+
+def _lock(folder: Path) -> BinaryIO:
+    lock = (folder / LOCK_FILE).open("a+b")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        holder = lock.read(32).decode("ascii", "replace").strip()
+        lock.close()
+        detail = f"{folder} belongs to the running daemon with process id {holder}"
+        raise Fault(Faults.STATE_IN_USE, detail) from None
+    lock.truncate(0)
+    lock.write(f"{os.getpid()}\n".encode())
+    lock.flush()
+    return lock
+
+
+def _open_audit(path: Path) -> tuple[Audit, list[Fault]]:
+    try:
+        audit = Audit(path)
+    except AuditError as error:
+        number = 1
+        while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
+            number += 1
+        path.rename(aside)
+        return Audit(path), [Fault(Faults.STATE_DAMAGED, f"{error}; kept as {aside.name}")]
+    if audit.torn is not None:
+        detail = f"the audit log ended in half a line; the half line is kept as {audit.torn.name}"
+        return audit, [Fault(Faults.STATE_DAMAGED, detail)]
+    return audit, []
