@@ -1,1 +1,1 @@
-"""Bytes to scans: framing, wire protocol, serial link and virtual instruments."""
+"""Bytes on a serial line <-> scans."""

@@ -364,7 +364,7 @@ class Daemon:
         return {
             **self._counters,
             **self._state.outbox.counts(),
-            "published": self._delivery.published,
+            **{f"published_{kind}s": n for kind, n in self._delivery.published.items()},
             "dropped_scans": self._inbox.dropped,
             "commands_refused": self._desk.refused,
             "waiting_for_disk": self._delivery.waiting,

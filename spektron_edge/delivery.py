@@ -7,7 +7,7 @@ after the broker's PUBACK said success. When the disk is full, records wait in m
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -54,14 +54,14 @@ class Delivery:
         self._client = client
         self._in_flight = in_flight
         self._pending: deque[_Pending] = deque()
-        self._by_mid: dict[int, str] = {}
+        self._by_mid: dict[int, Outgoing] = {}
         self._handed_over: set[str] = set()
         self._acknowledged: list[str] = []
         self._marked_at = time.monotonic()
         self._born: dict[str, float] = {}
         self._lost: list[int] = []
         self.latencies = Latencies()
-        self.published = 0
+        self.published: Counter[str] = Counter()
 
     def store(
         self, records: Sequence[Outgoing], progress: Progress | None, born: float | None = None
@@ -114,7 +114,7 @@ class Delivery:
             mid = self._client.publish(record.kind, record.payload)
             if mid is None:
                 return
-            self._by_mid[mid] = record.id
+            self._by_mid[mid] = record
             self._handed_over.add(record.id)
             room -= 1
             if room <= 0:
@@ -122,9 +122,10 @@ class Delivery:
 
     def acknowledge(self, mid: int, at: float, error: str | None) -> Fault | None:
         """A PUBACK came; the fault when the broker refused the record."""
-        record_id = self._by_mid.pop(mid, None)
-        if record_id is None:
+        record = self._by_mid.pop(mid, None)
+        if record is None:
             return None
+        record_id = record.id
         born = self._born.pop(record_id, None)
         if error is not None:
             self._outbox.mark_refused(record_id, error)
@@ -132,7 +133,7 @@ class Delivery:
             return Fault(Faults.PUBLISH_REFUSED, f"the broker refused {record_id}: {error}")
         if born is not None:
             self.latencies.add(at - born)
-        self.published += 1
+        self.published[record.kind] += 1
         self._acknowledged.append(record_id)
         return None
 

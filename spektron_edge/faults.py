@@ -88,6 +88,8 @@ class Faults(Enum):
     SESSION_TAKEN = Kind("session_taken", 43, "give each client its own `mqtt.client_id`")
     RECORDS_DROPPED = Kind("records_dropped", 44, "raise `outbox.max_mb` or restore the broker")
 
+    COMMAND_FAILED = Kind("command_failed", 45, "check the daemon, the operator's name and key")
+
     CLOCK_SUSPECT = Kind("clock_suspect", 50, "set the clock or enable time synchronisation")
     CLOCK_JUMPED = Kind("clock_jumped", 51, "records on both sides carry monotonic times as well")
     DEMO_INCOMPLETE = Kind("demo_incomplete", 60, "read the daemon's log named above")

@@ -171,14 +171,10 @@ class Outbox:
 
     def counts(self) -> dict[str, int]:
         """Records by state, and how many were ever dropped."""
-        by_state = dict(self._query("SELECT state, COUNT(*) FROM record GROUP BY state"))
-        totals = dict(self._query("SELECT name, value FROM total"))
-        return {
-            "unsent": by_state.get(_UNSENT, 0),
-            "sent": by_state.get(_SENT, 0),
-            "refused": by_state.get(_REFUSED, 0),
-            "dropped": totals.get("dropped", 0),
-        }
+        try:
+            return _counts(self._db)
+        except sqlite3.Error as error:
+            raise _translate(error) from error
 
     def _add_total(self, name: str, value: int) -> None:
         with self._transaction():
@@ -219,6 +215,26 @@ class Outbox:
             if isinstance(error, sqlite3.Error):
                 raise _translate(error) from error
             raise
+
+
+def read_counts(path: Path) -> dict[str, int]:
+    """Counts of a database that a daemon may have open. Raises OutboxError."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+            return _counts(db)
+    except sqlite3.Error as error:
+        raise OutboxError(f"{path}: {error}") from None
+
+
+def _counts(db: sqlite3.Connection) -> dict[str, int]:
+    by_state = dict(db.execute("SELECT state, COUNT(*) FROM record GROUP BY state"))
+    totals = dict(db.execute("SELECT name, value FROM total"))
+    return {
+        "unsent": by_state.get(_UNSENT, 0),
+        "sent": by_state.get(_SENT, 0),
+        "refused": by_state.get(_REFUSED, 0),
+        "dropped": totals.get("dropped", 0),
+    }
 
 
 def _open(path: Path) -> sqlite3.Connection:

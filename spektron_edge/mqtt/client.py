@@ -6,9 +6,12 @@ says, so a record handed to it once is never handed to it again in this process.
 
 from __future__ import annotations
 
+import contextlib
+import queue
+import secrets
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import paho.mqtt.client as paho
@@ -37,17 +40,13 @@ class MqttClient:
         self._topics = topics
         self._post = post
         self._v5 = settings.protocol == "5"
-        self._client = paho.Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=settings.client_id or f"spektron-{topics.site}-{topics.instrument}",
-            protocol=MQTTProtocolVersion.MQTTv5 if self._v5 else MQTTProtocolVersion.MQTTv311,
-        )
+        own_id = settings.client_id or f"spektron-{topics.site}-{topics.instrument}"
+        self._client = _new_client(settings, own_id)
         self._client.max_inflight_messages_set(settings.in_flight)
         self._client.max_queued_messages_set(2 * settings.in_flight)
         self._client.reconnect_delay_set(1, 8)
         offline = to_json(Status(status="offline"))
         self._client.will_set(topics.of("status"), offline, qos=1, retain=True)
-        _authenticate(self._client, settings)
         self._client.on_connect = self._on_connect
         self._client.on_connect_fail = self._on_connect_fail
         self._client.on_disconnect = self._on_disconnect
@@ -143,7 +142,41 @@ class MqttClient:
         return f"{self._settings.host}:{self._settings.port}"
 
 
-def _authenticate(client: paho.Client, settings: Mqtt) -> None:
+@contextlib.contextmanager
+def connect_plain(settings: Mqtt, timeout_s: float) -> Iterator[paho.Client]:
+    """A short-lived paho client under an id of its own, connected.
+
+    Raises Fault(BROKER_UNREACHABLE, BROKER_REFUSED, CONFIG_INVALID).
+    """
+    where = f"{settings.host}:{settings.port}"
+    client = _new_client(settings, f"spektron-cli-{secrets.token_hex(4)}")
+    answers: queue.SimpleQueue[ReasonCode] = queue.SimpleQueue()
+    client.on_connect = lambda _c, _u, _f, reason, _p: answers.put(reason)
+    try:
+        client.connect(settings.host, settings.port, keepalive=settings.keepalive_s)
+    except OSError as error:
+        raise Fault(Faults.BROKER_UNREACHABLE, f"{where}: {error}") from None
+    client.loop_start()
+    try:
+        try:
+            reason = answers.get(timeout=timeout_s)
+        except queue.Empty:
+            raise Fault(Faults.BROKER_UNREACHABLE, f"{where} does not answer") from None
+        if reason.is_failure:
+            raise Fault(Faults.BROKER_REFUSED, f"{where} says: {reason}")
+        yield client
+    finally:
+        client.disconnect()
+        client.loop_stop()
+
+
+def _new_client(settings: Mqtt, client_id: str) -> paho.Client:
+    v5 = settings.protocol == "5"
+    client = paho.Client(
+        CallbackAPIVersion.VERSION2,
+        client_id=client_id,
+        protocol=MQTTProtocolVersion.MQTTv5 if v5 else MQTTProtocolVersion.MQTTv311,
+    )
     try:
         if settings.username is not None:
             password = None
@@ -157,3 +190,4 @@ def _authenticate(client: paho.Client, settings: Mqtt) -> None:
             )
     except (OSError, UnicodeDecodeError) as error:
         raise Fault(Faults.CONFIG_INVALID, f"mqtt secrets cannot be read: {error}") from None
+    return client

@@ -1,0 +1,46 @@
+"""`spektron-edge check-config`: everything that can be known before the daemon runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from firmware_bridge.errors import LinkError
+from firmware_bridge.link import Link
+from firmware_bridge.protocol import wavelengths
+
+from .config import load_config
+from .daemon import load_product
+from .instrument import as_fault
+from .mqtt.client import connect_plain
+from .mqtt.topics import Topics
+from .resampling import Resampler
+
+_BROKER_WAIT_S = 5.0
+
+
+def check_config(path: Path, *, probe: bool) -> dict[str, object]:
+    """Check the file and load its bundle; with `probe` also talk to instrument and broker.
+
+    Raises the Fault that a daemon with this file would run into.
+    """
+    config = load_config(path)
+    model, _ = load_product(config)
+    report: dict[str, object] = {
+        "configuration": str(path),
+        "topics": f"{Topics(config.site, config.instrument).root}/...",
+        "bundle": model.bundle_id,
+        "product": model.product.name,
+        "properties": ", ".join(p.name for p in model.product.properties),
+        "state": str(config.state_dir),
+    }
+    if probe:
+        with Link(config.serial.url, config.serial.baud) as link:
+            try:
+                info = link.open()
+            except LinkError as error:
+                raise as_fault(error) from None
+        Resampler.between(wavelengths(info), model.product.grid.axis())
+        report["instrument"] = f"{info.serial}, firmware {info.firmware}, {info.pixels} pixels"
+        with connect_plain(config.mqtt, _BROKER_WAIT_S):
+            report["broker"] = f"{config.mqtt.url} accepts us"
+    return report

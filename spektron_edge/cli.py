@@ -1,0 +1,178 @@
+"""The command line. Heavy imports happen inside the commands: the daemon's start counts."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import __version__
+from .faults import Fault, Faults
+
+_INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status (docs/faults.md)."""
+    arguments = _parser().parse_args(argv)
+    try:
+        status: int = arguments.command(arguments)
+    except Fault as fault:
+        if getattr(arguments, "json", False):
+            print(json.dumps({"error": {"code": fault.code, "detail": fault.detail}}))
+        print(f"spektron-edge: {fault}", file=sys.stderr)
+        return fault.exit_status
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="spektron-edge", description=__doc__.splitlines()[0])
+    parser.description = "Spectra in over serial, predictions out over MQTT."
+    parser.add_argument("--version", action="version", version=f"spektron-edge {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="run the daemon")
+    run.add_argument("--config", type=Path, required=True, help="configuration file (TOML)")
+    run.add_argument(
+        "--fail-fast",
+        action="store_true",
+        help="end with the first fault's exit status instead of waiting for it to pass",
+    )
+    run.set_defaults(command=_run)
+
+    demo = commands.add_parser("demo", help="the whole path on this desk, with real corn spectra")
+    demo.add_argument("--scans", type=_positive, default=20, help="sample scans to make (20)")
+    demo.add_argument("--speed", type=float, default=4.0, help="scans per second (4)")
+    demo.add_argument("--seed", type=int, default=0, help="seed of the instrument's noise (0)")
+    demo.add_argument("--broker", help="your own broker, mqtt://host:port")
+    demo.add_argument("--json", action="store_true", help="one JSON object a line, summary last")
+    demo.set_defaults(command=_demo)
+
+    simulate = commands.add_parser("simulate", help="a virtual spectrometer on a pty")
+    simulate.add_argument("--link", type=Path, help="symbolic link that follows the pty")
+    simulate.add_argument(
+        "--spectra", default="m5", help="m5, mp5, mp6 (corn) or a CSV file headed by wavelengths"
+    )
+    simulate.add_argument("--rate", type=float, default=1.0, help="scans per second (1)")
+    simulate.add_argument("--scans", type=_positive, help="stop after so many (default: never)")
+    simulate.add_argument("--seed", type=int, default=0, help="seed of the noise (0)")
+    simulate.add_argument("--baud", type=int, default=921600, help="the instrument's speed")
+    simulate.add_argument(
+        "--warmup", type=float, default=0.0, help="seconds until the lamp is warm"
+    )
+    simulate.add_argument("--json", action="store_true", help="one JSON object a line")
+    simulate.set_defaults(command=_simulate)
+
+    inspect = commands.add_parser("inspect", help="show a bundle or a state folder")
+    inspect.add_argument("path", type=Path, nargs="?", help="default: the bundle that is shipped")
+    inspect.add_argument("--json", action="store_true")
+    inspect.set_defaults(command=_inspect)
+
+    check = commands.add_parser("check-config", help="check a configuration file")
+    check.add_argument("config", type=Path)
+    check.add_argument("--probe", action="store_true", help="also try instrument and broker")
+    check.add_argument("--json", action="store_true")
+    check.set_defaults(command=_check_config)
+
+    command = commands.add_parser("command", help="send a signed command to a running daemon")
+    command.add_argument("name", choices=["health", "reload"])
+    command.add_argument("--config", type=Path, required=True, help="the daemon's configuration")
+    command.add_argument("--operator", required=True)
+    command.add_argument(
+        "--key", type=Path, help="key file (default: the one in the configuration)"
+    )
+    command.add_argument("--timeout", type=float, default=5.0, help="seconds to wait (5)")
+    command.add_argument("--json", action="store_true")
+    command.set_defaults(command=_command)
+    return parser
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return value
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from .daemon import Daemon
+
+    daemon = Daemon(arguments.config, fail_fast=arguments.fail_fast)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: daemon.stop())
+    return daemon.run()
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from .demo.job import Options, run_demo
+
+    options = Options(arguments.scans, arguments.speed, arguments.seed, arguments.broker)
+    return run_demo(options, as_json=arguments.json)
+
+
+def _simulate(arguments: argparse.Namespace) -> int:
+    from .demo.simulate import Options, simulate
+
+    options = Options(
+        spectra=arguments.spectra,
+        link=arguments.link,
+        rate=arguments.rate,
+        scans=arguments.scans,
+        seed=arguments.seed,
+        baud=arguments.baud,
+        warmup_s=arguments.warmup,
+    )
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return simulate(options, stop, as_json=arguments.json)
+
+
+def _inspect(arguments: argparse.Namespace) -> int:
+    from .config import shipped_bundle
+    from .inspection import inspect_bundle, inspect_state
+
+    path = arguments.path or shipped_bundle()
+    report = inspect_state(path) if path.is_dir() else inspect_bundle(path)
+    _show(report, as_json=arguments.json)
+    return 0
+
+
+def _check_config(arguments: argparse.Namespace) -> int:
+    from .check import check_config
+
+    _show(check_config(arguments.config, probe=arguments.probe), as_json=arguments.json)
+    return 0
+
+
+def _command(arguments: argparse.Namespace) -> int:
+    from .mqtt.request import send_command
+
+    response = send_command(
+        arguments.config, arguments.name, arguments.operator, arguments.key, arguments.timeout
+    )
+    _show(response, as_json=arguments.json)
+    return 0 if response["ok"] else Faults.COMMAND_FAILED.value.exit_status
+
+
+def _show(report: dict[str, object], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(report))
+        return
+    for key, value in report.items():
+        if isinstance(value, list):
+            print(f"{key}:")
+            for line in value:
+                print(f"  {line}")
+        elif isinstance(value, dict):
+            print(f"{key}:")
+            for name, inner in value.items():
+                print(f"  {name:24} {inner}")
+        else:
+            print(f"{key:26} {value}")

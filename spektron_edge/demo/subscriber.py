@@ -1,0 +1,50 @@
+"""An independent subscriber: knows the topics and JSON, nothing else of the daemon."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import queue
+from collections.abc import Iterator
+from typing import Any
+
+import paho.mqtt.client as paho
+
+from spektron_edge.config import Mqtt
+from spektron_edge.mqtt.client import connect_plain
+
+
+class Subscriber:
+    """Collects what an instrument publishes; records that come twice under one id count once."""
+
+    def __init__(self) -> None:
+        self.predictions: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self.events: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self.state: dict[str, Any] = {}
+        self.offline = False
+        self._seen: set[str] = set()
+
+    def take(self, _client: paho.Client, _userdata: object, message: paho.MQTTMessage) -> None:
+        """Paho's on_message."""
+        kind, record = message.topic.rsplit("/", 1)[-1], json.loads(message.payload)
+        if kind == "state":
+            self.state = record
+        elif kind == "status":
+            self.offline = record["status"] == "offline"
+        elif kind in ("prediction", "event") and record["id"] not in self._seen:
+            self._seen.add(record["id"])
+            (self.predictions if kind == "prediction" else self.events).put(record)
+
+
+@contextlib.contextmanager
+def subscribe(settings: Mqtt, root: str, timeout_s: float = 10.0) -> Iterator[Subscriber]:
+    """Subscribe to everything below `root`. Raises broker faults."""
+    subscriber = Subscriber()
+    subscribed: queue.SimpleQueue[bool] = queue.SimpleQueue()
+    with connect_plain(settings, timeout_s) as client:
+        client.on_message = subscriber.take
+        client.on_subscribe = lambda *_: subscribed.put(True)
+        client.subscribe(f"{root}/#", qos=1)
+        with contextlib.suppress(queue.Empty):
+            subscribed.get(timeout=timeout_s)
+        yield subscriber

@@ -1,0 +1,70 @@
+"""What `spektron-edge inspect` shows of a bundle or a state folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .audit import AuditError, verify
+from .bundle import BundleError, read_bundle
+from .faults import Fault, Faults
+from .inference import load_model
+from .outbox import OutboxError, read_counts
+from .state import AUDIT_FILE, OUTBOX_FILE
+
+
+def inspect_bundle(path: Path) -> dict[str, object]:
+    """Identity, contents and measured figures; every product's golden vectors are checked.
+
+    Raises Fault(BUNDLE_INVALID).
+    """
+    try:
+        bundle = read_bundle(path)
+        manifest = bundle.manifest
+        for product in manifest.products:
+            for graph in product.graphs:
+                load_model(bundle, product.name, graph.precision)
+    except BundleError as error:
+        raise Fault(Faults.BUNDLE_INVALID, str(error)) from None
+    report: dict[str, object] = {
+        "bundle": bundle.id,
+        "file": f"{path} ({path.stat().st_size / 2**20:.1f} MiB)",
+        "made": f"{manifest.provenance.created:%Y-%m-%d}, commit {manifest.provenance.git_commit}",
+        "opset / IR": f"{manifest.opset} / {manifest.ir_version}",
+        "checks": "hashes and golden vectors hold on this machine",
+    }
+    for product in manifest.products:
+        grid = product.grid
+        end = grid.start_nm + grid.step_nm * (grid.points - 1)
+        report[f"product {product.name}"] = [
+            f"grid {grid.start_nm:g} to {end:g} nm, {grid.points} points, {product.quantity}",
+            f"measured on {product.evaluation.data}, n = {product.evaluation.samples}",
+            *(
+                f"{precision} {name}: RMSEP {f.rmsep:.4f}, R2 {f.r2:.3f}, bias {f.bias:+.4f}, "
+                f"SEP {f.sep:.4f}, RPD {f.rpd:.1f}"
+                for precision, figures in product.evaluation.figures.items()
+                for name, f in figures.items()
+            ),
+        ]
+    report["members"] = {n: f"{len(d):>9} bytes" for n, d in sorted(bundle.members.items())}
+    return report
+
+
+def inspect_state(folder: Path) -> dict[str, object]:
+    """Outbox counts and the audit chain, read only. Raises Fault(STATE_DAMAGED)."""
+    outbox, audit = folder / OUTBOX_FILE, folder / AUDIT_FILE
+    if not outbox.is_file() and not audit.is_file():
+        raise Fault(Faults.STATE_DAMAGED, f"{folder} holds neither outbox nor audit log")
+    report: dict[str, object] = {"state": str(folder)}
+    try:
+        if outbox.is_file():
+            report["outbox"] = read_counts(outbox)
+        if audit.is_file():
+            chain = verify(audit)
+            report["audit"] = {
+                "lines": chain.lines,
+                "head": chain.head,
+                "chain": "holds" if not chain.torn else "holds; the last line is unfinished",
+            }
+    except (AuditError, OutboxError, OSError) as error:
+        raise Fault(Faults.STATE_DAMAGED, str(error)) from None
+    return report

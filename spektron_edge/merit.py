@@ -1,0 +1,61 @@
+"""Figures of merit of a calibration."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Merit:
+    """rmsep, bias, sep (bias-corrected, n - 1) in the property's unit; r2 = 1 - SSE/SST; rpd."""
+
+    rmsep: float
+    r2: float
+    bias: float
+    sep: float
+    rpd: float
+
+    def as_dict(self) -> dict[str, float]:
+        """Plain numbers, for JSON."""
+        return asdict(self)
+
+
+def merit(predicted: Array, reference: Array) -> Merit:
+    """Figures of one property, both (n,), n >= 2. Raises ValueError for other shapes."""
+    if predicted.shape != reference.shape or predicted.ndim != 1 or predicted.size < 2:
+        raise ValueError("predicted and reference must be vectors of one length, at least 2")
+    error = np.asarray(predicted, np.float64) - reference
+    bias = float(error.mean())
+    sep = float(error.std(ddof=1))
+    spread = float(reference.std(ddof=1))
+    total = float(np.sum((reference - reference.mean()) ** 2))
+    return Merit(
+        rmsep=float(np.sqrt(np.mean(error**2))),
+        r2=1.0 - float(np.sum(error**2)) / total,
+        bias=bias,
+        sep=sep,
+        rpd=spread / sep if sep > 0 else 1e9,
+    )
+
+
+def merits(predicted: Array, reference: Array, names: tuple[str, ...]) -> dict[str, Merit]:
+    """Figures of each column, both (n, len(names))."""
+    return {name: merit(predicted[:, j], reference[:, j]) for j, name in enumerate(names)}
+
+
+def median_merits(runs: list[dict[str, Merit]]) -> dict[str, Merit]:
+    """Field-wise medians over repeated runs (one per noise seed)."""
+    return {
+        name: Merit(
+            **{
+                field: float(np.median([getattr(run[name], field) for run in runs]))
+                for field in Merit.__dataclass_fields__
+            }
+        )
+        for name in runs[0]
+    }
