@@ -73,21 +73,27 @@ def absorbance(scan: Scan, references: References) -> Spectrum:
     """A = -log10((S - D) / (W - D)) on the instrument's own axis.
 
     Raises Fault(NOT_FINITE) when a channel of sample or reference has no light above dark, and
-    Fault(NO_REFERENCE) when the references belong to another instrument, integration time or
-    power-on.
+    Fault(NO_REFERENCE) when the references belong to another instrument, integration time,
+    power-on or number of channels; Fault(AXIS_INVALID) when the axis has another number.
     """
-    mine = (scan.serial, scan.boot_id, scan.integration_us, scan.counts.size)
+    mine = (scan.serial, scan.boot_id, scan.integration_us, scan.counts.size, scan.counts.size)
     theirs = (
         references.serial,
         references.boot_id,
         references.integration_us,
         references.dark.size,
+        references.white.size,
     )
     if mine != theirs:
         raise Fault(
             Faults.NO_REFERENCE,
             f"scan {scan.number} and the references differ in instrument, power-on, integration "
             f"time or channels: {mine} against {theirs}",
+        )
+    if scan.axis_nm.size != scan.counts.size:
+        raise Fault(
+            Faults.AXIS_INVALID,
+            f"scan {scan.number} has {scan.counts.size} channels, the axis {scan.axis_nm.size}",
         )
     light = scan.counts - references.dark
     full = references.white - references.dark

@@ -66,7 +66,9 @@ def load_product(config: Config) -> tuple[Model, float]:
 class Daemon:
     """Acquires, predicts, stores and publishes until it is told to stop."""
 
-    def __init__(self, config_path: Path, *, fail_fast: bool = False) -> None:
+    def __init__(
+        self, config_path: Path, *, fail_fast: bool = False, clock: Clock | None = None
+    ) -> None:
         """Prepare everything that needs neither instrument nor broker.
 
         fail_fast: end with the first fault's exit status instead of waiting for it to pass.
@@ -76,7 +78,7 @@ class Daemon:
         self._config = config = load_config(config_path)
         log.set_up(config.log.format, config.log.level)
         self._model, created_utc_s = load_product(config)
-        self._clock = Clock()
+        self._clock = clock or Clock()
         self._watch = ClockWatch(created_utc_s)
         self._inbox = Inbox(config.acquisition.queue_scans)
         topics = Topics(config.site, config.instrument)

@@ -55,7 +55,7 @@ class ApplicabilityModel:
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.float64]]) -> ApplicabilityModel:
         """Build from the members `pca_*` of a bundle's source.npz.
 
-        Raises ValueError when a member is missing or the shapes do not fit together.
+        Raises ValueError when a member is missing, is not finite or does not fit the others.
         """
         try:
             model = cls(
@@ -63,15 +63,24 @@ class ApplicabilityModel:
                 mean=np.asarray(arrays["pca_mean"], np.float64),
                 loadings=np.asarray(arrays["pca_loadings"], np.float64),
                 score_std=np.asarray(arrays["pca_score_std"], np.float64),
-                t2_limit=float(arrays["pca_t2_limit"]),
-                q_limit=float(arrays["pca_q_limit"]),
+                t2_limit=float(np.asarray(arrays["pca_t2_limit"], np.float64).item()),
+                q_limit=float(np.asarray(arrays["pca_q_limit"], np.float64).item()),
             )
         except KeyError as missing:
             raise ValueError(f"the applicability model lacks {missing}") from None
-        k = model.score_std.size
-        if model.loadings.shape != (k, model.mean.size) or not np.all(model.score_std > 0):
+        shape = (model.score_std.size, model.mean.size)
+        vectors = (model.kernel, model.mean, model.score_std)
+        if model.loadings.shape != shape or any(v.ndim != 1 for v in vectors):
             raise ValueError("the applicability model's shapes do not fit together")
+        numbers = (*vectors, model.loadings, model.t2_limit, model.q_limit)
+        if not all(np.all(np.isfinite(n)) for n in numbers) or not np.all(model.score_std > 0):
+            raise ValueError("the applicability model holds unusable numbers")
         return model
+
+    @property
+    def points(self) -> int:
+        """Length of the spectra that it assesses."""
+        return self.mean.size + self.kernel.size - 1
 
     def assess(self, absorbance: NDArray[np.float64]) -> Applicability:
         """T2 and Q of one spectrum, (L,) absorbance on the model's grid."""

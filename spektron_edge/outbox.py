@@ -8,6 +8,7 @@ after any accident shows as a gap. No rule here uses the wall clock, which may b
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ CREATE TABLE command_counter (operator TEXT PRIMARY KEY, counter INTEGER NOT NUL
 CREATE TABLE total (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 """
 _UNSENT, _SENT, _REFUSED = 0, 1, 2
+_SPARE_BYTES = 2**16
 
 
 class OutboxError(Exception):
@@ -79,7 +81,7 @@ class Outbox:
             self._db = _open(path)
         except sqlite3.DatabaseError as error:
             if not _is_damaged(error):
-                raise _translate(error) from error
+                raise _translate(error, self.path) from error
             # Kept for inspection; never silently recreated: the daemon reports `set_aside`.
             self.set_aside = _set_aside(path)
             self._db = _open(path)
@@ -174,7 +176,7 @@ class Outbox:
         try:
             return _counts(self._db)
         except sqlite3.Error as error:
-            raise _translate(error) from error
+            raise _translate(error, self.path) from error
 
     def _add_total(self, name: str, value: int) -> None:
         with self._transaction():
@@ -201,7 +203,7 @@ class Outbox:
         try:
             return self._db.execute(sql, parameters).fetchall()
         except sqlite3.Error as error:
-            raise _translate(error) from error
+            raise _translate(error, self.path) from error
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -213,7 +215,7 @@ class Outbox:
             with contextlib.suppress(sqlite3.Error):
                 self._db.execute("ROLLBACK")
             if isinstance(error, sqlite3.Error):
-                raise _translate(error) from error
+                raise _translate(error, self.path) from error
             raise
 
 
@@ -242,6 +244,8 @@ def _open(path: Path) -> sqlite3.Connection:
     try:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
+        # 256 KiB of write-ahead log instead of 4 MiB: state folders may be small.
+        db.execute("PRAGMA wal_autocheckpoint = 64")
         (version,) = db.execute("PRAGMA user_version").fetchone()
         if version == 0:
             db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
@@ -274,7 +278,13 @@ def _set_aside(path: Path) -> Path:
     return target
 
 
-def _translate(error: sqlite3.Error) -> OutboxError:
-    if "full" in str(error):
+def _translate(error: sqlite3.Error, path: Path) -> OutboxError:
+    # Without space for its shared memory file SQLite says "disk I/O error".
+    if "full" in str(error) or ("disk I/O" in str(error) and _free_bytes(path) < _SPARE_BYTES):
         return OutboxFullError(str(error))
     return OutboxError(str(error))
+
+
+def _free_bytes(path: Path) -> int:
+    room = os.statvfs(path.parent)
+    return room.f_bavail * room.f_frsize

@@ -261,6 +261,8 @@ class VirtualSpectrometer:
 
     def _scan(self, at: float) -> bytes:
         """Make the scan that ends at `at`; return its frame and the events it causes."""
+        if self._settings.position == Position.REFERENCE and self._fails_now():
+            return self.power_cycle(at)
         number, faults = self._number, self.faults
         scan = self._scene.scan(
             self._settings,
@@ -281,13 +283,11 @@ class VirtualSpectrometer:
         return out + self._after(at)
 
     def _after(self, at: float) -> bytes:
-        """Count down, end the stream where it ends, lose power where that is asked for."""
+        """Count down, and end the stream where it ends."""
         if self._left is not None:
             self._left -= 1
             if self._left == 0:
                 self._left = self._next_at = None
-        if self._settings.position == Position.REFERENCE and self._fails_now():
-            return self.power_cycle(at)
         if self._exhausted():
             self._next_at = None
             return self._send(ALL_SHOWN, at)

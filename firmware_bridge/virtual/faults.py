@@ -13,7 +13,7 @@ class Faults:
       again after so many seconds (None = never).
     - drop_numbers: made but never sent. flip_bits_at: one bit of the frame is wrong.
     - saturate_at: so much light that pixels saturate.
-    - power_loss_in_reference: power fails after the first scan of the white reference.
+    - power_loss_in_reference: power fails during the first scan of the white reference.
     - silent: never answers. refuse_version: speaks only versions nobody knows.
     - nan_axis: INFO carries a wavelength coefficient that is not a number.
     - error_on_configure: CONFIGURE is refused.

@@ -13,6 +13,8 @@ import paho.mqtt.client as paho
 from spektron_edge.config import Mqtt
 from spektron_edge.mqtt.client import connect_plain
 
+_KINDS = ("prediction", "event", "state", "status", "model")
+
 
 class Subscriber:
     """Collects what an instrument publishes; records that come twice under one id count once."""
@@ -26,12 +28,15 @@ class Subscriber:
 
     def take(self, _client: paho.Client, _userdata: object, message: paho.MQTTMessage) -> None:
         """Paho's on_message."""
-        kind, record = message.topic.rsplit("/", 1)[-1], json.loads(message.payload)
+        kind = message.topic.rsplit("/", 1)[-1]
+        if kind not in _KINDS:
+            return
+        record = json.loads(message.payload)
         if kind == "state":
             self.state = record
         elif kind == "status":
             self.offline = record["status"] == "offline"
-        elif kind in ("prediction", "event") and record["id"] not in self._seen:
+        elif kind != "model" and record["id"] not in self._seen:
             self._seen.add(record["id"])
             (self.predictions if kind == "prediction" else self.events).put(record)
 

@@ -52,6 +52,8 @@ def load_model(bundle: Bundle, product: str | None = None, precision: Precision 
         applicability = ApplicabilityModel.from_arrays(bundle.arrays(chosen.source))
     except ValueError as error:
         raise BundleError(f"{chosen.source}: {error}") from None
+    if applicability.points != chosen.grid.points:
+        raise BundleError(f"{chosen.source}: the applicability model is for another grid")
     model = Model(
         bundle_id=bundle.id,
         product=chosen,
@@ -75,12 +77,19 @@ def _check_golden(model: Model, golden: dict[str, NDArray[np.float64]]) -> None:
     missing = [k for k in ("x", *(f"{o}_{precision}" for o in limits)) if k not in golden]
     if missing:
         raise BundleError(f"{model.product.golden} lacks {missing[0]!r}")
-    if golden["x"].shape[-1:] != (model.product.grid.points,):
+    if any(array.dtype.kind != "f" for array in golden.values()):
+        raise BundleError(f"{model.product.golden} holds something that is no number")
+    if golden["x"].ndim != 2 or golden["x"].shape[1] != model.product.grid.points:
         raise BundleError(f"{model.product.golden}: spectra are not on the product's grid")
+    if not len(golden["x"]):
+        raise BundleError(f"{model.product.golden} holds no spectra to check")
     try:
         outputs = model.infer(golden["x"])
     except BackendError as error:
         raise BundleError(f"{model.graph.file}: {error}") from None
+    for wanted in model.product.properties:
+        if outputs.y.ndim != 2 or wanted.column >= outputs.y.shape[1]:
+            raise BundleError(f"{model.graph.file}: y has no column for {wanted.name}")
     for output, limit in limits.items():
         expected = golden[f"{output}_{precision}"]
         actual = getattr(outputs, output)

@@ -28,7 +28,9 @@ from spektron_edge.records import Status, to_json
 from .topics import Topics
 
 _MAX_COMMAND_BYTES = 16384
-_SESSION_TAKEN_OVER = 0x8E
+_SHORT_SESSION_S = 5.0
+_SUSPICIOUS = 3
+_LONGEST_WAIT_S = 32
 
 
 class MqttClient:
@@ -40,8 +42,10 @@ class MqttClient:
         self._topics = topics
         self._post = post
         self._v5 = settings.protocol == "5"
-        own_id = settings.client_id or f"spektron-{topics.site}-{topics.instrument}"
-        self._client = _new_client(settings, own_id)
+        self._own_id = settings.client_id or f"spektron-{topics.site}-{topics.instrument}"
+        self._accepted_at = float("-inf")
+        self._short_sessions = 0
+        self._client = _new_client(settings, self._own_id)
         self._client.max_inflight_messages_set(settings.in_flight)
         self._client.max_queued_messages_set(2 * settings.in_flight)
         self._client.reconnect_delay_set(1, 8)
@@ -98,6 +102,7 @@ class MqttClient:
         if reason.is_failure:
             self._post(Trouble(Fault(Faults.BROKER_REFUSED, f"{self._where} says: {reason}")))
             return
+        self._accepted_at = time.monotonic()
         self._client.subscribe(self._topics.commands, qos=1)
         self._post(Connected())
 
@@ -112,10 +117,21 @@ class MqttClient:
         reason: ReasonCode,
         _properties: Properties | None,
     ) -> None:
-        if reason.value == _SESSION_TAKEN_OVER:
-            fault = Fault(Faults.SESSION_TAKEN, f"another client took this id on {self._where}")
+        if not reason.is_failure:
+            return
+        short = time.monotonic() - self._accepted_at < _SHORT_SESSION_S
+        self._short_sessions = self._short_sessions + 1 if short else 0
+        # paho begins again with the shortest delay after every accepted session, so two clients
+        # with one id would throw each other out several times a second.
+        self._client.reconnect_delay_set(min(2**self._short_sessions, _LONGEST_WAIT_S), 64)
+        if self._short_sessions >= _SUSPICIOUS:
+            fault = Fault(
+                Faults.SESSION_TAKEN,
+                f"{self._where} accepts us and hangs up at once, {self._short_sessions} times "
+                f"in a row: another client seems to use the id {self._own_id!r}",
+            )
             self._post(Trouble(fault))
-        elif reason.is_failure:
+        else:
             lost = Fault(Faults.BROKER_UNREACHABLE, f"connection to {self._where} lost: {reason}")
             self._post(Trouble(lost))
 

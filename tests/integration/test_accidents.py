@@ -1,0 +1,109 @@
+"""Every scan is accounted for: received, or named by a gap event."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import pytest
+
+from firmware_bridge.virtual import Faults
+from tests.integration.rig import listening, until
+
+
+def _made(rig):
+    """Numbers of all sample scans that the instrument made since its power-on."""
+    return set(rig.port.call(lambda: set(rig.port.device.presented)))
+
+
+def _account(rig, subscriber, scans):
+    """Wait until every sample scan is received or missed; no scan may be both."""
+    until(lambda: rig.port.call(lambda: rig.port.device.samples_shown) >= scans, "all scans made")
+    made = _made(rig)
+    until(lambda: made <= rig.gather(subscriber) | rig.missed(), "an account of every scan")
+    numbers = [record["scan"]["number"] for record in rig.received.values()]
+    assert len(numbers) == len(set(numbers)), "a scan came under two ids"
+    assert not set(numbers) & rig.missed()
+    return set(numbers), rig.missed()
+
+
+@pytest.mark.parametrize(
+    "away_s", [2.0, pytest.param(10.0, marks=pytest.mark.long)], ids=["2s", "10s"]
+)
+def test_broker_killed_in_the_middle_loses_nothing(broker, make_rig, away_s):
+    rig = make_rig(broker.url, scans=40 + int(10 * away_s), interval_s=0.1)
+    scans = rig.port.device._scans
+    with listening(broker.port) as subscriber:
+        process = rig.start()
+        until(lambda: len(rig.gather(subscriber)) >= 10, "the first predictions")
+        before = len(subscriber.subscriptions)
+        broker.kill()
+        time.sleep(away_s)
+        # The broker remembers no subscription, so the subscriber must be back before the daemon.
+        process.send_signal(signal.SIGSTOP)
+        broker.start()
+        until(lambda: len(subscriber.subscriptions) > before, "the subscriber's return")
+        process.send_signal(signal.SIGCONT)
+        numbers, missed = _account(rig, subscriber, scans)
+        assert rig.stop() == 0
+    assert missed == set()
+    assert len(numbers) == scans
+    assert "broker_unreachable" in rig.codes()
+    assert "broker_unreachable_over" in rig.codes()
+
+
+def test_unplugged_and_back_names_the_missing_scans(broker, make_rig):
+    rig = make_rig(broker.url, scans=60, faults=Faults(unplug_at_scan=20, replug_after_s=1.0))
+    with listening(broker.port) as subscriber:
+        rig.start()
+        numbers, missed = _account(rig, subscriber, 60)
+        assert rig.stop() == 0
+    assert len(numbers) + len(missed & _made(rig)) == 60
+    assert missed, "scans made while unplugged must be missed"
+    assert max(numbers) > max(missed & _made(rig))
+    assert "port_lost" in rig.codes()
+
+
+def test_lost_and_broken_frames_are_gaps(broker, make_rig):
+    faults = Faults(drop_numbers=frozenset({7, 8, 20}), flip_bits_at=frozenset({12}))
+    rig = make_rig(broker.url, scans=25, interval_s=0.0, faults=faults)
+    with listening(broker.port) as subscriber:
+        rig.start()
+        _, missed = _account(rig, subscriber, 25)
+        assert rig.stop() == 0
+    assert missed == {7, 8, 12, 20}
+
+
+@pytest.mark.parametrize("rounds", [2, pytest.param(20, marks=pytest.mark.long)])
+def test_killed_daemon_accounts_for_every_scan_after_restart(broker, make_rig, rounds):
+    rig = make_rig(broker.url, scans=30 * (rounds + 1), interval_s=0.03)
+    with listening(broker.port) as subscriber:
+        for _ in range(rounds):
+            rig.start()
+            before = len(rig.gather(subscriber))
+            until(lambda: len(rig.gather(subscriber)) >= before + 5, "predictions")  # noqa: B023
+            rig.kill()
+        rig.start()
+        numbers, _ = _account(rig, subscriber, 30 * (rounds + 1))
+        assert rig.stop() == 0
+    assert len(numbers) >= 5 * rounds
+
+
+def test_power_cycle_of_the_instrument_starts_a_new_count(broker, make_rig):
+    rig = make_rig(broker.url, scans=30)
+    with listening(broker.port) as subscriber:
+        rig.start()
+        until(lambda: len(rig.gather(subscriber)) >= 5, "the first predictions")
+        rig.port.power_cycle()
+        boots = until(
+            lambda: (
+                rig.gather(subscriber)
+                and len(b := {r["scan"]["boot_id"] for r in rig.received.values()}) == 2
+                and b
+            ),
+            "predictions after the power cycle",
+        )
+        assert rig.stop() == 0
+    assert len(boots) == 2
+    assert "instrument_restarted" in rig.codes()
+    assert rig.codes().count("references_measured") == 2

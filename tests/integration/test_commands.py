@@ -1,0 +1,142 @@
+"""Commands over a real broker, by the command line an operator would use."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from spektron_edge.bundle import read_bundle, write_bundle
+from spektron_edge.cli import main
+from spektron_edge.config import load_config, shipped_bundle
+from spektron_edge.mqtt.client import connect_plain
+from spektron_edge.mqtt.commands import Key, sign
+from tests.integration.rig import ROOT, listening, until
+
+SECRET = b"0123456789abcdef0123"
+
+
+@pytest.fixture
+def running(broker, make_rig):
+    """A streaming daemon that obeys the operator anna (health, reload) and bob (health)."""
+    rig = make_rig(broker.url)
+    (rig.folder / "anna.key").write_bytes(SECRET)
+    (rig.folder / "bob.key").write_bytes(SECRET[::-1])
+    rig.settings["commands"] = {
+        "operators": _Raw(
+            '[{ name = "anna", key_file = "anna.key", may = ["health", "reload"] }, '
+            '{ name = "bob", key_file = "bob.key", may = ["health"] }]'
+        )
+    }
+    rig.settings[""]["bundle"] = "own.spektron"
+    shutil.copy(shipped_bundle(), rig.folder / "own.spektron")
+    with listening(broker.port) as subscriber:
+        rig.start()
+        until(lambda: rig.gather(subscriber), "a prediction")
+        rig.subscriber = subscriber
+        yield rig
+        rig.stop()
+
+
+class _Raw(int):
+    """A value that goes into the TOML file as it stands."""
+
+    def __new__(cls, text):
+        self = super().__new__(cls, 0)
+        self.text = text
+        return self
+
+    def __str__(self):
+        return self.text
+
+
+def send(rig, name, operator, capsys, *more):
+    capsys.readouterr()
+    status = main(
+        ["command", name, "--config", str(rig.config), "--operator", operator, "--json", *more]
+    )
+    return status, json.loads(capsys.readouterr().out)
+
+
+def audited(rig):
+    lines = (rig.folder / "state" / "audit.jsonl").read_text().splitlines()
+    return [(entry["who"], entry["what"]) for entry in map(json.loads, lines)]
+
+
+def test_health_is_answered_and_audited(running, capsys):
+    status, response = send(running, "health", "bob", capsys)
+    assert (status, response["ok"]) == (0, True)
+    assert response["message"] == "no fault"
+    assert response["result"]["line_frames"] > 0
+    assert ("bob", "command_health") in audited(running)
+
+
+def test_reload_takes_the_new_bundle_without_a_gap(running, capsys):
+    path = running.folder / "own.spektron"
+    bundle = read_bundle(path)
+    newer = bundle.manifest.model_copy(update={"version": bundle.manifest.version + 1})
+    write_bundle(path, newer, bundle.members)
+    status, response = send(running, "reload", "anna", capsys)
+    assert (status, response["ok"]) == (0, True)
+    expected = read_bundle(path).id
+    assert response["result"]["bundle"] == expected
+
+    def used():
+        running.gather(running.subscriber)
+        return {r["model"]["bundle"] for r in running.received.values()}
+
+    until(lambda: expected in used(), "a prediction of the new bundle")
+    assert used() == {bundle.id, expected}
+    assert running.missed() == set()
+
+
+def test_reload_of_a_broken_bundle_changes_nothing(running, capsys):
+    good = read_bundle(running.folder / "own.spektron").id
+    (running.folder / "own.spektron").write_bytes(b"PK not really")
+    status, response = send(running, "reload", "anna", capsys)
+    assert (status, response["ok"]) == (45, False)
+    assert "nothing was changed" in response["message"]
+    count = len(running.gather(running.subscriber))
+    until(lambda: len(running.gather(running.subscriber)) > count, "a later prediction")
+    assert {r["model"]["bundle"] for r in running.received.values()} == {good}
+
+
+@pytest.mark.parametrize("why", ["not allowed", "wrong key", "unknown operator"])
+def test_refused_commands_do_nothing_and_are_answered(running, capsys, why):
+    more = []
+    if why == "wrong key":
+        (running.folder / "other.key").write_bytes(b"another secret of some length")
+        more = ["--key", str(running.folder / "other.key")]
+    if why == "unknown operator":
+        more = ["--key", str(running.folder / "bob.key")]
+    operator = "eve" if why == "unknown operator" else "bob"
+    name = "reload" if why == "not allowed" else "health"
+    status, response = send(running, name, operator, capsys, *more)
+    assert (status, response["ok"]) == (45, False)
+    assert response["result"] == {}
+    assert not [line for line in audited(running) if line[1].startswith("command_")]
+
+
+def test_a_recorded_command_cannot_be_played_again(running, capsys):
+    request = sign(Key("bob", SECRET[::-1]), ROOT, "health", 7).model_dump_json()
+    answers = []
+    with connect_plain(load_config(running.config).mqtt, 10.0) as client:
+        client.on_message = lambda _c, _u, message: answers.append(json.loads(message.payload))
+        client.subscribe(f"{ROOT}/response/#", qos=1)
+        for _ in range(2):
+            client.publish(f"{ROOT}/command/health", request, qos=1)
+        client.publish(f"{ROOT}/command/health", b"{not json", qos=1)
+        until(lambda: len(answers) == 3, "three answers")
+    assert [answer["ok"] for answer in answers] == [True, False, False]
+
+
+def test_check_config_probes_instrument_and_broker(broker, make_rig, capsys):
+    rig = make_rig(broker.url)
+    assert main(["check-config", str(rig.config), "--probe", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["instrument"].startswith("VIRT-0001")
+    rig.settings["mqtt"]["url"] = "mqtt://127.0.0.1:1"
+    assert main(["check-config", str(rig.config), "--probe", "--json"]) == 40
+    rig.port.close()
+    assert main(["check-config", str(rig.config), "--probe"]) == 20

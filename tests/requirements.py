@@ -1,0 +1,51 @@
+"""What a test needs from the machine: absent, it skips with a reason, unless it is required.
+
+`SPEKTRON_REQUIRE=broker,shared` (as CI sets it) turns those skips into failures.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from spektron_edge.demo.broker import mosquitto
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def _missing_broker() -> str | None:
+    return None if mosquitto() else "mosquitto is not installed"
+
+
+def _missing_shared() -> str | None:
+    return None if SHARED.is_dir() else "the folder of shared measurements is not here"
+
+
+def _missing_tmpfs() -> str | None:
+    mount = shutil.which("mount")
+    if mount is None:
+        return "no mount program"
+    with tempfile.TemporaryDirectory() as folder:
+        command = [mount, "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder]
+        if subprocess.run(command, capture_output=True, check=False).returncode:
+            return "a small file system can be mounted by root only"
+        subprocess.run(["umount", folder], check=True)
+    return None
+
+
+_CHECKS = {"broker": _missing_broker, "shared": _missing_shared, "tmpfs": _missing_tmpfs}
+
+
+def need(what: str) -> None:
+    """Skip the test when `what` is missing here; fail it when it is required."""
+    reason = _CHECKS[what]()
+    if reason is None:
+        return
+    if what in os.environ.get("SPEKTRON_REQUIRE", "").split(","):
+        pytest.fail(f"{reason}, but SPEKTRON_REQUIRE asks for it")
+    pytest.skip(reason)
