@@ -115,10 +115,14 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _demo(arguments: argparse.Namespace) -> int:
-    from .demo.job import Options, run_demo
+    try:
+        from .demo.job import Options, run_demo
+        from .demo.screen import JsonScreen, TextScreen
+    except ImportError as error:
+        raise Fault(Faults.DEMO_MISSING, f"the demo needs {error.name}") from None
 
     options = Options(arguments.scans, arguments.speed, arguments.seed, arguments.broker)
-    return run_demo(options, as_json=arguments.json)
+    return run_demo(options, JsonScreen() if arguments.json else TextScreen())
 
 
 def _simulate(arguments: argparse.Namespace) -> int:

@@ -27,6 +27,7 @@ from spektron_edge.inference import load_model
 from .broker import open_broker
 from .corn import PROPERTIES, Corn, CornMissing, load_corn
 from .repeatability import repeatability
+from .screen import Screen
 from .subscriber import Subscriber, subscribe
 from .summary import Summary, figures
 
@@ -44,12 +45,11 @@ class Options:
     broker: str | None
 
 
-def run_demo(options: Options, *, as_json: bool) -> int:
-    """Run the demo and print it. Exit status 0 when every scan was received."""
-    try:
-        from .screen import JsonScreen, TextScreen
-    except ImportError:
-        raise Fault(Faults.DEMO_MISSING, "the demo's table needs rich") from None
+def run_demo(options: Options, screen: Screen) -> int:
+    """Run the demo and print it. Exit status 0 when every scan was received.
+
+    Raises Fault(DEMO_MISSING, DEMO_INCOMPLETE, CONFIG_INVALID) and broker faults.
+    """
     if options.speed <= 0:
         raise Fault(Faults.CONFIG_INVALID, "--speed must be above 0")
     try:
@@ -57,7 +57,6 @@ def run_demo(options: Options, *, as_json: bool) -> int:
     except CornMissing as error:
         raise Fault(Faults.DEMO_MISSING, str(error)) from None
     folder = Path(tempfile.mkdtemp(prefix="spektron-demo-"))
-    screen = JsonScreen() if as_json else TextScreen()
     with open_broker(options.broker, folder) as broker:
         config = _write_config(folder, broker.url, broker.protocol)
         screen.begin(broker.name, str(folder / "daemon.log"))
@@ -101,7 +100,7 @@ def _daemon(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def _stream(
-    options: Options, corn: Corn, config: Config, broker: str, folder: Path, screen: Any
+    options: Options, corn: Corn, config: Config, broker: str, folder: Path, screen: Screen
 ) -> Summary:
     device = VirtualSpectrometer(
         corn.spectra["m5"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +13,27 @@ from .corn import PROPERTIES
 from .summary import Summary
 
 
+class Screen(Protocol):
+    """What the demo shows while it runs."""
+
+    def begin(self, broker: str, log_file: str) -> None:
+        """Say what runs."""
+        ...
+
+    def row(self, record: dict[str, Any], sample: int, laboratory: NDArray[np.float64]) -> None:
+        """One prediction beside the laboratory's values."""
+        ...
+
+    def end(self, summary: Summary) -> None:
+        """The summary."""
+        ...
+
+
 class TextScreen:
     """For people."""
 
-    def __init__(self) -> None:
-        self._console = Console(highlight=False)
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(highlight=False)
 
     def begin(self, broker: str, log_file: str) -> None:
         """Say what runs."""

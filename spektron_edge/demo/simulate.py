@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +32,7 @@ class Options:
 
 def simulate(options: Options, stop: threading.Event, *, as_json: bool) -> int:
     """Run until `stop`; prints the port. Raises Fault for spectra or link that do not work."""
-    if options.rate <= 0:
+    if not options.rate > 0:
         raise Fault(Faults.CONFIG_INVALID, "--rate must be above 0")
     spectra, axis_nm = read_spectra(options.spectra)
     device = VirtualSpectrometer(
@@ -47,6 +48,8 @@ def simulate(options: Options, stop: threading.Event, *, as_json: bool) -> int:
         port = PtyPort(device, link=options.link)
     except OSError as error:
         raise Fault(Faults.PORT_DENIED, f"{options.link}: {error.strerror}") from None
+    except ValueError as error:
+        raise Fault(Faults.CONFIG_INVALID, f"--baud: {error}") from None
     with port:
         if as_json:
             print(json.dumps({"port": port.url, "baud": options.baud}), flush=True)
@@ -69,12 +72,21 @@ def read_spectra(source: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]
             raise Fault(Faults.DEMO_MISSING, str(error)) from None
         return corn.spectra[source], corn.axis_nm
     try:
-        table = np.loadtxt(source, delimiter=",", ndmin=2)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an empty file is refused below
+            table = np.loadtxt(source, delimiter=",", ndmin=2)
     except (OSError, ValueError) as error:
         raise Fault(Faults.CONFIG_INVALID, f"{source} is not a table of numbers: {error}") from None
-    axis_nm, spectra = table[0], table[1:]
-    if not len(spectra) or not np.all(np.isfinite(table)) or np.any(np.diff(axis_nm) <= 0):
+    lines, channels = table.shape
+    if (
+        lines < 2
+        or channels < 4
+        or not np.all(np.isfinite(table))
+        or np.any(np.diff(table[0]) <= 0)
+    ):
         raise Fault(
-            Faults.CONFIG_INVALID, f"{source} needs a line of rising wavelengths, then spectra"
+            Faults.CONFIG_INVALID,
+            f"{source} needs a line of four or more rising wavelengths, then spectra",
         )
+    axis_nm, spectra = table[0], table[1:]
     return spectra, axis_nm

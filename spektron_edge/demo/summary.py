@@ -78,7 +78,7 @@ class Summary:
         console.print(table)
         console.print(
             f"scans sent {self.sent}, predicted {self.predicted}, published {self.published}, "
-            f"received {self.received}; outside the calibration's domain: {self.invalid}"
+            f"received {self.received}; invalid: {self.invalid}"
         )
         if self.p50_ms is not None:
             console.print(

@@ -1,0 +1,87 @@
+# `make demo` and `make test` work on a fresh clone: no root, no GPU.
+#   demo       the main job on this desk            (make demo ARGS="--scans 20 --speed 10 --json")
+#   test       the full environment, then all tests in their bounded versions
+#   test-long  every count an issue names
+#   lint       ruff, mypy, import-linter, generated pages
+#   bench      benchmarks into build/bench           (make bench NAME=inference)
+#   bundle     train and export the bundle that ships
+#   pages      regenerate what docs/ takes from the code
+#   pictures   regenerate docs/demo.svg, and docs/benchmarks from the last `make bench`
+PYTHON ?= python3
+HOST_ENV := .venv-host
+OLD_ENV := .venv-py310
+NAME ?=
+ARGS ?=
+
+# Python 3.10 with the last onnxruntime that has wheels for it: what JetPack 6 runs.
+PYTHON310 ?= $(firstword $(shell command -v python3.10 2>/dev/null) $(wildcard $(HOME)/.pyenv/versions/3.10.*/bin/python3.10))
+RUNTIME_TESTS := tests/unit/firmware_bridge tests/unit/spektron_edge tests/contract tests/fuzz tests/integration
+
+.PHONY: demo test test-host test-py310 test-long lint bench bundle pages pictures clean
+.DELETE_ON_ERROR:
+
+demo: .venv/installed
+	@.venv/bin/spektron-edge demo $(ARGS)
+
+.venv/installed: pyproject.toml
+	@echo "setting up .venv (once, about a minute)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "Python 3.10 or newer is needed: make PYTHON=python3.11 demo"; exit 1; }
+	@$(PYTHON) -m venv .venv
+	@.venv/bin/pip install --quiet --disable-pip-version-check --editable '.[demo]'
+	@touch $@
+
+# One pip call, so that what asks for torch is satisfied by this version and pulls no other.
+$(HOST_ENV)/installed: pyproject.toml
+	@echo "setting up $(HOST_ENV) (torch and all tools)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11 test"; exit 1; }
+	@$(PYTHON) -m venv $(HOST_ENV)
+	@$(HOST_ENV)/bin/pip install --quiet --disable-pip-version-check torch==2.13.0 --editable '.[dev]'
+	@touch $@
+
+$(OLD_ENV)/installed: pyproject.toml
+	@echo "setting up $(OLD_ENV) (Python 3.10, onnxruntime 1.23.2)"
+	@$(PYTHON310) -m venv $(OLD_ENV)
+	@$(OLD_ENV)/bin/pip install --quiet --disable-pip-version-check onnxruntime==1.23.2 --editable '.[test]'
+	@touch $@
+
+test: lint test-host test-py310
+
+test-host: $(HOST_ENV)/installed
+	$(HOST_ENV)/bin/pytest --cov --cov-report= $(ARGS)
+	$(HOST_ENV)/bin/coverage report --fail-under=90 --sort=cover
+
+test-py310:
+ifeq ($(PYTHON310),)
+	@case ",$$SPEKTRON_REQUIRE," in *,python3.10,*) echo "python3.10 is required and not here"; exit 1;; esac
+	@echo "skipped on Python 3.10: no python3.10 on this machine"
+else
+	@$(MAKE) --no-print-directory $(OLD_ENV)/installed
+	$(OLD_ENV)/bin/pytest $(RUNTIME_TESTS) $(ARGS)
+endif
+
+test-long: lint $(HOST_ENV)/installed
+	$(HOST_ENV)/bin/pytest -m "long or not long" --cov --cov-report= $(ARGS)
+	$(HOST_ENV)/bin/coverage report --fail-under=90 --sort=cover
+	@$(MAKE) --no-print-directory test-py310
+
+lint: $(HOST_ENV)/installed
+	$(HOST_ENV)/bin/ruff check .
+	$(HOST_ENV)/bin/ruff format --check .
+	$(HOST_ENV)/bin/mypy
+	$(HOST_ENV)/bin/lint-imports
+
+bench: $(HOST_ENV)/installed
+	$(HOST_ENV)/bin/python -m tests.benchmarks $(NAME) $(ARGS)
+
+bundle: $(HOST_ENV)/installed
+	$(HOST_ENV)/bin/spektron-train finetune corn --out build/corn-checkpoint
+	$(HOST_ENV)/bin/spektron-export build/corn-checkpoint -o spektron_edge/bundles/corn.spektron
+
+pages: $(HOST_ENV)/installed
+	$(HOST_ENV)/bin/python -m tests.pages --write
+
+pictures: $(HOST_ENV)/installed
+	$(HOST_ENV)/bin/python -m tests.pictures
+
+clean:
+	rm -rf .venv .venv-host .venv-py310 build dist .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis

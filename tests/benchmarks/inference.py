@@ -1,0 +1,129 @@
+"""INT8 against fp32 and against torch: speed at batch 1 and RMSEP on the held-out spectra.
+
+One thread everywhere. The three engines take turns within a round, so that a busy machine slows
+all of them; each round gives one ratio, and the figure is the median of the rounds.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from spektron_edge.bundle import read_bundle
+from spektron_edge.demo.corn import PROPERTIES
+from spektron_edge.inference import Model, load_model
+from spektron_train.checkpoint import CARD, load_checkpoint
+from spektron_train.data.corn import read_corn
+from spektron_train.data.instrument_noise import DetectorNoise, noisy_scans
+from spektron_train.metrics import median_merits, merits
+from spektron_train.model import Encoder, EncoderConfig
+
+from .report import Figure
+
+NAME = "inference"
+ROUNDS = 5
+CALLS = 120
+_ROOT = Path(__file__).resolve().parents[2]
+_BUNDLE = _ROOT / "spektron_edge" / "bundles" / "corn.spektron"
+_CHECKPOINT = _ROOT / "build" / "corn-checkpoint"
+
+
+def measure() -> list[Figure]:
+    """Load the shipped bundle, time, compare."""
+    bundle = read_bundle(_BUNDLE)
+    int8, fp32 = load_model(bundle, "corn", "int8"), load_model(bundle, "corn", "fp32")
+    return [*_speed(int8, fp32), _accuracy(int8, fp32)]
+
+
+def _speed(int8: Model, fp32: Model) -> list[Figure]:
+    x = read_corn().test.spectra["m5"][:1]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        rounds = _rounds(
+            {
+                "int8": lambda: int8.infer(x),
+                "fp32": lambda: fp32.infer(x),
+                "torch": _eager(x),
+            }
+        )
+    finally:
+        torch.set_num_threads(threads)
+    how = (
+        f"median of {ROUNDS} rounds of {CALLS} interleaved calls, batch 1, one thread; "
+        f"INT8 takes {np.median(rounds['int8']) * 1e3:.2f} ms"
+    )
+    figures = []
+    for name, engine in (("fp32", "fp32 in onnxruntime"), ("torch", "torch eager")):
+        ratios = rounds[name] / rounds["int8"]
+        low, high = np.percentile(ratios, [25, 75])
+        figures.append(
+            Figure(
+                id=f"int8_speedup_vs_{name}_b1",
+                value=float(np.median(ratios)),
+                unit="x",
+                better="higher",
+                spread=float(high - low) / 2,
+                how=f"against {engine}, {np.median(rounds[name]) * 1e3:.2f} ms: {how}",
+            )
+        )
+    return figures
+
+
+def _eager(x: np.ndarray) -> Callable[[], object]:
+    # Speed does not depend on the weights; without a checkpoint they are random.
+    if (_CHECKPOINT / CARD).is_file():
+        encoder = load_checkpoint(_CHECKPOINT).encoder
+    else:
+        encoder = Encoder(EncoderConfig()).eval()
+    tensor = torch.from_numpy(x).float()
+
+    def run() -> object:
+        with torch.inference_mode():
+            return encoder(tensor, encoder.theta)
+
+    return run
+
+
+def _rounds(engines: dict[str, Callable[[], object]]) -> dict[str, np.ndarray]:
+    """Median seconds per call, one value per round, engines taking turns call by call."""
+    for engine in engines.values():
+        for _ in range(10):
+            engine()
+    result: dict[str, list[float]] = {name: [] for name in engines}
+    for _ in range(ROUNDS):
+        seconds: dict[str, list[float]] = {name: [] for name in engines}
+        for _ in range(CALLS):
+            for name, engine in engines.items():
+                start = time.perf_counter()
+                engine()
+                seconds[name].append(time.perf_counter() - start)
+        for name, values in seconds.items():
+            result[name].append(float(np.median(values)))
+    return {name: np.array(values) for name, values in result.items()}
+
+
+def _accuracy(int8: Model, fp32: Model) -> Figure:
+    test = read_corn().test
+    scans = noisy_scans(test.spectra["m5"], DetectorNoise())
+    figures = {}
+    for name, model in (("int8", int8), ("fp32", fp32)):
+        outputs = [model.infer(scan).y.astype(np.float64) for scan in scans]
+        runs = [merits(y, test.references, PROPERTIES) for y in outputs]
+        figures[name] = median_merits(runs)
+    ratios = {p: figures["int8"][p].rmsep / figures["fp32"][p].rmsep for p in PROPERTIES}
+    worst = max(ratios, key=lambda p: ratios[p])
+    detail = ", ".join(f"{p} {figures['int8'][p].rmsep:.4f}" for p in PROPERTIES)
+    return Figure(
+        id="int8_rmsep_over_fp32",
+        value=ratios[worst],
+        unit="ratio",
+        better="lower",
+        spread=None,
+        how=f"worst property ({worst}); 20 held-out spectra, median of {len(scans)} noise seeds; "
+        f"INT8 RMSEP in % by mass: {detail}",
+    )

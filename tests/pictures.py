@@ -1,0 +1,58 @@
+"""Pictures and tables of docs/ that come from running things: `make pictures`."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from spektron_edge.demo.corn import MOISTURE_NOTE
+from spektron_edge.demo.job import Options, run_demo
+from spektron_edge.demo.screen import TextScreen
+from tests.benchmarks.report import FOLDER
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+
+
+def demo_picture() -> None:
+    """What `make demo` shows, as docs/demo.svg."""
+    console = Console(record=True, width=100, highlight=False)
+    run_demo(Options(scans=20, speed=10.0, seed=0, broker=None), TextScreen(console))
+    svg = console.export_svg(title="make demo", unique_id="demo")
+    # rich has the viewer fetch a font from the network; any monospace font will do.
+    (DOCS / "demo.svg").write_text(re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL))
+
+
+def benchmark_page() -> None:
+    """The last figures of build/bench as docs/benchmarks/README.md, with their pictures."""
+    folder = DOCS / "benchmarks"
+    folder.mkdir(exist_ok=True)
+    lines = ["# Benchmarks", "", "The last run of `make bench`, by `make pictures`.", ""]
+    lines += ["What the corn set can and cannot show:", "", MOISTURE_NOTE, ""]
+    for path in sorted(FOLDER.glob("*.json")):
+        lines += _section(json.loads(path.read_text()))
+        picture = path.with_suffix(".png")
+        if picture.is_file():
+            shutil.copy(picture, folder / picture.name)
+            lines += [f"![{path.stem}]({picture.name})", ""]
+    (folder / "README.md").write_text("\n".join(lines))
+
+
+def _section(report: dict[str, Any]) -> list[str]:
+    versions = ", ".join(f"{name} {number}" for name, number in report["versions"].items())
+    lines = [f"## {report['name']}", "", f"{report['machine']}; {versions}", ""]
+    lines += ["| id | value | spread | unit | better | how |", "|---|---|---|---|---|---|"]
+    for f in report["figures"]:
+        spread = "" if f["spread"] is None else f"{f['spread']:.3g}"
+        cells = (f"`{f['id']}`", f"{f['value']:.4g}", spread, f["unit"], f["better"], f["how"])
+        lines.append(f"| {' | '.join(cells)} |")
+    return [*lines, ""]
+
+
+if __name__ == "__main__":
+    demo_picture()
+    benchmark_page()
