@@ -46,7 +46,7 @@ def verify(path: Path) -> Chain:
                 return Chain(lines, head, size, raw)
             try:
                 previous = json.loads(raw)["previous"]
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 raise AuditError(f"{path}: line {lines + 1} is not an audit line") from None
             if previous != head:
                 raise AuditError(f"{path}: line {lines + 1} does not follow the line before it")
@@ -61,14 +61,15 @@ class Audit:
         self.path = path
         path.touch()
         chain = verify(path)
-        self.head, self.lines = chain.head, chain.lines
+        self.head, self.lines, self._size = chain.head, chain.lines, chain.size
         self._stream: BinaryIO = path.open("r+b")
         self._stream.seek(chain.size)
         # Not obscured: the half line moves to a file of its own before the log goes on without it.
         self.torn: Path | None = None
         if chain.torn:
             self.torn = path.with_name(f"{path.name}.torn-{chain.lines + 1}")
-            self.torn.write_bytes(chain.torn)
+            with self.torn.open("ab") as kept:
+                kept.write(chain.torn)
             self._stream.truncate()
 
     def append(self, at: Stamp, who: str, what: str, details: Details) -> str:
@@ -84,24 +85,33 @@ class Audit:
             "details": details,
         }
         raw = json.dumps(entry, sort_keys=True, separators=(",", ":")).encode() + b"\n"
-        start = self._stream.tell()
+        if self._stream.closed:
+            self._reopen()
         try:
             self._stream.write(raw)
             self._stream.flush()
             os.fsync(self._stream.fileno())
         except OSError:
-            self._reopen(start)
+            # It may sit half in the buffer and half on the disk: drop both halves, now or, where
+            # the disk does not even allow that, before the next line.
+            with contextlib.suppress(OSError):
+                self._reopen()
             raise
         self.head, self.lines = hashlib.sha256(raw).hexdigest(), self.lines + 1
+        self._size += len(raw)
         return self.head
 
-    def _reopen(self, size: int) -> None:
-        # A failed write may sit half in the buffer and half on the disk: drop both halves.
+    def _reopen(self) -> None:
         with contextlib.suppress(OSError):
             self._stream.close()
-        self._stream = self.path.open("r+b")
-        self._stream.truncate(size)
-        self._stream.seek(size)
+        stream = self.path.open("r+b")
+        try:
+            stream.truncate(self._size)
+            stream.seek(self._size)
+        except OSError:
+            stream.close()
+            raise
+        self._stream = stream
 
     def close(self) -> None:
         """Close the file."""

@@ -23,7 +23,7 @@ TopicPart = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=64)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Serial(_Section):
@@ -52,6 +52,8 @@ def _broker_url(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
         raise ValueError("must look like mqtt://host:1883 or mqtts://host:8883")
+    # Both raise ValueError, here instead of in the middle of connecting.
+    _ = parts.port, parts.hostname.encode("idna")
     if parts.username or parts.password:
         raise ValueError("credentials belong into `username` and `password_file`, not into the URL")
     return url

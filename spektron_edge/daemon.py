@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +63,14 @@ def load_product(config: Config) -> tuple[Model, float]:
     except BundleError as error:
         raise Fault(Faults.BUNDLE_INVALID, str(error)) from None
     return model, bundle.manifest.provenance.created.timestamp()
+
+
+def _count(ranges: list[tuple[int, int]]) -> int:
+    return sum(last - first + 1 for first, last in ranges)
+
+
+def _missing(ranges: list[tuple[int, int]], why: str) -> Fault:
+    return Fault(Faults.SCANS_MISSED, f"{_count(ranges)} scans are missing: {why}")
 
 
 class Daemon:
@@ -131,12 +141,23 @@ class Daemon:
         self._wind_down()
         return self._exit_status
 
-    def _turn(self, timeout_s: float) -> None:
-        try:
-            for item in self._inbox.take(timeout_s, _TAKE):
+    def _turn(self, timeout_s: float) -> int:
+        """Handle what has arrived within `timeout_s`; returns how many items that were."""
+        items = self._inbox.take(timeout_s, _TAKE)
+        for item in items:
+            with self._storage():
                 self._handle(item)
+        with self._storage():
             self._deliver()
+        with self._storage():
             self._look_after()
+        return len(items)
+
+    @contextlib.contextmanager
+    def _storage(self) -> Iterator[None]:
+        """Makes a fault of trouble with the outbox; what waits goes on waiting."""
+        try:
+            yield
         except OutboxError as error:
             self._begin(self._storage_fault(error))
 
@@ -149,17 +170,23 @@ class Daemon:
         self._instrument.halt()
         self._instrument.join(_DRAIN_S)
         deadline = time.monotonic() + _DRAIN_S
-        self._turn(0.0)
+        while self._turn(0.0):
+            pass
         while self._client.connected and self._delivery.under_way and time.monotonic() < deadline:
             self._turn(0.02)
-        self._delivery.mark(now=True)
+        with self._storage():
+            self._delivery.mark(now=True)
         self._audit("daemon_stopped", exit_status=self._exit_status)
         if self._client.connected:
-            self._publish_state()
+            with self._storage():
+                self._publish_state()
             self._publish_status(Status(status="offline"))
             self._turn(_TURN_S)
         self._client.stop()
-        log.info("stopped", exit_status=self._exit_status, **self._figures())
+        figures: dict[str, int] = {}
+        with self._storage():
+            figures = self._figures()
+        log.info("stopped", exit_status=self._exit_status, **figures)
         self._state.close()
 
     # ---- what the other threads say
@@ -220,11 +247,13 @@ class Daemon:
         return True
 
     def _missed(self, ranges: list[tuple[int, int]], why: str) -> None:
-        count = sum(last - first + 1 for first, last in ranges)
-        self._counters["missed_scans"] += count
-        fault = Fault(Faults.SCANS_MISSED, f"{count} scans are missing: {why}")
-        log.fault(fault)
+        fault = _missing(ranges, why)
+        self._count_missed(fault, ranges)
         self._delivery.store((self._reporter.fault(fault, ranges),), None)
+
+    def _count_missed(self, fault: Fault, ranges: list[tuple[int, int]]) -> None:
+        self._counters["missed_scans"] += _count(ranges)
+        log.fault(fault)
 
     def _instrument_ready(self, ready: InstrumentReady) -> None:
         self._end(LINE)
@@ -282,6 +311,7 @@ class Daemon:
             return Outcome(False, f"nothing was changed: {fault}")
         fixed = ("site", "instrument", "state_dir", "serial", "acquisition", "mqtt", "outbox")
         later = [name for name in fixed if getattr(config, name) != getattr(self._config, name)]
+        log.set_up(config.log.format, config.log.level)
         self._config = config.model_copy(
             update={name: getattr(self._config, name) for name in fixed}
         )
@@ -322,13 +352,14 @@ class Daemon:
     # ---- upkeep
 
     def _deliver(self) -> None:
-        if lost := self._delivery.take_lost():
-            self._missed([(n, n) for n in lost], "neither disk nor memory had room")
-        try:
-            if self._delivery.commit():
+        # What did not fit into memory is told in the same commit that gets through at last.
+        lost = self._delivery.lost
+        fault = _missing(lost, "neither disk nor memory had room")
+        with self._storage():
+            if self._delivery.commit((self._reporter.fault(fault, lost),) if lost else ()):
                 self._end(STORAGE)
-        except OutboxError as error:
-            self._begin(self._storage_fault(error))
+                if lost:
+                    self._count_missed(fault, lost)
         self._delivery.publish()
         self._delivery.mark()
 

@@ -19,6 +19,7 @@ MAX_WAITING = 1000
 _WINDOW = 1000
 _MARK_AFTER_S = 0.2
 _GROUP = 50
+_BORN_KEPT = 10_000
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Delivery:
         self._acknowledged: list[str] = []
         self._marked_at = time.monotonic()
         self._born: dict[str, float] = {}
-        self._lost: list[int] = []
+        self._lost: list[tuple[int, int]] = []
         self.latencies = Latencies()
         self.published: Counter[str] = Counter()
 
@@ -69,36 +70,52 @@ class Delivery:
         """Queue records for the next commit. `born`: time.monotonic() of the scan's last byte."""
         number = None if progress is None or born is None else progress.number
         if len(self._pending) >= MAX_WAITING:
-            oldest = self._pending.popleft()
-            if oldest.number is not None:
-                self._lost.append(oldest.number)
+            self._make_room()
         self._pending.append(_Pending(tuple(records), progress, number))
         if born is not None:
             for record in records:
                 if record.kind == "prediction":
                     self._born[record.id] = born
+        while len(self._born) > _BORN_KEPT:
+            # A record that waits for so long tells nothing about the latency of the path.
+            del self._born[next(iter(self._born))]
+
+    def _make_room(self) -> None:
+        """Give up the oldest scan; events, which may tell of other losses, go last."""
+        at = next((i for i, group in enumerate(self._pending) if group.number is not None), 0)
+        number = self._pending[at].number
+        del self._pending[at]
+        if number is None:
+            return
+        if self._lost and self._lost[-1][1] == number - 1:
+            self._lost[-1] = (self._lost[-1][0], number)
+        else:
+            self._lost.append((number, number))
 
     @property
     def waiting(self) -> int:
         """Groups of records that are not on disk yet."""
         return len(self._pending)
 
-    def take_lost(self) -> list[int]:
-        """Numbers of scans whose results no longer fitted into memory; asked once."""
-        lost, self._lost = self._lost, []
-        return lost
+    @property
+    def lost(self) -> list[tuple[int, int]]:
+        """Ranges of scan numbers whose results no longer fitted into memory, not yet reported."""
+        return list(self._lost)
 
-    def commit(self) -> bool:
+    def commit(self, report: Sequence[Outgoing] = ()) -> bool:
         """Write everything that waits in one transaction; true when there was something.
 
+        report: what is to be said of `lost`; committed with the rest, after which `lost` is empty.
         Raises OutboxError, OutboxFullError; what waits then goes on waiting.
         """
         if not self._pending:
             return False
-        records = [record for group in self._pending for record in group.records]
+        records = [record for group in self._pending for record in group.records] + [*report]
         known = [group.progress for group in self._pending if group.progress is not None]
         self._outbox.commit(records, known[-1] if known else None)
         self._pending.clear()
+        if report:
+            self._lost.clear()
         return True
 
     def publish(self) -> None:
@@ -128,8 +145,8 @@ class Delivery:
         record_id = record.id
         born = self._born.pop(record_id, None)
         if error is not None:
-            self._outbox.mark_refused(record_id, error)
             self._handed_over.discard(record_id)
+            self._outbox.mark_refused(record_id, error)
             return Fault(Faults.PUBLISH_REFUSED, f"the broker refused {record_id}: {error}")
         if born is not None:
             self.latencies.add(at - born)

@@ -45,6 +45,7 @@ _LINE_FAULTS: dict[type[errors.LinkError], Faults] = {
 }
 _PAUSE_S = 1.0
 _REPLY_MARGIN_S = 2.0
+_BITS_PER_PIXEL = 40  # 32 bits, with start and stop bits
 
 
 def as_fault(error: errors.LinkError) -> Fault:
@@ -213,8 +214,7 @@ class _Session:
     def _single(self, position: Position, averages: int) -> Scan:
         self._configure(position, averages)
         self._link.start(1)
-        exposure_s = averages * self._acquisition.integration_us * 1e-6
-        deadline = time.monotonic() + exposure_s + _REPLY_MARGIN_S
+        deadline = time.monotonic() + self._scan_s(averages) + _REPLY_MARGIN_S
         while (left := deadline - time.monotonic()) > 0:
             received = self._link.read(left)
             if received is None:
@@ -230,6 +230,11 @@ class _Session:
         name = position.name.lower()
         raise Fault(Faults.REFERENCE_INTERRUPTED, f"the instrument gave no {name} scan")
 
+    def _scan_s(self, averages: int) -> float:
+        """How long one scan takes at most: its exposures, and its way over the line."""
+        exposure_s = averages * self._acquisition.integration_us * 1e-6
+        return exposure_s + self._info.pixels * _BITS_PER_PIXEL / self._settings.serial.baud
+
     def _configure(self, position: Position, averages: int) -> None:
         settings = Configure(self._acquisition.integration_us, averages, 1, position)
         self._link.configure(settings)
@@ -238,7 +243,7 @@ class _Session:
         """Pass sample scans on until a halt, or until references must be measured again."""
         self._configure(Position.SAMPLE, self._acquisition.averages)
         self._link.start()
-        silence_s = self._settings.serial.silence_s
+        silence_s = self._settings.serial.silence_s + self._scan_s(self._acquisition.averages)
         heard, ended = time.monotonic(), False
         while not self._halt.is_set():
             received = self._link.read(min(0.25, silence_s))
@@ -283,12 +288,22 @@ class _Session:
             integration_us=message.integration_us,
             averages=message.averages,
             lamp=_lamp(message.lamp),
-            position=Position(message.position),
+            position=_position(message),
             temperature_c=message.temperature_c,
             saturated=message.saturated,
             device_us=device_us,
             last_byte_at=last_byte_at,
         )
+
+
+def _position(message: WireScan) -> Position:
+    try:
+        return Position(message.position)
+    except ValueError:
+        raise Fault(
+            Faults.VERSION_MISMATCH,
+            f"scan {message.number} was taken in position {message.position}, which is unknown",
+        ) from None
 
 
 def _lamp(state: int) -> LampState:

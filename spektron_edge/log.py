@@ -35,7 +35,8 @@ class _Formatter(logging.Formatter):
 
 def _quoted(value: object) -> str:
     text = str(value)
-    return json.dumps(text) if any(c in text for c in ' "=\n') or not text else text
+    plain = text.isprintable() and not any(c in text for c in ' "=')
+    return text if text and plain else json.dumps(text)
 
 
 def set_up(form: Format, level: str, stream: TextIO | None = None) -> None:

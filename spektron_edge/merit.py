@@ -12,7 +12,10 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Merit:
-    """rmsep, bias, sep (bias-corrected, n - 1) in the property's unit; r2 = 1 - SSE/SST; rpd."""
+    """rmsep, bias, sep (bias-corrected, n - 1) in the property's unit; r2 = 1 - SSE/SST; rpd.
+
+    Where the reference does not vary, r2 is 1 without any error and else 0.
+    """
 
     rmsep: float
     r2: float
@@ -33,10 +36,11 @@ def merit(predicted: Array, reference: Array) -> Merit:
     bias = float(error.mean())
     sep = float(error.std(ddof=1))
     spread = float(reference.std(ddof=1))
+    squares = float(np.sum(error**2))
     total = float(np.sum((reference - reference.mean()) ** 2))
     return Merit(
         rmsep=float(np.sqrt(np.mean(error**2))),
-        r2=1.0 - float(np.sum(error**2)) / total,
+        r2=1.0 - squares / total if total > 0 else float(squares == 0),
         bias=bias,
         sep=sep,
         rpd=spread / sep if sep > 0 else 1e9,

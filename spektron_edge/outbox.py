@@ -33,6 +33,7 @@ CREATE TABLE command_counter (operator TEXT PRIMARY KEY, counter INTEGER NOT NUL
 CREATE TABLE total (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 """
 _UNSENT, _SENT, _REFUSED = 0, 1, 2
+_ACKNOWLEDGED, _NOT_ACKNOWLEDGED = "state = 1", "state <> 1"
 _SPARE_BYTES = 2**16
 
 
@@ -144,10 +145,9 @@ class Outbox:
         keep_sent = max(0, min(self._limits.keep_sent_bytes, self._limits.max_bytes - waiting))
         dropped = 0
         if sent > keep_sent:
-            self._drop_oldest("state = 1", sent - keep_sent)
+            self._drop_oldest(_ACKNOWLEDGED, sent - keep_sent)
         if waiting > self._limits.max_bytes:
-            dropped = self._drop_oldest("state <> 1", waiting - self._limits.max_bytes)
-            self._add_total("dropped", dropped)
+            dropped = self._drop_oldest(_NOT_ACKNOWLEDGED, waiting - self._limits.max_bytes)
         return dropped
 
     def _drop_oldest(self, condition: str, excess: int) -> int:
@@ -161,6 +161,12 @@ class Outbox:
             freed += size
         with self._transaction():
             self._db.executemany("DELETE FROM record WHERE position = ?", doomed)
+            if condition != _ACKNOWLEDGED:
+                self._db.execute(
+                    "INSERT INTO total VALUES ('dropped', ?) ON CONFLICT (name) DO UPDATE SET "
+                    "value = value + excluded.value",
+                    (len(doomed),),
+                )
         return len(doomed)
 
     def progress(self, serial: str) -> Progress | None:
@@ -177,14 +183,6 @@ class Outbox:
             return _counts(self._db)
         except sqlite3.Error as error:
             raise _translate(error, self.path) from error
-
-    def _add_total(self, name: str, value: int) -> None:
-        with self._transaction():
-            self._db.execute(
-                "INSERT INTO total VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET "
-                "value = value + excluded.value",
-                (name, value),
-            )
 
     def accept_counter(self, operator: str, counter: int) -> bool:
         """True once for each operator's counter, which must rise from command to command."""
@@ -222,7 +220,9 @@ class Outbox:
 def read_counts(path: Path) -> dict[str, int]:
     """Counts of a database that a daemon may have open. Raises OutboxError."""
     try:
-        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+        with contextlib.closing(
+            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        ) as db:
             return _counts(db)
     except sqlite3.Error as error:
         raise OutboxError(f"{path}: {error}") from None
@@ -253,6 +253,10 @@ def _open(path: Path) -> sqlite3.Connection:
             raise OutboxError(
                 f"{path} has schema {version}, this daemon writes {SCHEMA_VERSION}: update it"
             )
+        # Counting walks an index only; damage in the table would show at the first scan.
+        (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(f"database is malformed: {verdict}")
         db.execute("SELECT COUNT(*) FROM record").fetchone()
     except BaseException:
         db.close()

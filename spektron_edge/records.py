@@ -15,7 +15,13 @@ def new_id() -> str:
 
 class _Record(BaseModel):
     # NaN has no place in JSON; a value that could not be computed is null.
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    # Every field is always written, so the published schema requires those with defaults too.
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        json_schema_serialization_defaults_required=True,
+    )
 
 
 class Times(_Record):

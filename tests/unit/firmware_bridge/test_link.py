@@ -293,7 +293,8 @@ def test_power_loss_shows_as_event_and_new_boot_id(plugged_in):
     first = link.open().boot_id
     link.configure(REFERENCE)
     link.start(5)
-    assert link.read(LONG_S).message.code == EventCode.RESTARTED
+    events = [link.read(LONG_S).message.code for _ in range(2)]
+    assert events == [EventCode.LAMP_STABLE, EventCode.RESTARTED]
     assert link.open().boot_id != first
     link.configure(REFERENCE)
     link.start(5)
