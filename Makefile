@@ -14,8 +14,11 @@ NAME ?=
 ARGS ?=
 
 # Python 3.10 with the last onnxruntime that has wheels for it: what JetPack 6 runs.
-PYTHON310 ?= $(firstword $(shell command -v python3.10 2>/dev/null) $(wildcard $(HOME)/.pyenv/versions/3.10.*/bin/python3.10))
+PYTHON310 ?= $(shell for p in python3.10 $(HOME)/.pyenv/versions/3.10.*/bin/python3.10; do "$$p" -c "" 2>/dev/null && echo "$$p" && break; done)
 RUNTIME_TESTS := tests/unit/firmware_bridge tests/unit/spektron_edge tests/contract tests/fuzz tests/integration
+
+# Waiting OpenMP threads that spin make two torch processes on two cores ten times slower.
+export OMP_WAIT_POLICY := PASSIVE
 
 .PHONY: demo test test-host test-py310 test-long lint bench bundle pages pictures clean
 .DELETE_ON_ERROR:

@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="the whole path on this desk, with real corn spectra")
     demo.add_argument("--scans", type=_positive, default=20, help="sample scans to make (20)")
     demo.add_argument("--speed", type=float, default=4.0, help="scans per second (4)")
-    demo.add_argument("--seed", type=int, default=0, help="seed of the instrument's noise (0)")
+    demo.add_argument("--seed", type=_natural, default=0, help="seed of the instrument's noise (0)")
     demo.add_argument("--broker", help="your own broker, mqtt://host:port")
     demo.add_argument("--json", action="store_true", help="one JSON object a line, summary last")
     demo.set_defaults(command=_demo)
@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     simulate.add_argument("--rate", type=float, default=1.0, help="scans per second (1)")
     simulate.add_argument("--scans", type=_positive, help="stop after so many (default: never)")
-    simulate.add_argument("--seed", type=int, default=0, help="seed of the noise (0)")
+    simulate.add_argument("--seed", type=_natural, default=0, help="seed of the noise (0)")
     simulate.add_argument("--baud", type=int, default=921600, help="the instrument's speed")
     simulate.add_argument(
         "--warmup", type=float, default=0.0, help="seconds until the lamp is warm"
@@ -96,6 +96,13 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--json", action="store_true")
     command.set_defaults(command=_command)
     return parser
+
+
+def _natural(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError("must be 0 or more")
+    return value
 
 
 def _positive(text: str) -> int:

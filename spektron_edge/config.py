@@ -108,10 +108,17 @@ class Operator(_Section):
     may: tuple[Literal["health", "reload"], ...]
 
 
+def _distinct(operators: tuple[Operator, ...]) -> tuple[Operator, ...]:
+    names = [operator.name for operator in operators]
+    if len(set(names)) != len(names):
+        raise ValueError("two operators share a name")
+    return operators
+
+
 class Commands(_Section):
     """Who may do what over MQTT. Without operators, no command is accepted."""
 
-    operators: tuple[Operator, ...] = ()
+    operators: Annotated[tuple[Operator, ...], AfterValidator(_distinct)] = ()
 
 
 class Log(_Section):

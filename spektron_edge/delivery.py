@@ -111,8 +111,8 @@ class Delivery:
         if not self._pending:
             return False
         records = [record for group in self._pending for record in group.records] + [*report]
-        known = [group.progress for group in self._pending if group.progress is not None]
-        self._outbox.commit(records, known[-1] if known else None)
+        last = {g.progress.serial: g.progress for g in self._pending if g.progress is not None}
+        self._outbox.commit(records, tuple(last.values()))
         self._pending.clear()
         if report:
             self._lost.clear()

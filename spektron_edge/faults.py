@@ -92,6 +92,7 @@ class Faults(Enum):
 
     CLOCK_SUSPECT = Kind("clock_suspect", 50, "set the clock or enable time synchronisation")
     CLOCK_JUMPED = Kind("clock_jumped", 51, "records on both sides carry monotonic times as well")
+    INTERNAL = Kind("internal", 70, "report this with the log; the daemon starts the part again")
     DEMO_INCOMPLETE = Kind("demo_incomplete", 60, "read the daemon's log named above")
     DEMO_MISSING = Kind("demo_missing", 61, "pip install 'spektron-edge[demo]'")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,6 +98,10 @@ class InstrumentThread(threading.Thread):
                 self._post(Trouble(as_fault(error)))
             except Fault as fault:
                 self._post(Trouble(fault))
+            except Exception as error:  # noqa: BLE001  a thread that dies silently is worse
+                detail = f"{type(error).__name__}: {error}"
+                log.warn("unexpected", where="instrument", trace=traceback.format_exc())
+                self._post(Trouble(Fault(Faults.INTERNAL, detail)))
             self._halt.wait(_PAUSE_S)
         self._stop_stream()
         self.link.close()
@@ -150,7 +155,9 @@ class _Session:
     def wait_for_lamp(self) -> None:
         """Look at the lamp once a second until it is stable."""
         while not self._halt.is_set():
-            scan = self._single(Position.DARK, averages=1)
+            # Behind a shutter, so that no sample is used up, where there is one.
+            shutter = Capability.SHUTTER in Capability(self._info.capabilities)
+            scan = self._single(Position.DARK if shutter else Position.SAMPLE, averages=1)
             if scan.lamp is LampState.STABLE:
                 return
             state = scan.lamp.name.lower()
@@ -290,7 +297,10 @@ class _Session:
             lamp=_lamp(message.lamp),
             position=_position(message),
             temperature_c=message.temperature_c,
-            saturated=message.saturated,
+            # The instrument also counts pixels that were full in one of several exposures.
+            saturated=max(
+                message.saturated, int(np.count_nonzero(message.counts >= self._info.full_scale))
+            ),
             device_us=device_us,
             last_byte_at=last_byte_at,
         )

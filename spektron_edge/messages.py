@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,28 +91,32 @@ Item = (
     | CommandReceived
 )
 
+_MAX_COMMANDS = 64
+
 
 class Inbox:
-    """Many writers, one reader. Scans are bounded: when `max_scans` wait, a new one is dropped.
+    """Many writers, one reader. What comes from outside is bounded: what is too much is dropped.
 
-    The dropped scan's number is missing from what is committed, so it shows as a gap.
+    A dropped scan's number is missing from what is committed, so it shows as a gap. A dropped
+    command is not answered.
     """
 
     def __init__(self, max_scans: int) -> None:
         self._items: queue.SimpleQueue[Item] = queue.SimpleQueue()
-        self._max_scans = max_scans
-        self._waiting = 0
+        self._most: dict[type, int] = {Measured: max_scans, CommandReceived: _MAX_COMMANDS}
+        self._waiting: Counter[type] = Counter()
         self._lock = threading.Lock()
-        self.dropped = 0
+        self.dropped: Counter[type] = Counter()
 
     def put(self, item: Item) -> None:
         """Add an item; never blocks."""
-        if isinstance(item, Measured):
+        kind = type(item)
+        if kind in self._most:
             with self._lock:
-                if self._waiting >= self._max_scans:
-                    self.dropped += 1
+                if self._waiting[kind] >= self._most[kind]:
+                    self.dropped[kind] += 1
                     return
-                self._waiting += 1
+                self._waiting[kind] += 1
         self._items.put(item)
 
     def take(self, timeout_s: float, most: int) -> list[Item]:
@@ -124,5 +129,5 @@ class Inbox:
         except queue.Empty:
             pass
         with self._lock:
-            self._waiting -= sum(isinstance(item, Measured) for item in items)
+            self._waiting.subtract(type(item) for item in items if type(item) in self._most)
         return items

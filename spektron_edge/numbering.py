@@ -29,13 +29,21 @@ class Numbering:
         return self._last
 
     def advance(self, progress: Progress) -> Step:
-        """Take note of a number. Numbers before and after a power-on cannot be compared."""
+        """Take note of a number.
+
+        Numbers begin again at 0 with every power-on of the instrument. What an instrument did
+        before the daemon first met it is no gap.
+        """
         last = self.last(progress.serial)
-        if last is not None and last.boot_id == progress.boot_id:
-            if progress.number <= last.number:
-                return Step(repeated=True)
-            self._last = progress
-            if progress.number > last.number + 1:
-                return Step(gap=(last.number + 1, progress.number - 1))
+        if last is None:
+            expected = progress.number
+        elif last.boot_id != progress.boot_id:
+            expected = 0
+        elif progress.number <= last.number:
+            return Step(repeated=True)
+        else:
+            expected = last.number + 1
         self._last = progress
+        if progress.number > expected:
+            return Step(gap=(expected, progress.number - 1))
         return Step()

@@ -24,10 +24,12 @@ CREATE TABLE record (
     id TEXT NOT NULL UNIQUE,
     kind TEXT NOT NULL,
     payload BLOB NOT NULL,
+    size INTEGER NOT NULL,
     state INTEGER NOT NULL DEFAULT 0,
     reason TEXT
 );
-CREATE INDEX record_state ON record (state, position);
+-- With the size in the index, the caps are checked without reading a payload.
+CREATE INDEX record_state ON record (state, position, size);
 CREATE TABLE progress (serial TEXT PRIMARY KEY, boot_id INTEGER NOT NULL, number INTEGER NOT NULL);
 CREATE TABLE command_counter (operator TEXT PRIMARY KEY, counter INTEGER NOT NULL);
 CREATE TABLE total (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
@@ -91,18 +93,17 @@ class Outbox:
         """Close the database."""
         self._db.close()
 
-    def commit(self, records: Sequence[Outgoing], progress: Progress | None = None) -> None:
+    def commit(self, records: Sequence[Outgoing], progress: Sequence[Progress] = ()) -> None:
         """Store records and progress in one transaction; on return they survive a power cut."""
         with self._transaction():
             self._db.executemany(
-                "INSERT INTO record (id, kind, payload) VALUES (?, ?, ?)",
-                [(r.id, r.kind, r.payload) for r in records],
+                "INSERT INTO record (id, kind, payload, size) VALUES (?, ?, ?, ?)",
+                [(r.id, r.kind, r.payload, len(r.payload)) for r in records],
             )
-            if progress is not None:
-                self._db.execute(
-                    "INSERT OR REPLACE INTO progress VALUES (?, ?, ?)",
-                    (progress.serial, progress.boot_id, progress.number),
-                )
+            self._db.executemany(
+                "INSERT OR REPLACE INTO progress VALUES (?, ?, ?)",
+                [(p.serial, p.boot_id, p.number) for p in progress],
+            )
 
     def unsent(self, limit: int) -> list[Outgoing]:
         """The oldest unsent records, in the order of their commit."""
@@ -140,7 +141,7 @@ class Outbox:
 
         Returns how many unsent or refused records were dropped.
         """
-        sizes = dict(self._query("SELECT state = 1, SUM(LENGTH(payload)) FROM record GROUP BY 1"))
+        sizes = dict(self._query("SELECT state = 1, SUM(size) FROM record GROUP BY 1"))
         sent, waiting = sizes.get(1, 0), sizes.get(0, 0)
         keep_sent = max(0, min(self._limits.keep_sent_bytes, self._limits.max_bytes - waiting))
         dropped = 0
@@ -153,7 +154,7 @@ class Outbox:
     def _drop_oldest(self, condition: str, excess: int) -> int:
         doomed, freed = [], 0
         for position, size in self._query(
-            f"SELECT position, LENGTH(payload) FROM record WHERE {condition} ORDER BY position"  # noqa: S608  a constant
+            f"SELECT position, size FROM record WHERE {condition} ORDER BY position"  # noqa: S608  a constant
         ):
             if freed >= excess:
                 break
@@ -290,5 +291,8 @@ def _translate(error: sqlite3.Error, path: Path) -> OutboxError:
 
 
 def _free_bytes(path: Path) -> int:
-    room = os.statvfs(path.parent)
+    try:
+        room = os.statvfs(path.parent)
+    except OSError:
+        return _SPARE_BYTES  # the device is gone, which is not the same as full
     return room.f_bavail * room.f_frsize

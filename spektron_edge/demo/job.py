@@ -50,7 +50,7 @@ def run_demo(options: Options, screen: Screen) -> int:
 
     Raises Fault(DEMO_MISSING, DEMO_INCOMPLETE, CONFIG_INVALID) and broker faults.
     """
-    if options.speed <= 0:
+    if not options.speed > 0:
         raise Fault(Faults.CONFIG_INVALID, "--speed must be above 0")
     try:
         corn = load_corn().test

@@ -1,0 +1,1 @@
+"""The training host: data, model, losses and fine-tuning. Needs torch; the instrument does not."""

@@ -1,0 +1,104 @@
+"""`spektron-export`: a checkpoint becomes a bundle that an instrument can run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .pack import Report
+
+EXIT_OK, EXIT_CHECKPOINT, EXIT_REFUSED, EXIT_WRITE = 0, 4, 5, 6
+
+
+def _version(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("a bundle's version starts at 1")
+    return value
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="spektron-export", description=__doc__)
+    parser.add_argument("checkpoint", type=Path, help="folder written by spektron-train")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="NAME.spektron")
+    parser.add_argument(
+        "--version", type=_version, default=1, help="of the bundle; newer is larger (default 1)"
+    )
+    parser.add_argument("--json", action="store_true", help="report as JSON on standard output")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Export; returns the exit code (0, 2 usage, 4 checkpoint, 5 refused, 6 cannot write)."""
+    arguments = _parser().parse_args(argv)
+    # Waiting threads that spin make a busy machine a hundred times slower; read at torch's import.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # After parsing, since torch takes seconds to import and --help should not.
+    from spektron_edge.bundle import BundleError
+    from spektron_train.checkpoint import CheckpointError, load_checkpoint
+    from spektron_train.training.progress import progress
+
+    from .errors import ExportError
+    from .pack import export_bundle
+
+    try:
+        checkpoint = load_checkpoint(arguments.checkpoint)
+        with progress("Exporting", 4) as advance:
+            report = export_bundle(checkpoint, arguments.output, arguments.version, advance)
+    except CheckpointError as error:
+        return _fail(error, EXIT_CHECKPOINT)
+    except (ExportError, BundleError) as error:
+        return _fail(error, EXIT_REFUSED)
+    except ValueError as error:
+        return _fail(error, 2)
+    except OSError as error:
+        return _fail(f"cannot write {arguments.output}: {error}", EXIT_WRITE)
+    except KeyboardInterrupt:
+        return _fail("stopped; nothing was written", 130)
+    if arguments.json:
+        print(json.dumps(report.to_json()))
+    else:
+        _show(report)
+    return EXIT_OK
+
+
+def _fail(message: object, code: int) -> int:
+    print(f"spektron-export: {message}", file=sys.stderr)
+    return code
+
+
+def _show(report: Report) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    parity = Table(title="Parity: largest difference on the held-out spectra")
+    for column in ("graph", "against", "property", "y", "RMSEP ratio", "z_chem", "z_chem cosine"):
+        parity.add_column(column)
+    for p in report.parity:
+        for name, difference in p.y.items():
+            parity.add_row(
+                p.graph,
+                p.reference,
+                name,
+                f"{difference:.2e}",
+                f"{p.rmsep_ratio[name]:.4f}",
+                f"{p.z_chem:.2e}",
+                f"{p.z_chem_cosine:.6f}",
+            )
+    console.print(parity)
+    figures = Table(title="Held-out figures through detector noise")
+    for column in ("graph", "property", "R2", "RMSEP", "bias", "SEP", "RPD"):
+        figures.add_column(column)
+    for graph, merits in report.figures.items():
+        for name, m in merits.items():
+            numbers = (f"{m.r2:.4f}", f"{m.rmsep:.4f}", f"{m.bias:+.4f}", f"{m.sep:.4f}")
+            figures.add_row(graph, name, *numbers, f"{m.rpd:.1f}")
+    console.print(figures)
+    sizes = ", ".join(f"{n} {size / 2**20:.2f} MB" for n, size in report.graph_bytes.items())
+    console.print(f"{report.path}: {report.bytes / 2**20:.2f} MB ({sizes}); id {report.bundle_id}")

@@ -1,0 +1,56 @@
+"""Where a bundle came from."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from datetime import datetime, timezone
+from importlib import metadata
+from pathlib import Path
+
+from spektron_edge.manifest import Provenance
+from spektron_train.checkpoint import Card
+
+_PACKAGES = ("onnx", "onnxruntime", "onnxscript")
+
+
+def provenance(card: Card) -> Provenance:
+    """Provenance of a bundle made now from that checkpoint."""
+    return Provenance(
+        created=created(),
+        git_commit=git_commit(),
+        seed=card.seed,
+        data=card.data,
+        versions={**card.versions, **{name: metadata.version(name) for name in _PACKAGES}},
+        licences=card.licences,
+    )
+
+
+def created() -> datetime:
+    """Now to the second, or SOURCE_DATE_EPOCH where it is set.
+
+    Raises ValueError when SOURCE_DATE_EPOCH is not a number of seconds.
+    """
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    if epoch:
+        try:
+            return datetime.fromtimestamp(int(epoch), timezone.utc)
+        except (ValueError, OverflowError, OSError):
+            raise ValueError(f"SOURCE_DATE_EPOCH is {epoch!r}, not seconds since 1970") from None
+    return datetime.now(timezone.utc).replace(microsecond=0)
+
+
+def git_commit() -> str:
+    """Commit of the source tree this runs from, or "unknown"."""
+    git = shutil.which("git")
+    if git is None:
+        return "unknown"
+    result = subprocess.run(  # noqa: S603  fixed arguments
+        [git, "rev-parse", "HEAD"],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return result.stdout.strip() if result.returncode == 0 else "unknown"

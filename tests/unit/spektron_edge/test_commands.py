@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+import json
+import queue
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from spektron_edge.config import Operator
+from spektron_edge.faults import Fault, Faults
+from spektron_edge.messages import CommandReceived
+from spektron_edge.mqtt import request as module
+from spektron_edge.mqtt.commands import CommandRefused, Key, authorise, read_key, sign
+from spektron_edge.mqtt.desk import Desk, Outcome
+from spektron_edge.mqtt.topics import Topics
+
+ROOT = "spektron/plant/nir"
+SECRET = b"0123456789abcdef"
+
+
+@pytest.fixture
+def operators(tmp_path):
+    (tmp_path / "anna").write_bytes(SECRET + b"\n")
+    (tmp_path / "bert").write_bytes(b"another key of its own")
+    return (
+        Operator(name="anna", key_file=tmp_path / "anna", may=("health", "reload")),
+        Operator(name="bert", key_file=tmp_path / "bert", may=("health",)),
+    )
+
+
+@pytest.fixture
+def ask(operators, open_outbox):
+    outbox = open_outbox()
+
+    def make(payload, command="reload", root=ROOT, operators=operators):
+        return authorise(payload, command, root, operators, outbox.accept_counter)
+
+    return make
+
+
+def signed(operator="anna", secret=SECRET, root=ROOT, command="reload", counter=1, correlation="c"):
+    return sign(Key(operator, secret), root, command, counter, correlation)
+
+
+def payload(**changes) -> bytes:
+    return signed(**changes).model_dump_json().encode()
+
+
+def refusal(ask, *arguments, **options) -> str:
+    with pytest.raises(CommandRefused) as caught:
+        ask(*arguments, **options)
+    return str(caught.value)
+
+
+def test_a_signed_request_of_an_operator_who_may_is_accepted(ask):
+    request = ask(payload())
+    assert (request.operator, request.correlation) == ("anna", "c")
+
+
+def test_a_request_is_accepted_once(ask):
+    ask(payload())
+    assert "counter was used" in refusal(ask, payload())
+    assert "counter was used" in refusal(ask, payload(command="health"), "health")
+    ask(payload(counter=2))
+
+
+def test_a_refused_request_does_not_use_its_counter_up(ask):
+    refusal(ask, payload(secret=b"not the right key"))
+    ask(payload())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"secret": b"fedcba9876543210"},
+        {"root": "spektron/plant/other"},
+        {"command": "health"},
+        {"operator": "bert"},
+        {"operator": "nobody"},
+    ],
+    ids=lambda c: next(iter(c.items()))[0] + str(len(str(c))),
+)
+def test_a_signature_for_anything_else_is_refused_with_one_and_the_same_answer(ask, changes):
+    assert refusal(ask, payload(**changes)) == "operator or signature refused"
+
+
+@pytest.mark.parametrize("field", ["counter", "correlation", "operator", "mac"])
+def test_no_field_can_be_changed_after_signing(ask, field):
+    request = json.loads(payload())
+    request[field] = {
+        "counter": 2,
+        "correlation": "d",
+        "operator": "bert",
+        "mac": request["mac"][::-1],
+    }[field]
+    assert refusal(ask, json.dumps(request).encode()) == "operator or signature refused"
+
+
+def test_an_operator_may_only_what_is_allowed(ask):
+    message = refusal(ask, payload(operator="bert", secret=b"another key of its own"))
+    assert message == "bert may not reload"
+
+
+def test_without_operators_nothing_is_accepted(ask):
+    refusal(ask, payload(), operators=())
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(junk=st.binary(max_size=300))
+def test_junk_is_refused(ask, junk):
+    assert "not a signed request" in refusal(ask, junk)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"counter": 0},
+        {"counter": -1},
+        {"counter": 2**63},
+        {"counter": 1.5},
+        {"counter": None},
+        {"operator": "a" * 65},
+        {"correlation": "a" * 129},
+        {"mac": "0" * 63},
+        {"mac": "G" * 64},
+        {"extra": 1},
+    ],
+    ids=str,
+)
+def test_a_payload_outside_the_schema_is_refused(ask, changes):
+    document = json.dumps({**json.loads(payload()), **changes}).encode()
+    assert "not a signed request" in refusal(ask, document)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"), [(None, "cannot be read"), (b"  short  \n", "shorter than 16")]
+)
+def test_a_key_that_is_absent_or_short_is_refused(tmp_path, content, why):
+    path = tmp_path / "key"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(CommandRefused, match=why):
+        read_key("anna", path)
+
+
+def test_white_space_around_a_key_does_not_count(tmp_path):
+    (tmp_path / "key").write_bytes(b"\n " + SECRET + b" \n")
+    assert read_key("anna", tmp_path / "key").secret == SECRET
+
+
+# ---- the desk
+
+
+class Client:
+    def __init__(self):
+        self.responses = []
+
+    def respond(self, command, payload, correlation):
+        self.responses.append((command, json.loads(payload), correlation))
+
+
+@pytest.fixture
+def desk(open_outbox):
+    client = Client()
+    actions = {
+        "health": lambda: Outcome(True, "fine", {"valid": 3}),
+        "reload": lambda: Outcome(False, "nothing was changed"),
+    }
+    return Desk(client, ROOT, actions, open_outbox().accept_counter), client
+
+
+def test_a_command_is_carried_out_and_answered(desk, operators):
+    desk, client = desk
+    command = CommandReceived("health", payload(command="health"), b"\x01\x02")
+    request, outcome = desk.serve(command, operators)
+    assert (request.operator, outcome.ok) == ("anna", True)
+    ((name, response, correlation),) = client.responses
+    assert (name, correlation) == ("health", b"\x01\x02")
+    assert response == {
+        "schema": "spektron.response/1",
+        "command": "health",
+        "ok": True,
+        "message": "fine",
+        "correlation": "c",
+        "result": {"valid": 3},
+    }
+
+
+def test_a_command_that_fails_is_answered_as_failed(desk, operators):
+    desk, client = desk
+    desk.serve(CommandReceived("reload", payload(), None), operators)
+    assert client.responses[0][1]["ok"] is False
+
+
+@pytest.mark.parametrize("name", ["health", "unheard-of", ""])
+def test_a_refused_command_is_counted_and_answered_without_its_own_words(desk, operators, name):
+    desk, client = desk
+    assert desk.serve(CommandReceived(name, b"junk", None), operators) is None
+    assert desk.refused == 1
+    assert client.responses[0][1]["correlation"] is None
+    assert client.responses[0][1]["ok"] is False
+
+
+# ---- the operator's side
+
+
+def answers(*payloads):
+    waiting = queue.SimpleQueue()
+    for item in payloads:
+        waiting.put(item if isinstance(item, bytes) else json.dumps(item).encode())
+    return waiting
+
+
+def test_the_answer_to_this_request_is_picked_out_of_what_arrives():
+    mine = {"correlation": "c", "ok": True}
+    seen = module._awaited(
+        answers(b"junk", b"[1]", b"\xff", {"no": 1}, {"correlation": "d", "ok": True}, mine),
+        "c",
+        30.0,
+    )
+    assert seen == mine
+
+
+def test_a_refusal_is_an_answer():
+    refused = {"correlation": None, "ok": False}
+    assert module._awaited(answers(refused), "c", 30.0) == refused
+
+
+def test_no_answer_is_a_fault():
+    with pytest.raises(Fault) as caught:
+        module._awaited(answers({"correlation": "d"}), "c", 0.05)
+    assert caught.value.kind is Faults.COMMAND_FAILED
+
+
+def test_topics_are_below_site_and_instrument():
+    topics = Topics("plant", "nir")
+    assert topics.root == ROOT
+    assert topics.of("prediction") == f"{ROOT}/prediction"
+    assert topics.commands == f"{ROOT}/command/+"
+    assert topics.response("health") == f"{ROOT}/response/health"

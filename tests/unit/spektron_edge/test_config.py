@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from spektron_edge.config import load_config, shipped_bundle
+from spektron_edge.faults import Fault, Faults
+
+MINIMAL = """
+site = "plant-1"
+instrument = "nir.2"
+state_dir = "state"
+[serial]
+url = "/dev/ttyUSB0"
+[mqtt]
+url = "mqtt://broker.example"
+"""
+
+
+@pytest.fixture
+def load(tmp_path):
+    def make(text):
+        path = tmp_path / "edge.toml"
+        path.write_text(text, "utf-8")
+        return load_config(path)
+
+    return make
+
+
+def refusal(load, text) -> str:
+    with pytest.raises(Fault) as caught:
+        load(text)
+    assert caught.value.kind is Faults.CONFIG_INVALID
+    return caught.value.detail
+
+
+def replaced(old, new):
+    assert old in MINIMAL
+    return MINIMAL.replace(old, new)
+
+
+def test_five_lines_are_enough(load, tmp_path):
+    config = load(MINIMAL)
+    assert config.state_dir == tmp_path / "state"
+    assert config.bundle_path == shipped_bundle()
+    assert config.bundle_path.is_file()
+    assert (config.mqtt.host, config.mqtt.port, config.mqtt.tls) == ("broker.example", 1883, False)
+    assert config.serial.baud == 921600
+    assert config.acquisition.automatic_references
+    assert config.commands.operators == ()
+    assert config.precision == "int8"
+
+
+def test_every_section_can_be_given(load, tmp_path):
+    config = load(
+        """
+        site = "s"
+        instrument = "i"
+        state_dir = "/var/lib/spektron"
+        bundle = "b.spektron"
+        product = "corn"
+        precision = "fp32"
+        [serial]
+        url = "socket://host:4000"
+        baud = 9600
+        silence_s = 1.5
+        [acquisition]
+        integration_us = 500
+        averages = 4
+        reference_averages = 8
+        dark_max_age_s = 60
+        white_max_age_s = 30.5
+        automatic_references = false
+        queue_scans = 3
+        [mqtt]
+        url = "mqtts://[::1]:9883"
+        protocol = "3.1.1"
+        client_id = "me"
+        username = "u"
+        password_file = "secret"
+        ca_file = "/etc/ca.pem"
+        keepalive_s = 10
+        in_flight = 5
+        [outbox]
+        max_mb = 1.5
+        keep_sent_mb = 0
+        [[commands.operators]]
+        name = "anna"
+        key_file = "keys/anna"
+        may = ["health", "reload"]
+        [log]
+        format = "json"
+        level = "debug"
+        """
+    )
+    assert config.state_dir == Path("/var/lib/spektron")
+    assert config.bundle_path == tmp_path / "b.spektron"
+    assert config.mqtt.password_file == tmp_path / "secret"
+    assert config.mqtt.ca_file == Path("/etc/ca.pem")
+    assert (config.mqtt.host, config.mqtt.port, config.mqtt.tls) == ("::1", 9883, True)
+    assert config.commands.operators[0].key_file == tmp_path / "keys/anna"
+    assert config.acquisition.white_max_age_s == 30.5
+    assert config.log.format == "json"
+
+
+def test_relative_paths_belong_to_the_file_s_folder_not_to_the_working_one(
+    load, tmp_path, monkeypatch
+):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / "edge.toml").write_text(MINIMAL)
+    monkeypatch.chdir(elsewhere)
+    assert load_config(Path("../edge.toml")).state_dir == tmp_path / "state"
+
+
+@pytest.mark.parametrize(
+    ("url", "port"),
+    [("mqtt://h", 1883), ("mqtts://h", 8883), ("mqtt://h:1", 1), ("mqtts://h:65535", 65535)],
+)
+def test_the_port_comes_from_the_url_or_its_scheme(load, url, port):
+    assert load(replaced("mqtt://broker.example", url)).mqtt.port == port
+
+
+@pytest.mark.parametrize(
+    ("text", "named", "meant"),
+    [
+        ("instument = 'x'\n" + MINIMAL, "instument", "instrument"),
+        (MINIMAL + "keepalive = 3\n", "mqtt.keepalive", "keepalive_s"),
+        (MINIMAL + "[acquisition]\nintegration = 3\n", "acquisition.integration", "integration_us"),
+        (MINIMAL + "[outbox]\nmax_md = 3\n", "outbox.max_md", "max_mb"),
+        (MINIMAL + "[aquisition]\n", "aquisition", "acquisition"),
+    ],
+)
+def test_an_unknown_key_is_named_with_the_one_that_was_meant(load, text, named, meant):
+    message = refusal(load, text)
+    assert f"unknown key {named} " in message
+    assert f"did you mean '{meant}'?" in message
+
+
+def test_a_key_that_resembles_nothing_is_just_named(load):
+    message = refusal(load, MINIMAL + "[log]\nzzz = 1\n")
+    assert message.endswith("unknown key log.zzz")
+
+
+def test_an_unknown_key_of_an_operator_is_named(load):
+    text = MINIMAL + "[[commands.operators]]\nname='a'\nkey_file='k'\nmay=[]\nkey='x'\n"
+    assert "unknown key commands.operators.0.key" in refusal(load, text)
+
+
+def test_every_wrong_key_is_named_at_once(load):
+    message = refusal(load, replaced('site = "plant-1"', "") + "in_flight = 0\nport = 1\n")
+    assert "site: Field required" in message
+    assert "mqtt.in_flight" in message
+    assert "mqtt.port" in message
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        (replaced("plant-1", "plant/1"), "site"),
+        (replaced("plant-1", "+"), "site"),
+        (replaced("plant-1", "a" * 65), "site"),
+        (replaced("nir.2", ""), "instrument"),
+        (replaced('url = "/dev/ttyUSB0"', ""), "serial.url"),
+        (replaced('url = "/dev/ttyUSB0"', 'url = "/dev/x"\nbaud = 299'), "serial.baud"),
+        (replaced('url = "/dev/ttyUSB0"', 'url = "/dev/x"\nbaud = "fast"'), "serial.baud"),
+        (replaced('url = "/dev/ttyUSB0"', 'url = "/dev/x"\nsilence_s = 0'), "silence_s"),
+        (replaced('url = "/dev/ttyUSB0"', 'url = "/dev/x"\nsilence_s = inf'), "silence_s"),
+        (MINIMAL + "[acquisition]\nwhite_max_age_s = nan\n", "white_max_age_s"),
+        (MINIMAL + "[acquisition]\naverages = 0\n", "acquisition.averages"),
+        (MINIMAL + "[outbox]\nmax_mb = inf\n", "outbox.max_mb"),
+        (MINIMAL + "[outbox]\nmax_mb = 0\n", "outbox.max_mb"),
+        (MINIMAL + "[outbox]\nkeep_sent_mb = -1\n", "outbox.keep_sent_mb"),
+        (MINIMAL + "protocol = '4'\n", "mqtt.protocol"),
+        (MINIMAL + "[log]\nlevel = 'loud'\n", "log.level"),
+        ("precision = 'int4'\n" + MINIMAL, "precision"),
+        (MINIMAL + "[[commands.operators]]\nname='a'\nkey_file='k'\nmay=['reboot']\n", "may"),
+        (MINIMAL + "[[commands.operators]]\nname='a b'\nkey_file='k'\nmay=[]\n", "name"),
+        ("serial = 5\nsite = 's'\n", "serial"),
+    ],
+)
+def test_a_wrong_value_is_named(load, text, where):
+    assert where in refusal(load, text)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "broker",
+        "http://broker",
+        "mqtt://",
+        "mqtt://:1883",
+        "mqtt://host:99999",
+        "mqtt://host:abc",
+        "mqtt://[::1",
+        "mqtt://a..b",
+        "",
+    ],
+)
+def test_a_broker_url_that_cannot_work_is_refused(load, url):
+    assert "mqtt.url" in refusal(load, replaced("mqtt://broker.example", url))
+
+
+@pytest.mark.parametrize("user", ["anna", "anna:s3cret", ":s3cret"])
+def test_credentials_in_the_url_are_refused_and_not_repeated(load, user):
+    message = refusal(load, replaced("mqtt://broker", f"mqtt://{user}@broker"))
+    assert "password_file" in message
+    assert "s3cret" not in message
+
+
+@pytest.mark.parametrize("content", [b"site = ", b"\xff\xfe", b"site = 'a'\nsite = 'b'\n"])
+def test_what_is_no_toml_is_refused(tmp_path, content):
+    path = tmp_path / "edge.toml"
+    path.write_bytes(content)
+    with pytest.raises(Fault, match="is not TOML"):
+        load_config(path)
+
+
+@pytest.mark.parametrize("name", ["absent.toml", "."])
+def test_a_file_that_cannot_be_read_is_named(tmp_path, name):
+    with pytest.raises(Fault) as caught:
+        load_config(tmp_path / name)
+    assert caught.value.kind is Faults.CONFIG_INVALID
+    assert "cannot read" in caught.value.detail
+
+
+def test_two_operators_of_one_name_are_refused(load):
+    one = "[[commands.operators]]\nname='a'\nkey_file='k'\nmay=[]\n"
+    assert "share a name" in refusal(load, MINIMAL + one + one)

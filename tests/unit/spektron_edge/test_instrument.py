@@ -1,0 +1,377 @@
+"""The acquisition thread against the virtual spectrometer, through a real pty."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from firmware_bridge import errors
+from firmware_bridge.link import Link
+from firmware_bridge.protocol import LampState, Position
+from firmware_bridge.virtual import Faults as VirtualFaults
+from firmware_bridge.virtual import Optics, PtyPort, VirtualSpectrometer
+from spektron_edge import instrument as module
+from spektron_edge.acquisition import absorbance
+from spektron_edge.clock import Clock
+from spektron_edge.config import Acquisition, Serial
+from spektron_edge.faults import Fault, Faults
+from spektron_edge.instrument import InstrumentThread, Settings, as_fault
+from spektron_edge.messages import Consumed, InstrumentReady, Measured, Streaming, Trouble
+from spektron_edge.references import load_references, save_references
+from spektron_edge.scan import Scan
+
+AXIS = np.arange(1100.0, 2499.0, 2.0)
+SPECTRA = np.outer([0.2, 0.6], np.ones(AXIS.size))
+PATIENCE_S = 60.0
+
+
+class Rig:
+    """A virtual instrument, the thread that reads it, and what it says."""
+
+    def __init__(self, folder, faults, optics, acquisition, serial, **device):
+        self.folder = folder
+        self.device = VirtualSpectrometer(
+            SPECTRA,
+            AXIS,
+            Optics(pixels=120, **optics),
+            faults=VirtualFaults(**faults),
+            baud=4_000_000,
+            interval_s=0.02,
+            **device,
+        )
+        self.port = PtyPort(self.device, link=folder / "tty")
+        self.said: queue.SimpleQueue = queue.SimpleQueue()
+        self.history = []
+        self._options = (acquisition, serial)
+        self.thread = None
+
+    def start(self):
+        acquisition, serial = self._options
+        settings = Settings(
+            Serial(url=self.port.url, baud=4_000_000, **serial),
+            Acquisition(**{"reference_averages": 4, **acquisition}),
+            self.folder,
+        )
+        self.thread = InstrumentThread(settings, Clock(), self.said.put)
+        self.thread.link.reply_timeout_s = 5.0
+        self.thread.start()
+        return self
+
+    def until(self, kind, when=lambda item: True):
+        """The next item of that kind for which `when` holds."""
+        while True:
+            item = self.said.get(timeout=PATIENCE_S)
+            self.history.append(item)
+            if isinstance(item, kind) and when(item):
+                return item
+
+    def trouble(self, kind):
+        return self.until(Trouble, lambda t: t.fault.kind is kind).fault
+
+    def measured(self, count):
+        return [self.until(Measured) for _ in range(count)]
+
+    def stop(self):
+        if self.thread is not None:
+            self.thread.halt()
+            self.thread.join(PATIENCE_S)
+            assert not self.thread.is_alive()
+        self.port.close()
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch):
+    monkeypatch.setattr(module, "_PAUSE_S", 0.05)
+
+
+@pytest.fixture
+def make(tmp_path):
+    rigs = []
+
+    def build(faults=None, optics=None, acquisition=None, serial=None, **device):
+        rig = Rig(tmp_path, faults or {}, optics or {}, acquisition or {}, serial or {}, **device)
+        rigs.append(rig)
+        return rig
+
+    yield build
+    for rig in rigs:
+        rig.stop()
+
+
+def test_from_nothing_to_a_stream_of_scans_with_their_references(make):
+    rig = make().start()
+    ready = rig.until(InstrumentReady)
+    assert (ready.serial, ready.boot_id) == ("VIRT-0001", rig.device.boot_id)
+    np.testing.assert_allclose(ready.axis_nm, rig.device.optics.wavelengths)
+    streaming = rig.until(Streaming)
+    assert streaming.measured
+    scans = rig.measured(4)
+    for item in scans:
+        spectrum = absorbance(item.scan, item.references)
+        row = rig.port.call(lambda n=item.scan.number: rig.device.presented[n])
+        np.testing.assert_allclose(spectrum.absorbance, [0.2, 0.6][row], atol=2e-3)
+    # Lamp, dark and white took numbers of their own: every number is told.
+    numbers = [i.number for i in rig.history if isinstance(i, Consumed)]
+    assert numbers == [0, 1, 2]
+    assert [i.scan.number for i in scans] == [3, 4, 5, 6]
+
+
+def test_halting_stops_the_stream(make):
+    rig = make().start()
+    rig.measured(1)
+    rig.thread.halt()
+    rig.thread.join(PATIENCE_S)
+    assert not rig.thread.is_alive()
+    assert not rig.port.call(lambda: rig.device.streaming)
+    assert not rig.thread.link.is_open
+
+
+def test_halting_ends_the_wait_for_an_instrument_that_is_not_there(make):
+    rig = make()
+    rig.port.unplug()
+    rig.start()
+    rig.trouble(Faults.PORT_MISSING)
+
+
+def test_references_are_kept_and_used_again_after_a_restart(make):
+    rig = make().start()
+    first = rig.until(Streaming).references
+    rig.thread.halt()
+    rig.thread.join(PATIENCE_S)
+    rig.start()
+    again = rig.until(Streaming)
+    assert not again.measured
+    np.testing.assert_array_equal(again.references.white, first.white)
+
+
+@pytest.mark.parametrize("change", [{"boot_id": 5}, {"serial": "X"}, {"integration_us": 5}])
+def test_stored_references_of_other_conditions_are_not_used(make, tmp_path, change):
+    rig = make().start()
+    references = rig.until(Streaming).references
+    rig.thread.halt()
+    rig.thread.join(PATIENCE_S)
+    save_references(tmp_path, replace(references, **change))
+    assert rig.start().until(Streaming).measured
+
+
+def test_references_that_expire_are_measured_again_while_scans_go_on(make):
+    rig = make(acquisition={"dark_max_age_s": 0.3, "white_max_age_s": 0.3}).start()
+    first = rig.until(Streaming).references
+    rig.measured(1)
+    second = rig.until(Streaming)
+    assert second.measured
+    assert second.references.white_taken.running_s > first.white_taken.running_s
+    item = rig.measured(1)[0]
+    assert item.references is second.references
+    numbers = [
+        i.number if isinstance(i, Consumed) else i.scan.number
+        for i in rig.history
+        if isinstance(i, Consumed | Measured)
+    ]
+    assert numbers == list(range(len(numbers)))
+
+
+def test_power_lost_during_a_reference_is_a_fault_and_half_a_pair_is_never_kept(make, tmp_path):
+    rig = make(faults={"power_loss_in_reference": True}).start()
+    fault = rig.trouble(Faults.REFERENCE_INTERRUPTED)
+    assert fault.detail
+    assert load_references(tmp_path) is None
+    streaming = rig.until(Streaming)
+    assert streaming.measured
+    assert streaming.references.boot_id == rig.device.boot_id
+    rig.measured(1)
+
+
+def test_scans_begin_when_the_lamp_is_warm(make):
+    rig = make(optics={"warmup_s": 0.4}).start()
+    assert "warming" in rig.trouble(Faults.LAMP_NOT_WARM).detail
+    rig.until(Streaming)
+    assert rig.measured(1)[0].scan.lamp is LampState.STABLE
+
+
+def test_a_saturated_reference_is_a_fault_and_is_taken_again(make):
+    rig = make(faults={"saturate_at": frozenset({2})}).start()
+    rig.trouble(Faults.SATURATED)
+    assert rig.until(Streaming).measured
+
+
+def test_without_leave_to_take_references_scans_go_on_without(make):
+    rig = make(acquisition={"automatic_references": False}).start()
+    rig.trouble(Faults.NO_DARK)
+    streaming = rig.until(Streaming)
+    assert streaming.references is None
+    assert not streaming.measured
+    assert rig.measured(1)[0].references is None
+
+
+def test_without_leave_expired_references_are_said_and_passed_on(make):
+    rig = make().start()
+    rig.until(Streaming)
+    rig.thread.halt()
+    rig.thread.join(PATIENCE_S)
+    rig._options = ({"automatic_references": False, "dark_max_age_s": 1e-6}, {})
+    rig.start()
+    rig.trouble(Faults.REFERENCE_EXPIRED)
+    assert rig.until(Streaming).references is not None
+
+
+def test_references_that_cannot_be_saved_serve_all_the_same(make, monkeypatch):
+    def save(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "save_references", save)
+    rig = make().start()
+    assert rig.until(Streaming).measured
+    rig.measured(1)
+
+
+def test_an_unplugged_instrument_is_found_again(make):
+    rig = make().start()
+    rig.measured(2)
+    rig.port.unplug()
+    fault = rig.until(Trouble).fault
+    assert fault.kind in (Faults.PORT_LOST, Faults.PORT_MISSING)
+    rig.port.plug()
+    rig.until(InstrumentReady)
+    # Its references still count: it kept its power.
+    assert not rig.until(Streaming).measured
+    rig.measured(2)
+
+
+def test_a_power_cycle_while_streaming_is_noticed_and_references_are_new(make):
+    rig = make().start()
+    before = rig.measured(1)[0].scan.boot_id
+    rig.port.power_cycle()
+    assert "restarted" in rig.trouble(Faults.DEVICE_SILENT).detail
+    after = rig.until(Streaming)
+    assert after.measured
+    assert rig.measured(1)[0].scan.boot_id == after.references.boot_id != before
+
+
+def test_an_instrument_that_falls_silent_is_a_fault(make):
+    rig = make(serial={"silence_s": 0.2}).start()
+    rig.measured(1)
+    rig.port.call(lambda: setattr(rig.device, "faults", replace(rig.device.faults, silent=True)))
+    rig.thread.link.reply_timeout_s = 0.1
+    rig.trouble(Faults.DEVICE_SILENT)
+    rig.port.call(lambda: setattr(rig.device, "faults", replace(rig.device.faults, silent=False)))
+    rig.until(Streaming)
+
+
+def test_exposures_longer_than_the_allowed_silence_are_no_silence(make):
+    rig = make(
+        serial={"silence_s": 0.05}, acquisition={"integration_us": 300, "averages": 1500}
+    ).start()
+    rig.measured(2)
+
+
+def test_a_stream_that_ended_by_itself_is_no_silence(make, monkeypatch):
+    rig = make(serial={"silence_s": 1.0}, scans=2)
+    asked = threading.Semaphore(0)
+    ping = Link.ping
+
+    def counted(link):
+        asked.release()
+        return ping(link)
+
+    monkeypatch.setattr(Link, "ping", counted)
+    rig.start()
+    rig.measured(2)
+    for _ in range(2):
+        assert asked.acquire(timeout=PATIENCE_S)
+    assert rig.said.empty()
+    assert not [i for i in rig.history if isinstance(i, Trouble)]
+
+
+def test_an_axis_that_is_no_axis_is_passed_on_for_the_main_path_to_judge(make):
+    rig = make(faults={"nan_axis": True}).start()
+    assert np.isnan(rig.until(InstrumentReady).axis_nm).any()
+
+
+@pytest.mark.parametrize(
+    ("faults", "kind"),
+    [
+        ({"refuse_version": True}, Faults.VERSION_MISMATCH),
+        ({"error_on_configure": True}, Faults.DEVICE_REFUSED),
+        ({"silent": True}, Faults.DEVICE_SILENT),
+    ],
+)
+def test_an_instrument_that_will_not_is_a_fault_of_its_own(make, faults, kind):
+    rig = make(faults=faults).start()
+    rig.thread.link.reply_timeout_s = 0.2
+    rig.trouble(kind)
+
+
+def test_scans_that_never_came_leave_a_hole_in_the_numbers(make):
+    rig = make(faults={"drop_numbers": frozenset({5}), "flip_bits_at": frozenset({7})}).start()
+    assert [i.scan.number for i in rig.measured(4)] == [3, 4, 6, 8]
+    assert rig.thread.link.counters.crc_errors + rig.thread.link.counters.cobs_errors == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (errors.PortMissing("x"), Faults.PORT_MISSING),
+        (errors.PortBusy("x"), Faults.PORT_BUSY),
+        (errors.PortDenied("x"), Faults.PORT_DENIED),
+        (errors.PortLost("x"), Faults.PORT_LOST),
+        (errors.LineGarbage("x"), Faults.LINE_GARBAGE),
+        (errors.DeviceSilent("x"), Faults.DEVICE_SILENT),
+        (errors.NoReply("x"), Faults.DEVICE_SILENT),
+        (errors.VersionMismatch("x"), Faults.VERSION_MISMATCH),
+        (errors.DeviceRefused("START", 4, "OUT_OF_RANGE", "no"), Faults.DEVICE_REFUSED),
+        (errors.LinkError("x"), Faults.PORT_LOST),
+    ],
+)
+def test_every_error_of_the_line_has_its_fault(error, kind):
+    fault = as_fault(error)
+    assert fault.kind is kind
+    assert fault.detail == str(error)
+
+
+def test_no_error_of_the_line_is_without_a_fault():
+    def below(kind):
+        return {kind}.union(*(below(k) for k in kind.__subclasses__()))
+
+    for kind in below(errors.LinkError) - {errors.LinkError}:
+        assert any(k in module._LINE_FAULTS for k in kind.__mro__)
+
+
+def wire_scan(**changes):
+    fields = {
+        "number": 4,
+        "integration_us": 1000,
+        "averages": 1,
+        "lamp": 2,
+        "position": 1,
+        "temperature_c": 25.0,
+        "saturated": 0,
+        "counts": np.zeros(3, np.uint16),
+    }
+    return SimpleNamespace(**{**fields, **changes})
+
+
+def test_a_lamp_state_of_the_future_is_not_trusted():
+    assert module._lamp(7) is LampState.OFF
+    assert module._lamp(2) is LampState.STABLE
+
+
+def test_a_position_of_the_future_is_a_fault_and_not_the_end_of_the_thread():
+    assert module._position(wire_scan(position=2)) is Position.REFERENCE
+    with pytest.raises(Fault) as caught:
+        module._position(wire_scan(position=9))
+    assert caught.value.kind is Faults.VERSION_MISMATCH
+
+
+def test_scan_carries_what_the_wire_said(make):
+    rig = make().start()
+    scan = rig.measured(1)[0].scan
+    assert isinstance(scan, Scan)
+    assert scan.counts.dtype == np.float64
+    assert scan.position is Position.SAMPLE
+    assert scan.device_us > 0

@@ -1,0 +1,429 @@
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from spektron_edge.outbox import (
+    Limits,
+    Outbox,
+    OutboxError,
+    OutboxFullError,
+    Outgoing,
+    Progress,
+    read_counts,
+)
+
+UNLIMITED = Limits(10**9, 10**9)
+
+
+def record(number, payload=b"{}", kind="prediction") -> Outgoing:
+    return Outgoing(f"id-{number:06d}", kind, payload)
+
+
+def ids(outbox, limit=1000):
+    return [r.id for r in outbox.unsent(limit)]
+
+
+# ---- in and out
+
+
+def test_records_come_out_as_they_went_in_and_in_order(open_outbox):
+    outbox = open_outbox()
+    records = [record(n, bytes([n]), "event" if n % 2 else "prediction") for n in range(9)]
+    outbox.commit(records[:4])
+    outbox.commit(records[4:])
+    assert outbox.unsent(100) == records
+    assert outbox.unsent(3) == records[:3]
+
+
+def test_what_is_sent_is_not_offered_again(open_outbox):
+    outbox = open_outbox()
+    outbox.commit([record(n) for n in range(4)])
+    outbox.mark_sent(["id-000001", "id-000003"])
+    assert ids(outbox) == ["id-000000", "id-000002"]
+    assert outbox.counts() == {"unsent": 2, "sent": 2, "refused": 0, "dropped": 0}
+
+
+def test_a_refused_record_is_kept_and_offered_again_when_asked(open_outbox):
+    outbox = open_outbox()
+    outbox.commit([record(n) for n in range(3)])
+    outbox.mark_refused("id-000001", "not authorised")
+    assert ids(outbox) == ["id-000000", "id-000002"]
+    assert outbox.counts()["refused"] == 1
+    assert outbox.retry_refused() == 1
+    assert ids(outbox) == ["id-000000", "id-000001", "id-000002"]
+    assert outbox.retry_refused() == 0
+
+
+def test_an_id_that_is_there_already_undoes_the_whole_commit(open_outbox):
+    outbox = open_outbox()
+    outbox.commit([record(1)], [Progress("S", 1, 1)])
+    with pytest.raises(OutboxError, match="UNIQUE"):
+        outbox.commit([record(2), record(1)], [Progress("S", 1, 2)])
+    assert ids(outbox) == ["id-000001"]
+    assert outbox.progress("S") == Progress("S", 1, 1)
+
+
+def test_progress_is_kept_for_every_instrument(open_outbox):
+    outbox = open_outbox()
+    assert outbox.progress("A") is None
+    outbox.commit([], [Progress("A", 1, 10)])
+    outbox.commit([], [Progress("B", 2**32 - 1, 2**32 - 1)])
+    outbox.commit([], [Progress("A", 3, 0)])
+    assert outbox.progress("A") == Progress("A", 3, 0)
+    assert outbox.progress("B") == Progress("B", 2**32 - 1, 2**32 - 1)
+
+
+def test_everything_is_there_after_it_was_opened_again(open_outbox):
+    outbox = open_outbox()
+    outbox.commit([record(n) for n in range(4)], [Progress("S", 5, 9)])
+    outbox.mark_sent(["id-000000"])
+    outbox.mark_refused("id-000001", "why")
+    outbox.accept_counter("anna", 7)
+    outbox.close()
+    again = open_outbox()
+    assert ids(again) == ["id-000002", "id-000003"]
+    assert again.counts() == {"unsent": 2, "sent": 1, "refused": 1, "dropped": 0}
+    assert again.progress("S") == Progress("S", 5, 9)
+    assert not again.accept_counter("anna", 7)
+    assert again.set_aside is None
+
+
+@pytest.mark.parametrize("counter", [1, 5, 2**63 - 1])
+def test_a_counter_is_accepted_once(open_outbox, counter):
+    outbox = open_outbox()
+    assert outbox.accept_counter("anna", counter)
+    assert not outbox.accept_counter("anna", counter)
+    assert not outbox.accept_counter("anna", counter - 1)
+    assert outbox.accept_counter("bert", counter)
+
+
+# ---- caps
+
+
+def test_acknowledged_records_beyond_their_share_go_first(open_outbox):
+    outbox = open_outbox(limits=Limits(max_bytes=100, keep_sent_bytes=20))
+    outbox.commit([record(n, bytes(10)) for n in range(8)])
+    outbox.mark_sent([f"id-{n:06d}" for n in range(4)])
+    assert outbox.prune() == 0
+    assert outbox.counts() == {"unsent": 4, "sent": 2, "refused": 0, "dropped": 0}
+
+
+def test_acknowledged_records_make_room_for_those_that_wait(open_outbox):
+    outbox = open_outbox(limits=Limits(max_bytes=50, keep_sent_bytes=50))
+    outbox.commit([record(n, bytes(10)) for n in range(8)])
+    outbox.mark_sent([f"id-{n:06d}" for n in range(4)])
+    assert outbox.prune() == 0
+    assert outbox.counts() == {"unsent": 4, "sent": 1, "refused": 0, "dropped": 0}
+
+
+def test_over_the_cap_the_oldest_waiting_records_are_dropped_and_counted(open_outbox):
+    outbox = open_outbox(limits=Limits(max_bytes=30, keep_sent_bytes=30))
+    outbox.commit([record(n, bytes(10)) for n in range(5)])
+    outbox.mark_refused("id-000000", "why")
+    assert outbox.prune() == 2
+    assert ids(outbox) == ["id-000002", "id-000003", "id-000004"]
+    outbox.commit([record(9, bytes(10))])
+    assert outbox.prune() == 1
+    outbox.close()
+    assert open_outbox().counts()["dropped"] == 3
+
+
+def test_an_empty_outbox_has_nothing_to_prune(open_outbox):
+    assert open_outbox(limits=Limits(1, 0)).prune() == 0
+
+
+# ---- accidents
+
+WRITER = """
+import sys
+from pathlib import Path
+from spektron_edge.outbox import Limits, Outbox, Outgoing, Progress
+outbox = Outbox(Path(sys.argv[1]), Limits(10**9, 10**9))
+for n in range(100_000):
+    outbox.commit([Outgoing(f"id-{n:06d}", "prediction", b"x" * 500)], [Progress("S", 1, n)])
+    print(n, flush=True)
+"""
+
+
+@pytest.mark.parametrize("after", [1, 40])
+def test_after_kill_9_every_commit_that_returned_is_there(open_outbox, tmp_path, after):
+    path = tmp_path / "outbox.sqlite"
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True
+    ) as writer:
+        seen = -1
+        while seen < after:
+            seen = int(writer.stdout.readline())
+        os.kill(writer.pid, signal.SIGKILL)
+        rest = writer.stdout.read().split()
+    last = int(rest[-1]) if rest else seen
+    outbox = open_outbox(path)
+    assert outbox.set_aside is None
+    stored = ids(outbox, 100_000)
+    assert stored[: last + 1] == [record(n).id for n in range(last + 1)]
+    # At most the commit that was under way is there as well, with its progress.
+    assert last + 1 <= len(stored) <= last + 2
+    assert outbox.progress("S").number == len(stored) - 1
+
+
+def damage(path: Path, page: int | None = None) -> None:
+    raw = bytearray(path.read_bytes())
+    if page is None:
+        raw[:100] = b"\x5a" * 100
+    else:
+        raw[page * 4096 : (page + 1) * 4096] = b"\x5a" * 4096
+    path.write_bytes(raw)
+
+
+def test_a_damaged_file_is_set_aside_and_kept(open_outbox, tmp_path):
+    path = tmp_path / "outbox.sqlite"
+    for number in (1, 2):
+        outbox = open_outbox()
+        outbox.commit([record(number)])
+        outbox.close()
+        damage(path)
+        broken = path.read_bytes()
+        again = open_outbox()
+        assert again.set_aside == tmp_path / f"outbox.sqlite.damaged-{number}"
+        assert again.set_aside.read_bytes() == broken
+        assert ids(again) == []
+        again.close()
+
+
+def test_damage_anywhere_in_the_file_is_found_when_it_is_opened(open_outbox, tmp_path):
+    path = tmp_path / "outbox.sqlite"
+    outbox = open_outbox()
+    outbox.commit([record(n, os.urandom(900)) for n in range(60)])
+    outbox.close()
+    whole = path.read_bytes()
+    pages = len(whole) // 4096
+    unnoticed = []
+    for page in range(pages):
+        path.write_bytes(whole)
+        damage(path, page)
+        again = open_outbox()
+        if again.set_aside is None:
+            unnoticed.append(page)
+        else:
+            again.set_aside.unlink()
+        again.close()
+    assert pages > 10
+    assert unnoticed == []
+
+
+@pytest.mark.parametrize("share", [0.3, 0.7])
+def test_a_file_cut_short_is_set_aside(open_outbox, tmp_path, share):
+    path = tmp_path / "outbox.sqlite"
+    outbox = open_outbox()
+    outbox.commit([record(n, bytes(900)) for n in range(60)])
+    outbox.close()
+    raw = path.read_bytes()
+    path.write_bytes(raw[: int(share * len(raw))])
+    assert open_outbox().set_aside is not None
+
+
+def test_what_is_no_database_is_set_aside(open_outbox, tmp_path):
+    (tmp_path / "outbox.sqlite").write_bytes(b"this is no database at all " * 100)
+    outbox = open_outbox()
+    assert outbox.set_aside is not None
+    outbox.commit([record(1)])
+
+
+def test_the_database_of_a_newer_daemon_is_refused_and_left_alone(open_outbox, tmp_path):
+    path = tmp_path / "outbox.sqlite"
+    open_outbox().close()
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA user_version = 2")
+    db.close()
+    before = path.read_bytes()
+    with pytest.raises(OutboxError, match="schema 2"):
+        open_outbox()
+    assert path.read_bytes() == before
+
+
+def test_a_folder_that_is_not_there_is_an_error(open_outbox, tmp_path):
+    with pytest.raises(OutboxError):
+        open_outbox(tmp_path / "absent" / "outbox.sqlite")
+
+
+def test_a_full_disk_undoes_the_commit_and_passes_when_there_is_room(open_outbox):
+    outbox = open_outbox()
+    outbox.commit([record(1)], [Progress("S", 1, 1)])
+    (pages,) = outbox._db.execute("PRAGMA page_count").fetchone()
+    outbox._db.execute(f"PRAGMA max_page_count = {pages}")
+    big = [record(n, bytes(4000)) for n in range(2, 20)]
+    for _ in range(3):
+        with pytest.raises(OutboxFullError):
+            outbox.commit(big, [Progress("S", 1, 19)])
+    assert ids(outbox) == ["id-000001"]
+    assert outbox.progress("S").number == 1
+    outbox._db.execute("PRAGMA max_page_count = 100000")
+    outbox.commit(big, [Progress("S", 1, 19)])
+    assert len(ids(outbox)) == 19
+
+
+def test_a_database_that_somebody_holds_is_an_error_and_nothing_is_lost(open_outbox, tmp_path):
+    outbox = open_outbox()
+    outbox._db.execute("PRAGMA busy_timeout = 1")
+    other = sqlite3.connect(tmp_path / "outbox.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(OutboxError, match="locked"):
+        outbox.commit([record(1)])
+    other.execute("ROLLBACK")
+    other.close()
+    outbox.commit([record(1)])
+    assert ids(outbox) == ["id-000001"]
+
+
+# ---- reading beside a daemon
+
+
+@pytest.mark.parametrize("name", ["plain", "with space", "50%", "what?", "a#b", "größe"])
+def test_counts_are_read_beside_a_running_daemon(open_outbox, tmp_path, name):
+    folder = tmp_path / name
+    folder.mkdir()
+    path = folder / "outbox.sqlite"
+    outbox = open_outbox(path)
+    outbox.commit([record(1), record(2)])
+    outbox.mark_sent(["id-000001"])
+    assert read_counts(path) == outbox.counts()
+    assert read_counts(path) == {"unsent": 1, "sent": 1, "refused": 0, "dropped": 0}
+    assert sorted(p.name for p in tmp_path.iterdir()) == [name]
+
+
+@pytest.mark.parametrize("content", [None, b"no database", b""])
+def test_counts_of_what_is_no_outbox_are_an_error(tmp_path, content):
+    path = tmp_path / "outbox.sqlite"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(OutboxError):
+        read_counts(path)
+    assert path.exists() == (content is not None)
+
+
+# ---- against a model
+
+SENT, UNSENT, REFUSED = "sent", "unsent", "refused"
+
+
+class AgainstAModel(RuleBasedStateMachine):
+    """Whatever is done in whatever order, the outbox says what a list would say."""
+
+    @initialize(
+        max_bytes=st.integers(0, 400), keep=st.integers(0, 400), seed=st.integers(0, 2**32 - 1)
+    )
+    def start(self, max_bytes, keep, seed):
+        import tempfile
+
+        self.folder = tempfile.TemporaryDirectory()
+        self.limits = Limits(max_bytes, keep)
+        self.rows: dict[str, list] = {}
+        self.dropped = 0
+        self.made = 0
+        self.progress: dict[str, Progress] = {}
+        self.counters: dict[str, int] = {}
+        self.outbox = self._open()
+
+    def _open(self):
+        return Outbox(Path(self.folder.name) / "outbox.sqlite", self.limits)
+
+    def _of(self, *states):
+        return [i for i, (state, _) in self.rows.items() if state in states]
+
+    @rule(sizes=st.lists(st.integers(0, 60), max_size=4), serial=st.sampled_from("AB"))
+    def commit(self, sizes, serial):
+        records = []
+        for size in sizes:
+            self.made += 1
+            records.append(record(self.made, bytes(size)))
+            self.rows[records[-1].id] = [UNSENT, size]
+        self.progress[serial] = Progress(serial, 1, self.made)
+        self.outbox.commit(records, [self.progress[serial]])
+
+    @rule(data=st.data())
+    def send(self, data):
+        waiting = self._of(UNSENT, REFUSED)
+        chosen = data.draw(
+            st.lists(st.sampled_from(waiting), unique=True) if waiting else st.just([])
+        )
+        self.outbox.mark_sent(chosen)
+        for i in chosen:
+            self.rows[i][0] = SENT
+
+    @precondition(lambda self: self._of(UNSENT))
+    @rule(data=st.data())
+    def refuse(self, data):
+        chosen = data.draw(st.sampled_from(self._of(UNSENT)))
+        self.outbox.mark_refused(chosen, "why")
+        self.rows[chosen][0] = REFUSED
+
+    @rule()
+    def retry(self):
+        refused = self._of(REFUSED)
+        assert self.outbox.retry_refused() == len(refused)
+        for i in refused:
+            self.rows[i][0] = UNSENT
+
+    @rule()
+    def prune(self):
+        def drop(states, room):
+            gone = 0
+            for i in self._of(*states):
+                if sum(self.rows[j][1] for j in self._of(*states)) <= room:
+                    break
+                del self.rows[i]
+                gone += 1
+            return gone
+
+        waiting = sum(self.rows[i][1] for i in self._of(UNSENT, REFUSED))
+        drop((SENT,), max(0, min(self.limits.keep_sent_bytes, self.limits.max_bytes - waiting)))
+        dropped = drop((UNSENT, REFUSED), self.limits.max_bytes)
+        assert self.outbox.prune() == dropped
+        self.dropped += dropped
+
+    @rule(operator=st.sampled_from("xy"), counter=st.integers(1, 20))
+    def command(self, operator, counter):
+        fresh = counter > self.counters.get(operator, 0)
+        assert self.outbox.accept_counter(operator, counter) == fresh
+        if fresh:
+            self.counters[operator] = counter
+
+    @rule()
+    def reopen(self):
+        self.outbox.close()
+        self.outbox = self._open()
+
+    @invariant()
+    def agrees(self):
+        if not hasattr(self, "outbox"):
+            return
+        states = Counter(state for state, _ in self.rows.values())
+        assert self.outbox.counts() == {
+            "unsent": states[UNSENT],
+            "sent": states[SENT],
+            "refused": states[REFUSED],
+            "dropped": self.dropped,
+        }
+        assert ids(self.outbox) == self._of(UNSENT)
+        for serial in "AB":
+            assert self.outbox.progress(serial) == self.progress.get(serial)
+
+    def teardown(self):
+        if hasattr(self, "outbox"):
+            self.outbox.close()
+            self.folder.cleanup()
+
+
+TestAgainstAModel = AgainstAModel.TestCase
+TestAgainstAModel.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)

@@ -1,0 +1,231 @@
+import json
+import os
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from spektron_edge.bundle import read_bundle
+from spektron_edge.inference import load_model
+from spektron_export import cli, pack
+from spektron_export.errors import ExportError, ParityError
+from spektron_export.graphs import check_interface, export_fp32
+from spektron_export.pack import export_bundle
+from spektron_export.parity import FP32, INT8, run_torch
+from spektron_export.provenance import created, git_commit
+from spektron_export.quantise import constant_products, quantise
+from spektron_train.checkpoint import save_checkpoint
+from spektron_train.data.corn import read_corn
+from spektron_train.finetune import Settings, finetune_corn
+from spektron_train.model import EncoderConfig
+from spektron_train.training.loop import Schedule
+
+torch.set_num_threads(1)
+EPOCH = "1700000000"
+# A briefly trained, tiny encoder is less forgiving of INT8 than the one that ships.
+LOOSE = (FP32, replace(INT8, z_chem_cosine=0.99, z=1.0))
+
+
+@pytest.fixture(scope="module")
+def checkpoint():
+    config = EncoderConfig(width=32, hidden=64, heads=2, layers=2, channels=(8, 12))
+    made = finetune_corn(
+        read_corn(), Settings(encoder=config, schedule=Schedule(epochs=2), threads=1)
+    )
+    # So that y depends on the latents and INT8 shows in it.
+    made.encoder.residual_scale.fill_(0.02)
+    return made
+
+
+@pytest.fixture(scope="module")
+def fp32(checkpoint):
+    return export_fp32(checkpoint.encoder)
+
+
+@pytest.fixture(scope="module")
+def exported(checkpoint, tmp_path_factory):
+    os.environ["SOURCE_DATE_EPOCH"] = EPOCH
+    try:
+        path = tmp_path_factory.mktemp("bundle") / "corn.spektron"
+        report = export_bundle(checkpoint, path, version=7, limits=LOOSE)
+    finally:
+        del os.environ["SOURCE_DATE_EPOCH"]
+    return report
+
+
+def test_bundle_loads_and_predicts_what_torch_predicts(checkpoint, exported):
+    bundle = read_bundle(exported.path)
+    x = np.asarray(checkpoint.held_out["x"])
+    expected = run_torch(checkpoint.encoder, x)
+    fp32_model = load_model(bundle, "corn", "fp32")
+    out = fp32_model.infer(x)
+    assert np.allclose(out.y, expected.y, atol=1e-4)
+    assert np.allclose(out.z_chem, expected.z_chem, atol=1e-4)
+    assert np.allclose(out.z_inst, expected.z_inst, atol=1e-4)
+    int8 = load_model(bundle, "corn", "int8").infer(x)
+    assert np.abs(int8.z_chem - expected.z_chem).max() < 0.5
+    assert np.abs(int8.z_chem - expected.z_chem).max() > 1e-4
+    assert bundle.manifest.version == 7
+    assert bundle.id == exported.bundle_id
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_batch_is_dynamic(exported, precision):
+    model = load_model(read_bundle(exported.path), None, precision)
+    x = np.random.default_rng(0).random((9, 700))
+    whole = model.infer(x)
+    for n in (1, 2, 9):
+        part = model.infer(x[:n])
+        assert part.y.shape == (n, 4)
+        assert np.allclose(part.z_chem, whole.z_chem[:n], atol=2e-2)
+
+
+def test_theta_is_an_input_that_matters(checkpoint, exported):
+    model = load_model(read_bundle(exported.path), None, "fp32")
+    x = np.asarray(checkpoint.held_out["x"], np.float32)
+    names, offset = checkpoint.encoder.layout, 0
+    base = model.backend.infer(x, model.theta)
+    for name, size in zip(names.names, names.sizes, strict=True):
+        theta = model.theta.copy()
+        theta[offset : offset + size] += 0.05
+        changed = model.backend.infer(x, theta)
+        assert np.abs(changed.z_chem - base.z_chem).max() > 1e-4, name
+        offset += size
+    with torch.inference_mode():
+        expected = checkpoint.encoder(torch.from_numpy(x), torch.from_numpy(theta))[1]
+    assert np.allclose(changed.z_chem, expected.numpy(), atol=1e-4)
+
+
+@pytest.mark.parametrize("file", ["encoder.fp32.onnx", "encoder.qdq.onnx"])
+def test_graph_is_standard_pinned_and_clean(exported, file):
+    data = read_bundle(exported.path).members[file]
+    model = onnx.load_from_string(data)
+    assert model.ir_version == 10
+    assert [(o.domain, o.version) for o in model.opset_import] == [("", 20)]
+    assert not model.metadata_props
+    assert not any(n.metadata_props or n.doc_string for n in model.graph.node)
+    for trace in (b"/home", b"/root", b"/work", b"/tmp", b"site-packages", b".py"):
+        assert trace not in data
+    assert str(Path.home()).encode() not in data
+
+
+def test_only_the_transformers_constant_products_are_quantised(checkpoint, exported):
+    model = onnx.load_from_string(read_bundle(exported.path).members["encoder.qdq.onnx"])
+    products = 4 * checkpoint.encoder.config.layers
+    kinds = [n.op_type for n in model.graph.node]
+    assert kinds.count("QuantizeLinear") == products
+    assert kinds.count("DequantizeLinear") == 2 * products
+    weights = [t for t in model.graph.initializer if t.data_type == onnx.TensorProto.INT8]
+    large = [onnx.numpy_helper.to_array(t) for t in weights if len(t.dims) == 2]
+    assert len(large) == products
+    # Seven bits: what keeps processors without VNNI from saturating.
+    assert max(int(np.abs(w.astype(int)).max()) for w in large) <= 64
+    zero_points = [onnx.numpy_helper.to_array(t) for t in weights if len(t.dims) < 2]
+    assert all(not z.any() for z in zero_points)
+
+
+def test_same_checkpoint_gives_the_same_bytes(checkpoint, exported, monkeypatch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", EPOCH)
+    again = exported.path.with_name("again.spektron")
+    export_bundle(checkpoint, again, version=7, limits=LOOSE)
+    assert again.read_bytes() == exported.path.read_bytes()
+
+
+def test_report_is_complete(exported):
+    report = json.loads(json.dumps(exported.to_json()))
+    assert report["bytes"] == exported.path.stat().st_size
+    assert [p["graph"] for p in report["parity"]] == ["fp32", "int8"]
+    assert set(report["figures"]) == {"torch", "fp32", "int8"}
+    assert report["parity"][0]["z_chem"] < 1e-4
+
+
+def test_parity_out_of_tolerance_writes_nothing(checkpoint, tmp_path, monkeypatch):
+    path = tmp_path / "corn.spektron"
+
+    def broken(model, x, theta, *, expected):
+        out = quantise(model, x, theta, expected=expected)
+        for tensor in out.graph.initializer:
+            if tensor.name == "chem.mean.bias":
+                value = onnx.numpy_helper.to_array(tensor) + np.float32(3)
+                tensor.CopyFrom(onnx.numpy_helper.from_array(value, tensor.name))
+        return out
+
+    monkeypatch.setattr(pack, "quantise", broken)
+    with pytest.raises(ParityError, match=r"int8 against fp32: .* more than .*nothing was written"):
+        export_bundle(checkpoint, path, limits=LOOSE)
+    assert list(tmp_path.iterdir()) == []
+    save_checkpoint(tmp_path / "checkpoint", checkpoint)
+    assert cli.main([str(tmp_path / "checkpoint"), "-o", str(path)]) == 5
+    assert not path.exists()
+
+
+def test_oversized_graph_is_refused(checkpoint, tmp_path, monkeypatch):
+    monkeypatch.setattr(pack, "MAX_INT8_BYTES", 1000)
+    with pytest.raises(ExportError, match="larger than"):
+        export_bundle(checkpoint, tmp_path / "corn.spektron", limits=LOOSE)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_frozen_batch_is_noticed(checkpoint, fp32):
+    frozen = onnx.ModelProto()
+    frozen.CopyFrom(fp32)
+    for value in frozen.graph.input:
+        if value.name == "x":
+            value.type.tensor_type.shape.dim[0].dim_value = 2
+    with pytest.raises(ExportError, match=r"x is \(2, 700\)"):
+        check_interface(frozen, checkpoint.encoder)
+    newer = onnx.ModelProto()
+    newer.CopyFrom(fp32)
+    newer.ir_version = 14
+    with pytest.raises(ExportError, match="IR 14"):
+        check_interface(newer, checkpoint.encoder)
+
+
+def test_missing_products_are_noticed(fp32):
+    assert len(constant_products(fp32)) == 8
+    with pytest.raises(ExportError, match="found 8 products"):
+        quantise(fp32, np.zeros((1, 700), np.float32), np.zeros(1, np.float32), expected=12)
+
+
+def test_created_follows_source_date_epoch(monkeypatch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", EPOCH)
+    assert created().timestamp() == int(EPOCH)
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
+    with pytest.raises(ValueError, match="not seconds"):
+        created()
+    monkeypatch.delenv("SOURCE_DATE_EPOCH")
+    assert created().microsecond == 0
+
+
+def test_git_commit_or_unknown(monkeypatch):
+    assert git_commit() == "unknown" or len(git_commit()) == 40
+    failed = subprocess.CompletedProcess([], 128, "", "")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
+    assert git_commit() == "unknown"
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    assert git_commit() == "unknown"
+
+
+def test_cli_exit_codes(checkpoint, tmp_path, capsys):
+    out = tmp_path / "corn.spektron"
+    assert cli.main([str(tmp_path / "nowhere"), "-o", str(out)]) == 4
+    assert "is not a checkpoint" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as error:
+        cli.main([str(tmp_path), "-o", str(out), "--version", "0"])
+    assert error.value.code == 2
+
+
+def test_cli_writes_and_reports(checkpoint, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(pack, "INT8", LOOSE[1])
+    save_checkpoint(tmp_path / "checkpoint", checkpoint)
+    out = tmp_path / "corn.spektron"
+    assert cli.main([str(tmp_path / "checkpoint"), "-o", str(out), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["id"] == read_bundle(out).id
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    assert cli.main([str(tmp_path / "checkpoint"), "-o", str(blocked / "x.spektron")]) == 6
+    assert "cannot write" in capsys.readouterr().err

@@ -1,0 +1,105 @@
+import numpy as np
+import pytest
+import torch
+from torch.distributions import Normal, kl_divergence
+
+from spektron_edge.merit import median_merits, merit, merits
+from spektron_train.losses.agreement import view_agreement
+from spektron_train.losses.bottleneck import annealed, kl_to_standard_normal
+from spektron_train.losses.reconstruction import masked_error, span_mask
+from spektron_train.training.loop import Schedule, Views, blend_weights
+from spektron_train.training.objective import AuxiliaryHeads, Batch, Objective, Weights
+from spektron_train.training.shrinkage import shrinkage
+
+
+def test_kl_equals_torch():
+    mean, logvar = torch.randn(7, 3), torch.randn(7, 3)
+    oracle = kl_divergence(Normal(mean, (logvar / 2).exp()), Normal(0.0, 1.0)).mean()
+    assert torch.allclose(kl_to_standard_normal(mean, logvar), oracle, atol=1e-6)
+
+
+def test_annealing():
+    assert [annealed(p, 0.2) for p in (0.0, 0.25, 0.5, 1.0)] == [0.0, 0.1, 0.2, 0.2]
+
+
+def test_agreement_is_zero_for_equal_views_and_one_for_pure_instrument():
+    z = torch.randn(5, 4)
+    assert view_agreement(z.repeat(3, 1), 3) < 1e-6
+    instruments = torch.randn(3, 4).repeat_interleave(5, dim=0)
+    assert view_agreement(instruments, 3) > 0.99
+    mixed = z.repeat(3, 1) + 0.3 * torch.randn(15, 4)
+    assert torch.allclose(view_agreement(mixed, 3), view_agreement(mixed * 0.01, 3), atol=0.02)
+
+
+def test_masked_error_sees_hidden_channels_only():
+    keep = span_mask(4, 70, span=32, share=0.5, generator=torch.Generator().manual_seed(1))
+    assert keep.shape == (4, 70)
+    assert set(keep.unique().tolist()) == {0.0, 1.0}
+    assert torch.equal(keep[:, 0], keep[:, 31])
+    target = torch.randn(4, 70)
+    assert masked_error(target + keep, target, keep) == 0
+    assert torch.isclose(masked_error(target + (1 - keep) * 2, target, keep), torch.tensor(4.0))
+
+
+def test_objective_terms_are_finite_and_differentiable(small_encoder):
+    heads = AuxiliaryHeads(small_encoder, 3)
+    objective = Objective(small_encoder, heads, Weights(), torch.Generator().manual_seed(0))
+    batch = Batch(torch.rand(12, 700), torch.randn(4, 4), torch.randn(4, 4), 3)
+    start, end = objective.terms(batch, 0.0), objective.terms(batch, 1.0)
+    assert start["bottleneck"] == 0
+    assert end["bottleneck"] > 0
+    loss = torch.stack(list(end.values())).sum()
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert all(p.grad is not None for p in heads.parameters())
+
+
+def test_blends_are_consistent_in_spectra_and_references():
+    rng = np.random.default_rng(0)
+    mixing = rng.random((4, 50))
+    y = rng.random((10, 4))
+    views = Views(np.stack([y @ mixing, 2 * y @ mixing]), y, -y)
+    weights = blend_weights(rng.permutation(10), 0.25, rng)
+    assert np.allclose(weights.sum(axis=1), 1)
+    assert weights.min() >= -0.25
+    blend = views.mix(weights)
+    assert np.allclose(blend.spectra[0], blend.targets @ mixing)
+    assert np.allclose(blend.spectra[1], 2 * blend.targets @ mixing)
+    assert np.allclose(blend.residuals, -blend.targets)
+
+
+def test_schedule():
+    schedule = Schedule(epochs=3, batch=20, warmup=0.1)
+    assert schedule.steps(48) == 9
+    assert schedule.factor(0.05) == 0.5
+    assert np.isclose(schedule.factor(0.1), 1)
+    assert schedule.factor(1.0) < 1e-9
+
+
+def test_shrinkage_believes_signal_and_not_chance():
+    rng = np.random.default_rng(0)
+    signal = rng.standard_normal((40, 1))
+    noise = rng.standard_normal((40, 1))
+    assert shrinkage(signal, signal + 0.1 * noise)[0] > 0.9
+    assert shrinkage(2 * signal, signal)[0] == pytest.approx(0.5)
+    assert shrinkage(-signal, signal)[0] == 0
+    assert shrinkage(np.zeros((40, 1)), signal)[0] == 0
+    believed = [
+        shrinkage(rng.standard_normal((12, 1)), rng.standard_normal((12, 1)))[0] for _ in range(500)
+    ]
+    assert np.mean(believed) < 0.06
+
+
+def test_figures_of_merit():
+    reference = np.array([1.0, 2.0, 3.0, 4.0])
+    m = merit(reference + np.array([0.1, 0.3, 0.1, 0.3]), reference)
+    assert m.bias == pytest.approx(0.2)
+    assert m.rmsep == pytest.approx(np.sqrt(0.05))
+    assert m.sep == pytest.approx(np.sqrt(0.04 / 3))
+    assert m.rpd == pytest.approx(reference.std(ddof=1) / m.sep)
+    assert m.r2 == pytest.approx(1 - 0.2 / 5)
+    with pytest.raises(ValueError, match="one length"):
+        merit(reference, reference[:3])
+    two = np.stack([reference, reference], axis=1)
+    runs = [merits(two + shift, two, ("a", "b")) for shift in (0.0, 0.1, 5.0)]
+    assert median_merits(runs)["b"].rmsep == pytest.approx(0.1)

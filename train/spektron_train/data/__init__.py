@@ -1,0 +1,1 @@
+"""Spectra to train on, and what an instrument does to them."""

@@ -1,0 +1,1 @@
+"""Terms of the objective; each maps tensors to one scalar."""

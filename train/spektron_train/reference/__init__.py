@@ -1,0 +1,1 @@
+"""Classical chemometrics: ridge regression and the applicability model."""
