@@ -1,8 +1,8 @@
 # `make demo` and `make test` work on a fresh clone: no root, no GPU.
 #   demo       the main job on this desk            (make demo ARGS="--scans 20 --speed 10 --json")
 #   test       the full environment, then all tests in their bounded versions
-#   test-long  every count an issue names
-#   lint       ruff, mypy, import-linter, generated pages
+#   test-long  all tests with their full counts and durations
+#   lint       ruff, mypy, import-linter
 #   bench      benchmarks into build/bench           (make bench NAME=inference)
 #   bundle     train and export the bundle that ships
 #   pages      regenerate what docs/ takes from the code

@@ -111,15 +111,15 @@ class Link:
         self._acknowledged(settings)
 
     def start(self, count: int = 0) -> None:
-        """Start `count` scans, 0 = until stop."""
+        """Start `count` scans, 0 = until stop; raises as `configure`."""
         self._acknowledged(Start(count))
 
     def stop(self) -> None:
-        """Stop scanning. Scans already on the way still come out of `read`."""
+        """Stop scanning; raises as `configure`. Scans on the way still come out of `read`."""
         self._acknowledged(Stop())
 
     def ping(self) -> float:
-        """Return the round trip in seconds."""
+        """Return the round trip in seconds; raises NoReply and what `open` raises on the line."""
         ping = Ping(secrets.randbits(32))
         sent = time.monotonic()
         received = self._ask(ping)

@@ -229,6 +229,8 @@ def wavelengths(info: Info) -> NDArray[np.float64]:
     """Return the wavelength of every pixel in nm, shape (pixels,), from INFO's polynomial."""
     pixel = np.arange(info.pixels, dtype=np.float64)
     nm = np.zeros_like(pixel)
-    for coefficient in reversed(info.coefficients):
-        nm = nm * pixel + coefficient
+    # What overflows shows as an axis that is not finite, which its user refuses with better words.
+    with np.errstate(over="ignore", invalid="ignore"):
+        for coefficient in reversed(info.coefficients):
+            nm = nm * pixel + coefficient
     return nm

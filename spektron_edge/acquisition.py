@@ -19,8 +19,8 @@ from .spectrum import Spectrum
 class References:
     """Dark and white reference of one instrument at one integration time.
 
-    dark, white: (P,) counts. Taken since the same power-on (`boot_id`): a lamp that was off in
-    between is another lamp.
+    dark, white: (P,) counts; integration_us: of one exposure, us. Taken since the same power-on
+    (`boot_id`): a lamp that was off in between is another lamp.
     """
 
     dark: NDArray[np.float64]

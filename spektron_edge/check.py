@@ -10,8 +10,10 @@ from firmware_bridge.protocol import wavelengths
 
 from .config import load_config
 from .daemon import load_product
+from .faults import Fault, Faults
 from .instrument import as_fault
-from .mqtt.client import connect_plain
+from .mqtt.client import MqttClient, connect_plain
+from .mqtt.commands import CommandRefused, read_key
 from .mqtt.topics import Topics
 from .resampling import Resampler
 
@@ -21,13 +23,20 @@ _BROKER_WAIT_S = 5.0
 def check_config(path: Path, *, probe: bool) -> dict[str, object]:
     """Check the file and load its bundle; with `probe` also talk to instrument and broker.
 
-    Raises the Fault that a daemon with this file would run into.
+    Raises the Fault that a daemon with this file, or its operators, would run into.
     """
     config = load_config(path)
     model, _ = load_product(config)
+    topics = Topics(config.site, config.instrument)
+    MqttClient(config.mqtt, topics, lambda _: None)
+    try:
+        for operator in config.commands.operators:
+            read_key(operator.name, operator.key_file)
+    except CommandRefused as error:
+        raise Fault(Faults.CONFIG_INVALID, str(error)) from None
     report: dict[str, object] = {
         "configuration": str(path),
-        "topics": f"{Topics(config.site, config.instrument).root}/...",
+        "topics": f"{topics.root}/...",
         "bundle": model.bundle_id,
         "product": model.product.name,
         "properties": ", ".join(p.name for p in model.product.properties),

@@ -15,6 +15,7 @@ from . import __version__
 from .faults import Fault, Faults
 
 _INTERRUPTED = 130
+_LONGEST_S = 3600
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -92,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--key", type=Path, help="key file (default: the one in the configuration)"
     )
-    command.add_argument("--timeout", type=float, default=5.0, help="seconds to wait (5)")
+    command.add_argument("--timeout", type=_seconds, default=5.0, help="seconds to wait (5)")
     command.add_argument("--json", action="store_true")
     command.set_defaults(command=_command)
     return parser
@@ -109,6 +110,13 @@ def _positive(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError("must be 1 or more")
+    return value
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= _LONGEST_S:
+        raise argparse.ArgumentTypeError(f"must be above 0, at most {_LONGEST_S}")
     return value
 
 

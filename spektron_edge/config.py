@@ -19,6 +19,10 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+# What a length field of MQTT can say, also for four-byte characters.
+_MOST_CHARACTERS = 65535 // 4
+_MOST_MB = 1e6
+
 TopicPart = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=64)]
 
 
@@ -37,7 +41,7 @@ class Serial(_Section):
 class Acquisition(_Section):
     """How scans are taken and how long references last."""
 
-    integration_us: int = Field(1000, ge=1)
+    integration_us: int = Field(1000, ge=1, le=2**32 - 1)
     averages: int = Field(1, ge=1, le=65535)
     reference_averages: int = Field(64, ge=1, le=65535)
     dark_max_age_s: float = Field(3600.0, gt=0)
@@ -67,9 +71,11 @@ class Mqtt(_Section):
         "5", description="3.1.1 acknowledges even what the broker's access list refuses"
     )
     client_id: str | None = Field(
-        None, description="unique per broker; made from the names if absent"
+        None,
+        max_length=_MOST_CHARACTERS,
+        description="unique per broker; made from the names if absent",
     )
-    username: str | None = None
+    username: str | None = Field(None, max_length=_MOST_CHARACTERS)
     password_file: Path | None = None
     ca_file: Path | None = Field(
         None, description="mqtts: certificate authority; else the system's"
@@ -96,8 +102,10 @@ class Mqtt(_Section):
 class OutboxLimits(_Section):
     """How much is kept on disk."""
 
-    max_mb: float = Field(256.0, gt=0)
-    keep_sent_mb: float = Field(32.0, ge=0, description="acknowledged records kept for a replay")
+    max_mb: float = Field(256.0, gt=0, le=_MOST_MB)
+    keep_sent_mb: float = Field(
+        32.0, ge=0, le=_MOST_MB, description="acknowledged records kept for a replay"
+    )
 
 
 class Operator(_Section):

@@ -170,7 +170,8 @@ class Daemon:
         self._instrument.halt()
         self._instrument.join(_DRAIN_S)
         deadline = time.monotonic() + _DRAIN_S
-        while self._turn(0.0):
+        # Scans left in the inbox are few; commands may go on arriving for ever.
+        while self._turn(0.0) and time.monotonic() < deadline:
             pass
         while self._client.connected and self._delivery.under_way and time.monotonic() < deadline:
             self._turn(0.02)
@@ -372,6 +373,10 @@ class Daemon:
                 self._publish_state()
         if now >= self._upkeep_due:
             self._upkeep_due = now + _UPKEEP_EVERY_S
+            if not self._state.outbox.in_place:
+                path = self._state.outbox.path
+                detail = f"{path} was removed while it was open; restart to make a new one"
+                self._begin(Fault(Faults.STATE_DAMAGED, detail))
             if dropped := self._state.outbox.prune():
                 detail = f"{dropped} records were dropped: the outbox is at its cap"
                 self._begin(Fault(Faults.RECORDS_DROPPED, detail))

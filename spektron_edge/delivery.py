@@ -147,7 +147,9 @@ class Delivery:
         if error is not None:
             self._handed_over.discard(record_id)
             self._outbox.mark_refused(record_id, error)
-            return Fault(Faults.PUBLISH_REFUSED, f"the broker refused {record_id}: {error}")
+            return Fault(
+                Faults.PUBLISH_REFUSED, f"the broker refused {record.kind} {record_id}: {error}"
+            )
         if born is not None:
             self.latencies.add(at - born)
         self.published[record.kind] += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from .audit import AuditError, verify
@@ -50,7 +51,10 @@ def inspect_bundle(path: Path) -> dict[str, object]:
 
 
 def inspect_state(folder: Path) -> dict[str, object]:
-    """Outbox counts and the audit chain, read only. Raises Fault(STATE_DAMAGED)."""
+    """Outbox counts and the audit chain, read only.
+
+    Raises Fault(STATE_DAMAGED, STATE_UNWRITABLE).
+    """
     outbox, audit = folder / OUTBOX_FILE, folder / AUDIT_FILE
     if not outbox.is_file() and not audit.is_file():
         raise Fault(Faults.STATE_DAMAGED, f"{folder} holds neither outbox nor audit log")
@@ -65,6 +69,12 @@ def inspect_state(folder: Path) -> dict[str, object]:
                 "head": chain.head,
                 "chain": "holds" if not chain.torn else "holds; the last line is unfinished",
             }
-    except (AuditError, OutboxError, OSError) as error:
+    except OutboxError as error:
+        # SQLite needs its side files even to read.
+        if not os.access(folder, os.W_OK):
+            detail = f"{error}; inspect {folder} as the daemon's user"
+            raise Fault(Faults.STATE_UNWRITABLE, detail) from None
+        raise Fault(Faults.STATE_DAMAGED, str(error)) from None
+    except (AuditError, OSError) as error:
         raise Fault(Faults.STATE_DAMAGED, str(error)) from None
     return report

@@ -247,7 +247,10 @@ class _Session:
         self._link.configure(settings)
 
     def stream(self, references: References | None) -> None:
-        """Pass sample scans on until a halt, or until references must be measured again."""
+        """Pass sample scans on until a halt, or until references must be measured again.
+
+        Raises Fault(DEVICE_SILENT, VERSION_MISMATCH) and errors.LinkError.
+        """
         self._configure(Position.SAMPLE, self._acquisition.averages)
         self._link.start()
         silence_s = self._settings.serial.silence_s + self._scan_s(self._acquisition.averages)

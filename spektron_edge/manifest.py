@@ -88,6 +88,7 @@ class Product(_Strict):
     source: MemberName
     golden: MemberName
     evaluation: Evaluation
+    notes: tuple[str, ...] = Field((), description="what a reader of the figures must know")
 
     @model_validator(mode="after")
     def _consistent(self) -> Product:

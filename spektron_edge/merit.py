@@ -12,9 +12,12 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Merit:
-    """rmsep, bias, sep (bias-corrected, n - 1) in the property's unit; r2 = 1 - SSE/SST; rpd.
+    """Figures of one property; rmsep, bias and sep in its unit, r2 and rpd without one.
 
-    Where the reference does not vary, r2 is 1 without any error and else 0.
+    bias: mean of predicted - reference; sep: standard deviation of the error (n - 1), so without
+    bias; r2 = 1 - SSE/SST; rpd: standard deviation of the references (n - 1) over sep, 1e9 where
+    sep is 0 (Williams, 1987). Where the reference does not vary, r2 is 1 without any error and
+    else 0.
     """
 
     rmsep: float

@@ -17,7 +17,7 @@ from .scan import Scan
 
 @dataclass(frozen=True)
 class InstrumentReady:
-    """The instrument answered and said who it is."""
+    """The instrument answered and said who it is. axis_nm: (P,) wavelengths in nm."""
 
     serial: str
     firmware: str

@@ -88,6 +88,15 @@ class Outbox:
             # Kept for inspection; never silently recreated: the daemon reports `set_aside`.
             self.set_aside = _set_aside(path)
             self._db = _open(path)
+        self._file = path.stat()
+
+    @property
+    def in_place(self) -> bool:
+        """Whether the open file still has its name; SQLite writes on to a file without one."""
+        try:
+            return os.path.samestat(self._file, self.path.stat())
+        except OSError:
+            return False
 
     def close(self) -> None:
         """Close the database."""

@@ -25,6 +25,10 @@ def savgol_kernel(window: int, order: int, derivative: int) -> NDArray[np.float6
     return kernel
 
 
+# The derivative that linear path, tokenizer and applicability share.
+FIRST_DERIVATIVE = savgol_kernel(15, 2, 1)
+
+
 def correlate_valid(x: NDArray[np.float64], kernel: NDArray[np.float64]) -> NDArray[np.float64]:
     """Filter the last axis: (..., L) -> (..., L - w + 1); no padding is invented at the ends."""
     windows = np.lib.stride_tricks.sliding_window_view(x, kernel.size, axis=-1)

@@ -15,8 +15,9 @@ class Scan:
     """Raw counts of one exposure.
 
     counts: (P,) detector counts, mean of `averages` exposures; axis_nm: (P,) wavelengths in nm;
-    number: the instrument's scan number since `boot_id`; device_us: instrument clock;
-    last_byte_at: host's time.monotonic() when the last byte arrived.
+    number: the instrument's scan number since `boot_id`; integration_us: of one exposure, us;
+    temperature_c: of the detector, deg C; saturated: channels that were full; device_us: instrument
+    clock since power-on, us; last_byte_at: host's time.monotonic() when the last byte arrived, s.
     """
 
     counts: NDArray[np.float64]

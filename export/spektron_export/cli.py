@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .pack import Report
 
-EXIT_OK, EXIT_CHECKPOINT, EXIT_REFUSED, EXIT_WRITE = 0, 4, 5, 6
+EXIT_OK, EXIT_CHECKPOINT, EXIT_REFUSED, EXIT_WRITE, EXIT_MISSING = 0, 4, 5, 6, 7
 
 
 def _version(text: str) -> int:
@@ -34,18 +34,24 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Export; returns the exit code (0, 2 usage, 4 checkpoint, 5 refused, 6 cannot write)."""
+    """Export; returns the exit code.
+
+    0, 2 usage, 4 checkpoint, 5 refused, 6 cannot write, 7 a package is missing.
+    """
     arguments = _parser().parse_args(argv)
     # Waiting threads that spin make a busy machine a hundred times slower; read at torch's import.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # After parsing, since torch takes seconds to import and --help should not.
-    from spektron_edge.bundle import BundleError
-    from spektron_train.checkpoint import CheckpointError, load_checkpoint
-    from spektron_train.training.progress import progress
+    try:
+        from spektron_edge.bundle import BundleError
+        from spektron_train.checkpoint import CheckpointError, load_checkpoint
+        from spektron_train.training.progress import progress
 
-    from .errors import ExportError
-    from .pack import export_bundle
-
+        from .errors import ExportError
+        from .pack import export_bundle
+    except ModuleNotFoundError as error:
+        hint = "pip install 'spektron-edge[export]'"
+        return _fail(f"{error.name} is not installed: {hint}", EXIT_MISSING)
     try:
         checkpoint = load_checkpoint(arguments.checkpoint)
         with progress("Exporting", 4) as advance:

@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from spektron_edge.bundle import BundleError, read_bundle, write_bundle
+from spektron_edge.bundle import read_bundle, write_bundle
 from spektron_edge.inference import Inference, load_model
 from spektron_edge.manifest import (
     Evaluation,
@@ -230,6 +230,7 @@ def _manifest(
                 for precision in _FILES
             },
         ),
+        notes=card.notes,
     )
     return Manifest(
         name=card.product,
@@ -270,6 +271,3 @@ def _npz(arrays: Mapping[str, Array]) -> bytes:
     stream = io.BytesIO()
     np.savez(stream, **arrays)
     return stream.getvalue()
-
-
-__all__ = ["BundleError", "Report", "export_bundle"]

@@ -42,15 +42,20 @@ def created() -> datetime:
 
 
 def git_commit() -> str:
-    """Commit of the source tree this runs from, or "unknown"."""
-    git = shutil.which("git")
-    if git is None:
+    """Commit of the source tree this runs from, with "+dirty" where it was edited since.
+
+    "unknown" outside a checkout of this project.
+    """
+    git, root = shutil.which("git"), Path(__file__).resolve().parents[2]
+    # Installed into some other project's environment, that project's commit would be found.
+    if git is None or not (root / ".git").exists():
         return "unknown"
-    result = subprocess.run(  # noqa: S603  fixed arguments
-        [git, "rev-parse", "HEAD"],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return result.stdout.strip() if result.returncode == 0 else "unknown"
+
+    def ask(*arguments: str) -> str:
+        done = subprocess.run(  # noqa: S603  fixed arguments
+            [git, *arguments], cwd=root, capture_output=True, text=True, check=False
+        )
+        return done.stdout.strip() if done.returncode == 0 else "unknown"
+
+    edited = ask("status", "--porcelain", "--", "train", "export", "spektron_edge/*.py")
+    return ask("rev-parse", "HEAD") + ("+dirty" if edited else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import select
@@ -38,7 +39,7 @@ class PtyPort:
 
     `link`, if given, is a symbolic link that always points to the current pty; it is gone while
     unplugged. Touch the device through `call` only. Raises ValueError when the device's baud is no
-    standard line speed.
+    standard line speed, OSError when the link cannot be made or a file stands in its place.
     """
 
     def __init__(
@@ -213,6 +214,8 @@ class PtyPort:
     def _plug(self) -> None:
         if self._master is not None:
             return
+        if self._link is not None and self._link.exists() and not self._link.is_symlink():
+            raise FileExistsError(errno.EEXIST, "there is a file of that name", str(self._link))
         self._master, self._slave = os.openpty()
         for fd in (self._master, self._slave):
             tty.setraw(fd)
@@ -228,7 +231,8 @@ class PtyPort:
             fresh.replace(self._link)
 
     def _unplug(self) -> None:
-        if self._link is not None:
+        # Another instrument may have taken the link over meanwhile.
+        if self._link is not None and os.path.realpath(self._link) == self._path:
             self._link.unlink(missing_ok=True)
         for fd in (self._master, self._slave):
             if fd is not None:

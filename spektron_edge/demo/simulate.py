@@ -19,7 +19,10 @@ from .corn import INSTRUMENTS, CornMissing, load_corn
 
 @dataclass(frozen=True)
 class Options:
-    """What `spektron-edge simulate` was asked for."""
+    """What `spektron-edge simulate` was asked for.
+
+    spectra: m5, mp5, mp6 or a CSV file; rate: scans per second; scans: None for ever.
+    """
 
     spectra: str
     link: Path | None

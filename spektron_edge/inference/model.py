@@ -17,7 +17,7 @@ from .onnx import OnnxCpu
 
 @dataclass(frozen=True)
 class Model:
-    """Everything one prediction needs, checked and loaded."""
+    """Everything one prediction needs, checked and loaded. theta: (P,) as the bundle's layout."""
 
     bundle_id: str
     product: Product

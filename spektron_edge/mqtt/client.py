@@ -28,6 +28,8 @@ from spektron_edge.records import Status, to_json
 from .topics import Topics
 
 _MAX_COMMAND_BYTES = 16384
+_MAX_NAME = 64
+_MAX_PASSWORD_BYTES = 65535
 _SHORT_SESSION_S = 5.0
 _SUSPICIOUS = 3
 _LONGEST_WAIT_S = 32
@@ -77,7 +79,7 @@ class MqttClient:
     def publish(
         self, kind: str, payload: bytes, *, retain: bool = False, qos: int = 1
     ) -> int | None:
-        """Hand a record to paho; its message id, or None when paho's queue is full."""
+        """Hand a record to paho, topic by `kind`; its message id, or None for a full queue."""
         info = self._client.publish(self._topics.of(kind), payload, qos=qos, retain=retain)
         return None if info.rc == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE else info.mid
 
@@ -128,7 +130,7 @@ class MqttClient:
             fault = Fault(
                 Faults.SESSION_TAKEN,
                 f"{self._where} accepts us and hangs up at once, {self._short_sessions} times "
-                f"in a row: another client seems to use the id {self._own_id!r}",
+                f"in a row ({reason}): another client seems to use the id {self._own_id!r}",
             )
             self._post(Trouble(fault))
         else:
@@ -147,10 +149,11 @@ class MqttClient:
         self._post(Acknowledged(mid, time.monotonic(), error))
 
     def _on_message(self, _client: paho.Client, _userdata: Any, message: paho.MQTTMessage) -> None:
-        if message.retain or len(message.payload) > _MAX_COMMAND_BYTES:
+        name = message.topic.rsplit("/", 1)[-1]
+        # The response's topic is longer than the request's: the longest has none.
+        if message.retain or len(name) > _MAX_NAME or len(message.payload) > _MAX_COMMAND_BYTES:
             return
         correlation = getattr(message.properties, "CorrelationData", None)
-        name = message.topic.rsplit("/", 1)[-1]
         self._post(CommandReceived(name, bytes(message.payload), correlation))
 
     @property
@@ -198,6 +201,12 @@ def _new_client(settings: Mqtt, client_id: str) -> paho.Client:
             password = None
             if settings.password_file is not None:
                 password = settings.password_file.read_text("utf-8").strip()
+                if len(password.encode()) > _MAX_PASSWORD_BYTES:
+                    # paho finds out when it connects, and its thread ends.
+                    raise Fault(
+                        Faults.CONFIG_INVALID,
+                        f"{settings.password_file} is too long for a password",
+                    )
             client.username_pw_set(settings.username, password)
         if settings.tls:
             client.tls_set(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -12,6 +14,8 @@ from spektron_edge.records import Response, to_json
 
 from .client import MqttClient
 from .commands import CommandRefused, Request, authorise
+
+_REFUSALS_PER_S = 10
 
 Result = dict[str, "str | int | float | bool | None"]
 
@@ -26,7 +30,7 @@ class Outcome:
 
 
 class Desk:
-    """Answers every request on the command topics; carries out those that are authorised."""
+    """Answers requests on the command topics; carries out those that are authorised."""
 
     def __init__(
         self,
@@ -39,24 +43,37 @@ class Desk:
         self._root = root
         self._actions = actions
         self._accept_counter = accept_counter
+        self._refused_at: deque[float] = deque(maxlen=_REFUSALS_PER_S)
         self.refused = 0
 
     def serve(
         self, command: CommandReceived, operators: tuple[Operator, ...]
     ) -> tuple[Request, Outcome] | None:
-        """Carry out and answer; who asked and what came of it, or None when it was refused."""
+        """Carry out and answer; who asked and what came of it, or None when it was refused.
+
+        A flood of refused requests is counted, but only some are answered and logged.
+        """
         try:
             request = authorise(
                 command.payload, command.name, self._root, operators, self._accept_counter
             )
         except CommandRefused as refusal:
             self.refused += 1
-            log.warn("command_refused", command=command.name, why=refusal)
-            self._answer(command, None, Outcome(False, str(refusal)))
+            if not self._flooded():
+                log.warn("command_refused", command=command.name, why=refusal)
+                self._answer(command, None, Outcome(False, str(refusal)))
             return None
         outcome = self._actions[command.name]()
         self._answer(command, request.correlation, outcome)
         return request, outcome
+
+    def _flooded(self) -> bool:
+        # Answers share the way out with predictions: strangers may not fill it.
+        now, recent = time.monotonic(), self._refused_at
+        if len(recent) == _REFUSALS_PER_S and now - recent[0] < 1.0:
+            return True
+        recent.append(now)
+        return False
 
     def _answer(self, command: CommandReceived, correlation: str | None, outcome: Outcome) -> None:
         response = Response(

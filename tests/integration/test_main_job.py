@@ -74,7 +74,6 @@ def test_values_agree_with_the_laboratory(broker, make_rig):
         rows = rig.port.call(lambda: dict(rig.port.device.presented))  # noqa: B023
         predicted = np.zeros((20, 4))
         for record in rig.received.values():
-            assert record["valid"] or record["reasons"]
             values = [record["values"][name]["value"] for name in PROPERTIES]
             predicted[rows[record["scan"]["number"]]] = values
         rig.port.close()

@@ -48,6 +48,7 @@ class Card(BaseModel):
     format: Literal[1] = 1
     product: str
     held_out_name: str = Field(description="what the held-out samples are")
+    notes: tuple[str, ...] = Field(description="what a reader of the figures must know")
     properties: tuple[PropertyCard, ...]
     encoder: dict[str, Any]
     seed: int

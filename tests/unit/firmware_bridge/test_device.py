@@ -1,6 +1,7 @@
 """The virtual spectrometer's state machine, on a clock made of numbers."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -78,6 +79,11 @@ def test_hello_is_answered_by_info(bench):
     assert (info.version, info.serial, info.pixels) == (1, "VIRT-0001", 120)
     assert info.full_scale == 65535
     assert wavelengths(info) == pytest.approx(b.device.optics.wavelengths)
+
+
+def test_coefficients_that_overflow_give_an_axis_that_is_not_finite(bench):
+    info = replace(bench().ask(Hello(1, 1)), coefficients=(1e308,) * 6)
+    assert not np.all(np.isfinite(wavelengths(info)))
 
 
 @pytest.mark.parametrize(("low", "high", "version"), [(1, 1, 1), (0, 9, 1)])

@@ -40,6 +40,23 @@ def test_the_link_follows_the_plug(make_device, tmp_path):
     assert not path.is_symlink()
 
 
+def test_a_file_in_the_place_of_the_link_stays_as_it_is(make_device, tmp_path):
+    path = tmp_path / "precious"
+    path.write_text("data")
+    with pytest.raises(FileExistsError):
+        PtyPort(make_device(), link=path)
+    assert path.read_text() == "data"
+
+
+def test_a_link_that_another_instrument_took_over_stays(make_device, tmp_path):
+    path = tmp_path / "tty"
+    with PtyPort(make_device(), link=path) as first:
+        with PtyPort(make_device(), link=path):
+            first.unplug()
+            assert path.resolve().exists()
+        assert not path.is_symlink()
+
+
 def test_without_a_link_the_url_is_the_pty(make_device):
     with PtyPort(make_device()) as port:
         assert port.url.startswith("/dev/")

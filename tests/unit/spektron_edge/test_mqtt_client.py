@@ -95,7 +95,14 @@ def test_a_command_is_passed_on_with_its_correlation(client, said):
     ]
 
 
-@pytest.mark.parametrize("odd", [{"retain": True}, {"payload": bytes(16385)}])
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"retain": True},
+        {"payload": bytes(16385)},
+        {"topic": "spektron/plant/nir/command/" + "x" * (65535 - 27)},
+    ],
+)
 def test_retained_or_huge_commands_are_not_even_looked_at(client, said, odd):
     client._on_message(None, None, message(**odd))
     assert said == []
@@ -125,6 +132,14 @@ def test_a_password_that_cannot_be_read_is_a_fault_of_the_configuration(tmp_path
     if content is not None:
         path.write_bytes(content)
     settings = Mqtt(url="mqtt://h", username="u", password_file=path)
+    with pytest.raises(Fault) as caught:
+        MqttClient(settings, TOPICS, print)
+    assert caught.value.kind is Faults.CONFIG_INVALID
+
+
+def test_a_password_that_mqtt_cannot_carry_is_a_fault_before_anything_connects(tmp_path):
+    (tmp_path / "password").write_text("x" * 65536)
+    settings = Mqtt(url="mqtt://h", username="u", password_file=tmp_path / "password")
     with pytest.raises(Fault) as caught:
         MqttClient(settings, TOPICS, print)
     assert caught.value.kind is Faults.CONFIG_INVALID

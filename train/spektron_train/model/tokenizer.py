@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from spektron_edge.preprocessing import savgol_kernel
+from spektron_edge.preprocessing import FIRST_DERIVATIVE
 
 from .config import EncoderConfig
 
@@ -24,7 +24,7 @@ class Tokenizer(nn.Module):
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
-        kernel = torch.from_numpy(savgol_kernel(15, 2, 1)).float()
+        kernel = torch.from_numpy(FIRST_DERIVATIVE).float()
         self.register_buffer("kernel", kernel.reshape(1, 1, -1))
         self.register_buffer("centre", torch.zeros(config.points))
         self.register_buffer("scales", torch.ones(2, config.points))
