@@ -169,7 +169,7 @@ def _inspect(arguments: argparse.Namespace) -> int:
 
 
 def _check_config(arguments: argparse.Namespace) -> int:
-    from .check import check_config
+    from .check_config import check_config
 
     _show(check_config(arguments.config, probe=arguments.probe), as_json=arguments.json)
     return 0

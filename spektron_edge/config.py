@@ -169,10 +169,10 @@ def load_config(path: Path) -> Config:
     Relative paths in the file are relative to the file's folder.
     """
     try:
-        document = tomllib.loads(path.read_text("utf-8"))
+        document = tomllib.loads(path.read_text("utf-8-sig"))
     except OSError as error:
         raise Fault(Faults.CONFIG_INVALID, f"cannot read {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Fault(Faults.CONFIG_INVALID, f"{path} is not TOML: {error}") from None
     try:
         config = Config.model_validate(document)

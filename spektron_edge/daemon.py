@@ -13,36 +13,36 @@ from numpy.typing import NDArray
 
 from . import __version__, log
 from .acquisition import Ages
-from .bundle import BundleError, read_bundle
+from .active_faults import BROKER, LINE, PREPARATION, REFERENCES, SCAN, STORAGE
 from .clock import Clock, ClockWatch
-from .config import Config, load_config
+from .config import load_config
 from .delivery import Delivery
 from .faults import Fault, Faults
-from .inference import Model, load_model
-from .instrument import InstrumentThread, Settings
-from .messages import (
+from .inbox import (
     Acknowledged,
     CommandReceived,
     Connected,
     Consumed,
+    FaultRaised,
     Inbox,
     InstrumentReady,
     Item,
     Measured,
     Streaming,
-    Trouble,
 )
+from .instrument import InstrumentThread, Settings
 from .mqtt.client import MqttClient
-from .mqtt.desk import Desk, Outcome
+from .mqtt.command_handler import CommandHandler, CommandOutcome
 from .mqtt.topics import Topics
+from .notices import Notices
 from .numbering import Numbering
 from .outbox import Limits, OutboxError, OutboxFullError, Outgoing, Progress
 from .pipeline import evaluate
-from .records import State, Status, to_json
-from .reporter import Level, Reporter
+from .product import load_product
+from .records import StateRecord, Status, to_json
+from .reporter import Reporter
 from .resampling import Resampler
 from .state import as_fault, open_state
-from .troubles import BROKER, LINE, PREPARATION, REFERENCES, SCAN, STORAGE, Troubles
 
 _TAKE = 32
 _TURN_S = 0.2
@@ -50,27 +50,6 @@ _STATE_EVERY_S = 10.0
 _UPKEEP_EVERY_S = 60.0
 _DRAIN_S = 5.0
 _MB = 2**20
-
-
-def load_product(config: Config) -> tuple[Model, float]:
-    """The configured model, checked, and its bundle's creation time (seconds since 1970).
-
-    Raises Fault(BUNDLE_INVALID).
-    """
-    try:
-        bundle = read_bundle(config.bundle_path)
-        model = load_model(bundle, config.product, config.precision)
-    except BundleError as error:
-        raise Fault(Faults.BUNDLE_INVALID, str(error)) from None
-    return model, bundle.manifest.provenance.created.timestamp()
-
-
-def _count(ranges: list[tuple[int, int]]) -> int:
-    return sum(last - first + 1 for first, last in ranges)
-
-
-def _missing(ranges: list[tuple[int, int]], why: str) -> Fault:
-    return Fault(Faults.SCANS_MISSED, f"{_count(ranges)} scans are missing: {why}")
 
 
 class Daemon:
@@ -100,7 +79,7 @@ class Daemon:
         self._reporter = Reporter(config.site, config.instrument, self._clock, self._watch)
         self._delivery = Delivery(self._state.outbox, self._client, config.mqtt.in_flight)
         self._numbering = Numbering(self._state.outbox)
-        self._desk = Desk(
+        self._commands = CommandHandler(
             self._client,
             topics.root,
             {"health": self._health, "reload": self._reload},
@@ -111,7 +90,7 @@ class Daemon:
             self._clock,
             self._inbox.put,
         )
-        self._troubles = Troubles()
+        self._notices = Notices(self._reporter, self._delivery, self._on_fault)
         self._counters: Counter[str] = Counter()
         self._axis_nm: NDArray[np.float64] | None = None
         self._resampler: Resampler | Fault = Fault(Faults.AXIS_INVALID, "no axis is known yet")
@@ -133,7 +112,7 @@ class Daemon:
         self._audit("daemon_started", version=__version__, bundle=bundle)
         log.info("started", version=__version__, bundle=bundle, instrument=self._config.instrument)
         for fault in self._state.damage:
-            self._begin(fault)
+            self._notices.begin(fault)
         self._client.start()
         self._instrument.start()
         while not self._stopping:
@@ -159,7 +138,7 @@ class Daemon:
         try:
             yield
         except OutboxError as error:
-            self._begin(self._storage_fault(error))
+            self._notices.begin(self._storage_fault(error))
 
     def _storage_fault(self, error: OutboxError) -> Fault:
         full = isinstance(error, OutboxFullError)
@@ -199,15 +178,15 @@ class Daemon:
             case Acknowledged(mid, at, error):
                 refusal = self._delivery.acknowledge(mid, at, error)
                 if refusal is not None:
-                    self._begin(refusal)
+                    self._notices.begin(refusal)
             case Consumed(serial, boot_id, number):
                 self._store(Progress(serial, boot_id, number), None)
             case InstrumentReady():
                 self._instrument_ready(item)
             case Streaming():
                 self._streaming(item)
-            case Trouble(fault):
-                self._begin(fault)
+            case FaultRaised(fault):
+                self._notices.begin(fault)
             case Connected():
                 self._connected()
             case CommandReceived():
@@ -222,9 +201,9 @@ class Daemon:
             return
         self._counters["valid" if outcome.valid else "invalid"] += 1
         if outcome.fault is not None:
-            self._begin(outcome.fault)
+            self._notices.begin(outcome.fault)
         else:
-            self._end(SCAN)
+            self._notices.end(SCAN)
 
     @property
     def _ages(self) -> Ages:
@@ -241,26 +220,22 @@ class Daemon:
         step = self._numbering.advance(progress)
         if step.repeated:
             self._counters["repeated_scans"] += 1
+            told = f"{progress.serial} sent scan {progress.number}, which is not beyond the last"
+            self._notices.begin(Fault(Faults.SCANS_REPEATED, told))
             return False
+        self._notices.end((Faults.SCANS_REPEATED,))
         if step.gap is not None:
-            self._missed([step.gap], "they never reached the outbox")
+            self._notices.count_gap([step.gap])
+            gap = self._notices.gap([step.gap], "they never reached the outbox")
+            self._delivery.store((gap,), None)
         self._delivery.store(() if record is None else (record,), progress, born)
         return True
 
-    def _missed(self, ranges: list[tuple[int, int]], why: str) -> None:
-        fault = _missing(ranges, why)
-        self._count_missed(fault, ranges)
-        self._delivery.store((self._reporter.fault(fault, ranges),), None)
-
-    def _count_missed(self, fault: Fault, ranges: list[tuple[int, int]]) -> None:
-        self._counters["missed_scans"] += _count(ranges)
-        log.fault(fault)
-
     def _instrument_ready(self, ready: InstrumentReady) -> None:
-        self._end(LINE)
+        self._notices.end(LINE)
         last = self._numbering.last(ready.serial)
         if last is not None and last.boot_id != ready.boot_id:
-            self._say("instrument_restarted", f"{ready.serial} was switched off", "warning")
+            self._notices.say("instrument_restarted", f"{ready.serial} was switched off", "warning")
         self._audit("instrument_connected", serial=ready.serial, firmware=ready.firmware)
         log.info("instrument_connected", serial=ready.serial, firmware=ready.firmware)
         self._axis_nm = ready.axis_nm
@@ -273,17 +248,17 @@ class Daemon:
             self._resampler = Resampler.between(self._axis_nm, self._model.product.grid.axis())
         except Fault as fault:
             self._resampler = fault
-            self._begin(fault)
+            self._notices.begin(fault)
 
     def _streaming(self, streaming: Streaming) -> None:
-        self._end(PREPARATION)
-        if streaming.measured:
-            self._end(REFERENCES)
-            self._audit("references_measured")
-            self._say("references_measured", "dark and white reference were measured")
+        self._notices.end(PREPARATION)
+        if streaming.measured and (new := streaming.references) is not None:
+            self._notices.end(REFERENCES)
+            self._audit("references_measured", serial=new.serial, integration_us=new.integration_us)
+            self._notices.say("references_measured", "dark and white reference were measured")
 
     def _connected(self) -> None:
-        self._end(BROKER)
+        self._notices.end(BROKER)
         log.info("broker_connected", url=self._config.mqtt.url)
         self._publish_status(Status(status="online"))
         self._publish_model()
@@ -292,24 +267,24 @@ class Daemon:
     # ---- commands
 
     def _command(self, command: CommandReceived) -> None:
-        served = self._desk.serve(command, self._config.commands.operators)
+        served = self._commands.serve(command, self._config.commands.operators)
         if served is not None:
             request, outcome = served
             self._audit(
                 f"command_{command.name}", request.operator, ok=outcome.ok, message=outcome.message
             )
 
-    def _health(self) -> Outcome:
-        codes = self._troubles.codes
-        return Outcome(not codes, ", ".join(codes) or "no fault", dict(self._figures()))
+    def _health(self) -> CommandOutcome:
+        codes = self._notices.codes
+        return CommandOutcome(not codes, ", ".join(codes) or "no fault", dict(self._figures()))
 
-    def _reload(self) -> Outcome:
+    def _reload(self) -> CommandOutcome:
         """Read configuration and bundle again; on any fault everything stays as it was."""
         try:
             config = load_config(self._config_path)
             model, created_utc_s = load_product(config)
         except Fault as fault:
-            return Outcome(False, f"nothing was changed: {fault}")
+            return CommandOutcome(False, f"nothing was changed: {fault}")
         fixed = ("site", "instrument", "state_dir", "serial", "acquisition", "mqtt", "outbox")
         later = [name for name in fixed if getattr(config, name) != getattr(self._config, name)]
         log.set_up(config.log.format, config.log.level)
@@ -324,43 +299,31 @@ class Daemon:
         message = f"bundle {before} -> {model.bundle_id}"
         if later:
             message += f"; restart for: {', '.join(later)}"
-        return Outcome(True, message, {"bundle": model.bundle_id})
+        return CommandOutcome(True, message, {"bundle": model.bundle_id})
 
-    # ---- faults and events
+    # ---- faults, audit
 
-    def _begin(self, fault: Fault) -> None:
-        if not self._troubles.begin(fault):
-            return
-        log.fault(fault)
-        self._delivery.store((self._reporter.fault(fault),), None)
+    def _on_fault(self, fault: Fault) -> None:
         if self._fail_fast and not self._stopping:
             self._exit_status, self._stopping = fault.exit_status, True
-
-    def _end(self, kinds: tuple[Faults, ...]) -> None:
-        for fault in self._troubles.end(kinds):
-            self._say(f"{fault.code}_over", f"no longer: {fault.detail}")
-
-    def _say(self, code: str, message: str, level: Level = "info") -> None:
-        log.info(code, detail=message)
-        self._delivery.store((self._reporter.event(code, message, level=level),), None)
 
     def _audit(self, what: str, who: str = "daemon", **details: str | int | bool) -> None:
         try:
             self._state.audit.append(self._clock.now(), who, what, dict(details))
         except OSError as error:
-            self._begin(as_fault(error, self._state.folder))
+            self._notices.begin(as_fault(error, self._state.folder))
 
     # ---- upkeep
 
     def _deliver(self) -> None:
         # What did not fit into memory is told in the same commit that gets through at last.
         lost = self._delivery.lost
-        fault = _missing(lost, "neither disk nor memory had room")
+        told = (self._notices.gap(lost, "neither disk nor memory had room"),) if lost else ()
         with self._storage():
-            if self._delivery.commit((self._reporter.fault(fault, lost),) if lost else ()):
-                self._end(STORAGE)
+            if self._delivery.commit(told):
+                self._notices.end(STORAGE)
                 if lost:
-                    self._count_missed(fault, lost)
+                    self._notices.count_gap(lost)
         self._delivery.publish()
         self._delivery.mark()
 
@@ -376,35 +339,36 @@ class Daemon:
             if not self._state.outbox.in_place:
                 path = self._state.outbox.path
                 detail = f"{path} was removed while it was open; restart to make a new one"
-                self._begin(Fault(Faults.STATE_DAMAGED, detail))
+                self._notices.begin(Fault(Faults.STATE_DAMAGED, detail))
             if dropped := self._state.outbox.prune():
                 detail = f"{dropped} records were dropped: the outbox is at its cap"
-                self._begin(Fault(Faults.RECORDS_DROPPED, detail))
+                self._notices.begin(Fault(Faults.RECORDS_DROPPED, detail))
             else:
-                self._end((Faults.RECORDS_DROPPED,))
+                self._notices.end((Faults.RECORDS_DROPPED,))
             if not self._state.outbox.retry_refused():
-                self._end((Faults.PUBLISH_REFUSED,))
+                self._notices.end((Faults.PUBLISH_REFUSED,))
 
     def _check_clock(self) -> None:
         now = self._clock.now()
         if (jump := self._watch.jump_s(now)) is not None:
             self._audit("clock_jumped", by_s=round(jump))
-            self._begin(Fault(Faults.CLOCK_JUMPED, f"the clock was set by {jump:+.1f} s"))
-            self._troubles.end((Faults.CLOCK_JUMPED,))
+            self._notices.once(Fault(Faults.CLOCK_JUMPED, f"the clock was set by {jump:+.1f} s"))
         if self._watch.suspect(now):
             shown = f"the clock shows {now.iso}, before the model was made"
-            self._begin(Fault(Faults.CLOCK_SUSPECT, shown))
+            self._notices.begin(Fault(Faults.CLOCK_SUSPECT, shown))
         else:
-            self._end((Faults.CLOCK_SUSPECT,))
+            self._notices.end((Faults.CLOCK_SUSPECT,))
 
     def _figures(self) -> dict[str, int]:
         line = self._instrument.link.counters
         return {
             **self._counters,
+            "missed_scans": self._notices.missed_scans,
             **self._state.outbox.counts(),
             **{f"published_{kind}s": n for kind, n in self._delivery.published.items()},
             "dropped_scans": self._inbox.dropped[Measured],
-            "commands_refused": self._desk.refused + self._inbox.dropped[CommandReceived],
+            "commands_refused": self._commands.refused + self._inbox.dropped[CommandReceived],
+            "refused_notices": self._delivery.refused_notices,
             "waiting_for_disk": self._delivery.waiting,
             "line_bytes": line.bytes,
             "line_frames": line.frames,
@@ -412,12 +376,12 @@ class Daemon:
         }
 
     def _publish_state(self) -> None:
-        state = State(
+        state = StateRecord(
             site=self._config.site,
             instrument=self._config.instrument,
             time=self._reporter.times(),
             uptime_s=round(time.monotonic() - self._started, 1),
-            faults=self._troubles.codes,
+            faults=self._notices.codes,
             counters=self._figures(),
             p50_ms=self._delivery.latencies.quantile(0.50),
             p99_ms=self._delivery.latencies.quantile(0.99),

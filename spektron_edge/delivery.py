@@ -62,6 +62,7 @@ class Delivery:
         self._born: dict[str, float] = {}
         self._lost: list[tuple[int, int]] = []
         self.latencies = Latencies()
+        self.refused_notices = 0
         self.published: Counter[str] = Counter()
 
     def store(
@@ -141,6 +142,8 @@ class Delivery:
         """A PUBACK came; the fault when the broker refused the record."""
         record = self._by_mid.pop(mid, None)
         if record is None:
+            # State, model, status or an answer: not kept, and published again soon enough.
+            self.refused_notices += error is not None
             return None
         record_id = record.id
         born = self._born.pop(record_id, None)

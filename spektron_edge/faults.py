@@ -10,7 +10,7 @@ from enum import Enum
 
 
 @dataclass(frozen=True)
-class Kind:
+class FaultKind:
     """One kind of fault.
 
     code: stable name in logs, events and records; exit_status: of a command that ends because of
@@ -23,78 +23,105 @@ class Kind:
 
 
 class Faults(Enum):
-    """The catalogue. 10-19 set-up, 20-29 serial line, 30-39 measurement, 40-49 MQTT, 50- host."""
+    """The catalogue.
 
-    CONFIG_INVALID = Kind(
+    10-19 set-up, 20-29 serial line, 30-39 measurement, 40-49 MQTT, 50-59 clock, 60-69 demo.
+    """
+
+    CONFIG_INVALID = FaultKind(
         "config_invalid", 10, "correct the named key; `spektron-edge check-config` shows all"
     )
-    BUNDLE_INVALID = Kind(
+    BUNDLE_INVALID = FaultKind(
         "bundle_invalid",
         11,
         "install the bundle again; `spektron-edge inspect` shows what it holds",
     )
-    STATE_UNWRITABLE = Kind(
+    STATE_UNWRITABLE = FaultKind(
         "state_unwritable", 12, "give the daemon's user write access to `state_dir`"
     )
-    DISK_FULL = Kind(
+    DISK_FULL = FaultKind(
         "disk_full", 13, "free space under `state_dir`; results wait in memory meanwhile"
     )
-    STATE_DAMAGED = Kind(
+    STATE_DAMAGED = FaultKind(
         "state_damaged", 14, "keep the file that was set aside and look at the disk's health"
     )
-    STATE_IN_USE = Kind(
+    STATE_IN_USE = FaultKind(
         "state_in_use", 15, "stop the other daemon, or give this one a `state_dir` of its own"
     )
 
-    PORT_MISSING = Kind("port_missing", 20, "check the cable and `serial.url`")
-    PORT_BUSY = Kind("port_busy", 21, "stop the other program that holds the port")
-    PORT_DENIED = Kind("port_denied", 22, "add the daemon's user to the port's group (dialout)")
-    PORT_LOST = Kind("port_lost", 23, "check cable and power; the daemon reconnects by itself")
-    DEVICE_SILENT = Kind("device_silent", 24, "check the instrument's power and the port")
-    LINE_GARBAGE = Kind("line_garbage", 25, "check `serial.baud` against the instrument's setting")
-    VERSION_MISMATCH = Kind("version_mismatch", 26, "update the instrument's firmware or this one")
-    DEVICE_REFUSED = Kind(
+    PORT_MISSING = FaultKind("port_missing", 20, "check the cable and `serial.url`")
+    PORT_BUSY = FaultKind("port_busy", 21, "stop the other program that holds the port")
+    PORT_DENIED = FaultKind(
+        "port_denied", 22, "add the daemon's user to the port's group (dialout)"
+    )
+    PORT_LOST = FaultKind("port_lost", 23, "check cable and power; the daemon reconnects by itself")
+    DEVICE_SILENT = FaultKind("device_silent", 24, "check the instrument's power and the port")
+    LINE_GARBAGE = FaultKind(
+        "line_garbage", 25, "check `serial.baud` against the instrument's setting"
+    )
+    VERSION_MISMATCH = FaultKind(
+        "version_mismatch", 26, "update the instrument's firmware or this one"
+    )
+    DEVICE_REFUSED = FaultKind(
         "device_refused", 27, "compare `acquisition` with the instrument's limits"
     )
 
-    LAMP_NOT_WARM = Kind("lamp_not_warm", 30, "wait; scans count once the lamp is stable")
-    NO_DARK = Kind(
+    SCANS_REPEATED = FaultKind(
+        "scans_repeated", 28, "switch the instrument off and on, so that it counts from 0"
+    )
+
+    LAMP_NOT_WARM = FaultKind("lamp_not_warm", 30, "wait; scans count once the lamp is stable")
+    NO_DARK = FaultKind(
         "no_dark",
         31,
-        "set `acquisition.automatic_references`, or close the shutter and take a dark",
+        "set `acquisition.automatic_references`; the instrument needs shutter and white reference",
     )
-    NO_REFERENCE = Kind(
-        "no_reference", 32, "set `acquisition.automatic_references`, or measure the white reference"
+    NO_REFERENCE = FaultKind(
+        "no_reference", 32, "none: the daemon measures dark and white reference again"
     )
-    REFERENCE_EXPIRED = Kind("reference_expired", 33, "measure dark and white reference again")
-    REFERENCE_INTERRUPTED = Kind(
+    REFERENCE_EXPIRED = FaultKind(
+        "reference_expired", 33, "set `acquisition.automatic_references`, or longer ages"
+    )
+    REFERENCE_INTERRUPTED = FaultKind(
         "reference_interrupted", 34, "check the instrument's power; the reference is taken again"
     )
-    SATURATED = Kind("saturated", 35, "shorten `acquisition.integration_us`")
-    AXIS_INVALID = Kind("axis_invalid", 36, "restore the instrument's wavelength coefficients")
-    AXIS_OUTSIDE_MODEL = Kind(
+    SATURATED = FaultKind("saturated", 35, "shorten `acquisition.integration_us`")
+    AXIS_INVALID = FaultKind("axis_invalid", 36, "restore the instrument's wavelength coefficients")
+    AXIS_OUTSIDE_MODEL = FaultKind(
         "axis_outside_model", 37, "use a bundle made for this instrument's wavelength range"
     )
-    NOT_FINITE = Kind("not_finite", 38, "check sample, lamp and reference: a channel has no light")
-    SCANS_MISSED = Kind(
+    NOT_FINITE = FaultKind(
+        "not_finite", 38, "check sample, lamp and reference: a channel has no light"
+    )
+    SCANS_MISSED = FaultKind(
         "scans_missed", 39, "see the event's numbers; look for line or power faults"
     )
 
-    BROKER_UNREACHABLE = Kind(
+    BROKER_UNREACHABLE = FaultKind(
         "broker_unreachable", 40, "check `mqtt.url` and the network; results are kept meanwhile"
     )
-    BROKER_REFUSED = Kind("broker_refused", 41, "check `mqtt.username` and its password file")
-    PUBLISH_REFUSED = Kind("publish_refused", 42, "allow the topic in the broker's access list")
-    SESSION_TAKEN = Kind("session_taken", 43, "give each client its own `mqtt.client_id`")
-    RECORDS_DROPPED = Kind("records_dropped", 44, "raise `outbox.max_mb` or restore the broker")
+    BROKER_REFUSED = FaultKind("broker_refused", 41, "check `mqtt.username` and its password file")
+    PUBLISH_REFUSED = FaultKind(
+        "publish_refused", 42, "allow the topic in the broker's access list"
+    )
+    SESSION_TAKEN = FaultKind("session_taken", 43, "give each client its own `mqtt.client_id`")
+    RECORDS_DROPPED = FaultKind(
+        "records_dropped", 44, "raise `outbox.max_mb` or restore the broker"
+    )
 
-    COMMAND_FAILED = Kind("command_failed", 45, "check the daemon, the operator's name and key")
+    COMMAND_FAILED = FaultKind(
+        "command_failed", 45, "check the daemon, the operator's name and key"
+    )
 
-    CLOCK_SUSPECT = Kind("clock_suspect", 50, "set the clock or enable time synchronisation")
-    CLOCK_JUMPED = Kind("clock_jumped", 51, "records on both sides carry monotonic times as well")
-    INTERNAL = Kind("internal", 70, "report this with the log; the daemon starts the part again")
-    DEMO_INCOMPLETE = Kind("demo_incomplete", 60, "read the daemon's log named above")
-    DEMO_MISSING = Kind("demo_missing", 61, "pip install 'spektron-edge[demo]'")
+    CLOCK_SUSPECT = FaultKind("clock_suspect", 50, "set the clock or enable time synchronisation")
+    CLOCK_JUMPED = FaultKind(
+        "clock_jumped", 51, "records on both sides carry monotonic times as well"
+    )
+    INTERNAL = FaultKind(
+        "internal", 70, "report this with the log; the daemon starts the part again"
+    )
+    DEMO_INCOMPLETE = FaultKind("demo_incomplete", 60, "read the daemon's log named above")
+    DEMO_MISSING = FaultKind("demo_missing", 61, "pip install 'spektron-edge[demo]'")
 
 
 class Fault(Exception):

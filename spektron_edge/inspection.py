@@ -45,6 +45,7 @@ def inspect_bundle(path: Path) -> dict[str, object]:
                 for precision, figures in product.evaluation.figures.items()
                 for name, f in figures.items()
             ),
+            *product.notes,
         ]
     report["members"] = {n: f"{len(d):>9} bytes" for n, d in sorted(bundle.members.items())}
     return report

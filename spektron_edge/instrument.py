@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from firmware_bridge import errors
-from firmware_bridge.link import Link
+from firmware_bridge.link import Link, Received
 from firmware_bridge.protocol import (
     Capability,
     Configure,
@@ -30,8 +30,8 @@ from .acquisition import Ages, References, check_references
 from .clock import Clock
 from .config import Acquisition, Serial
 from .faults import Fault, Faults
-from .messages import Consumed, InstrumentReady, Item, Measured, Streaming, Trouble
-from .references import load_references, save_references
+from .inbox import Consumed, FaultRaised, InstrumentReady, Item, Measured, Streaming
+from .reference_store import load_references, save_references
 from .scan import Scan
 
 _LINE_FAULTS: dict[type[errors.LinkError], Faults] = {
@@ -89,29 +89,23 @@ class InstrumentThread(threading.Thread):
     def run(self) -> None:
         """Connect, stream, and after any fault begin again."""
         while not self._halt.is_set():
-            info = self.link.reconnect(self._halt, lambda e: self._post(Trouble(as_fault(e))))
+            info = self.link.reconnect(self._halt, lambda e: self._post(FaultRaised(as_fault(e))))
             if info is None:
                 break
             try:
                 self._serve(info)
             except errors.LinkError as error:
-                self._post(Trouble(as_fault(error)))
+                self._post(FaultRaised(as_fault(error)))
             except Fault as fault:
-                self._post(Trouble(fault))
+                self._post(FaultRaised(fault))
             except Exception as error:  # noqa: BLE001  a thread that dies silently is worse
                 detail = f"{type(error).__name__}: {error}"
-                log.warn("unexpected", where="instrument", trace=traceback.format_exc())
-                self._post(Trouble(Fault(Faults.INTERNAL, detail)))
+                log.warn(
+                    "unexpected", where="instrument", trace=traceback.format_exc(), next="report it"
+                )
+                self._post(FaultRaised(Fault(Faults.INTERNAL, detail)))
             self._halt.wait(_PAUSE_S)
-        self._stop_stream()
         self.link.close()
-
-    def _stop_stream(self) -> None:
-        if self.link.is_open:
-            try:
-                self.link.stop()
-            except errors.LinkError as error:
-                log.warn("stop_unanswered", detail=error)
 
     def _serve(self, info: Info) -> None:
         session = _Session(info, self._settings, self._clock, self._post, self.link, self._halt)
@@ -161,7 +155,7 @@ class _Session:
             if scan.lamp is LampState.STABLE:
                 return
             state = scan.lamp.name.lower()
-            self._post(Trouble(Fault(Faults.LAMP_NOT_WARM, f"the lamp is {state}")))
+            self._post(FaultRaised(Fault(Faults.LAMP_NOT_WARM, f"the lamp is {state}")))
             self._halt.wait(_PAUSE_S)
 
     def obtain_references(self) -> tuple[References | None, bool]:
@@ -182,7 +176,7 @@ class _Session:
         except Fault as fault:
             if self._can_reference:
                 return self.measure_references(), True
-            self._post(Trouble(fault))
+            self._post(FaultRaised(fault))
             return stored, False
 
     def measure_references(self) -> References:
@@ -215,7 +209,7 @@ class _Session:
             save_references(self._settings.state_dir, references)
         except OSError as error:
             # They serve this session all the same; only a restart has to measure again.
-            log.warn("references_not_saved", detail=error)
+            log.warn("references_not_saved", detail=error, next="make room in `state_dir`")
         return references
 
     def _single(self, position: Position, averages: int) -> Scan:
@@ -255,29 +249,33 @@ class _Session:
         self._link.start()
         silence_s = self._settings.serial.silence_s + self._scan_s(self._acquisition.averages)
         heard, ended = time.monotonic(), False
-        while not self._halt.is_set():
+        while not self._halt.is_set() and (ended or not self._references_due(references)):
             received = self._link.read(min(0.25, silence_s))
-            if received is None:
-                if time.monotonic() - heard > silence_s:
-                    if not ended:
-                        raise Fault(Faults.DEVICE_SILENT, f"no scan for {silence_s:g} s")
-                    self._link.ping()
-                    heard = time.monotonic()
-            elif isinstance(received.message, WireScan):
+            if received is not None:
                 heard = received.last_byte_at
-                scan = self._scan(received.message, received.header.device_us, heard)
-                if scan.position is Position.SAMPLE:
-                    self._post(Measured(scan, references))
-                else:
-                    self._post(Consumed(scan.serial, scan.boot_id, scan.number))
-            elif isinstance(received.message, Event):
-                heard = received.last_byte_at
-                ended = ended or received.message.code == EventCode.STREAM_ENDED
-                if received.message.code == EventCode.RESTARTED:
-                    raise Fault(Faults.DEVICE_SILENT, "the instrument restarted")
-            if not ended and self._references_due(references):
-                self._link.stop()
-                return
+                ended = self._pass_on(received, references) or ended
+            elif time.monotonic() - heard > silence_s:
+                if not ended:
+                    raise Fault(Faults.DEVICE_SILENT, f"no scan for {silence_s:g} s")
+                self._link.ping()
+                heard = time.monotonic()
+        self._link.stop()
+        # What was sent before the stop is in the link's hands by now.
+        while (received := self._link.read(0.0)) is not None:
+            self._pass_on(received, references)
+
+    def _pass_on(self, received: Received, references: References | None) -> bool:
+        """Hand a scan or event on; true when the instrument says that its stream has ended."""
+        message = received.message
+        if isinstance(message, WireScan):
+            scan = self._scan(message, received.header.device_us, received.last_byte_at)
+            if scan.position is Position.SAMPLE:
+                self._post(Measured(scan, references))
+            else:
+                self._post(Consumed(scan.serial, scan.boot_id, scan.number))
+        elif isinstance(message, Event) and message.code == EventCode.RESTARTED:
+            raise Fault(Faults.DEVICE_SILENT, "the instrument restarted")
+        return isinstance(message, Event) and message.code == EventCode.STREAM_ENDED
 
     def _references_due(self, references: References | None) -> bool:
         if not self._can_reference:

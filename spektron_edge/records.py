@@ -108,7 +108,7 @@ class Event(_Record):
     )
 
 
-class State(_Record):
+class StateRecord(_Record):
     """Counters and latencies since the daemon started. Retained."""
 
     schema_: Literal["spektron.state/1"] = Field("spektron.state/1", serialization_alias="schema")
@@ -156,7 +156,7 @@ class Response(_Record):
 PUBLISHED: dict[str, type[_Record]] = {
     "prediction": Prediction,
     "event": Event,
-    "state": State,
+    "state": StateRecord,
     "model": ModelState,
     "status": Status,
     "response": Response,

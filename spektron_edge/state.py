@@ -12,6 +12,7 @@ from typing import BinaryIO
 from .audit import Audit, AuditError
 from .faults import Fault, Faults
 from .outbox import Limits, Outbox, OutboxError, OutboxFullError
+from .set_aside import set_aside
 
 OUTBOX_FILE = "outbox.sqlite"
 AUDIT_FILE = "audit.jsonl"
@@ -19,7 +20,7 @@ LOCK_FILE = "lock"
 
 
 @dataclass
-class State:
+class StateFolder:
     """The open folder. `damage`: what was found broken and set aside."""
 
     folder: Path
@@ -35,7 +36,7 @@ class State:
         self.lock.close()
 
 
-def open_state(folder: Path, limits: Limits) -> State:
+def open_state(folder: Path, limits: Limits) -> StateFolder:
     """Open or create the folder.
 
     Raises Fault(STATE_UNWRITABLE, DISK_FULL, STATE_IN_USE). Damaged files are set aside and named
@@ -67,7 +68,7 @@ def open_state(folder: Path, limits: Limits) -> State:
         outbox.close()
         lock.close()
         raise as_fault(error, folder) from None
-    return State(folder, outbox, audit, lock, damage + audit_damage)
+    return StateFolder(folder, outbox, audit, lock, damage + audit_damage)
 
 
 def as_fault(error: OSError, folder: Path) -> Fault:
@@ -97,10 +98,7 @@ def _open_audit(path: Path) -> tuple[Audit, list[Fault]]:
     try:
         audit = Audit(path)
     except AuditError as error:
-        number = 1
-        while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
-            number += 1
-        path.rename(aside)
+        aside = set_aside(path)
         return Audit(path), [Fault(Faults.STATE_DAMAGED, f"{error}; kept as {aside.name}")]
     if audit.torn is not None:
         detail = f"the audit log ended in half a line; the half line is kept as {audit.torn.name}"

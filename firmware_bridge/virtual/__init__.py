@@ -1,8 +1,8 @@
 """A virtual spectrometer: optics, noise, drift and faults behind a pseudo terminal."""
 
 from firmware_bridge.virtual.device import VirtualSpectrometer
-from firmware_bridge.virtual.faults import Faults
+from firmware_bridge.virtual.faults import InjectedFaults
 from firmware_bridge.virtual.optics import Conditions, Exposure, Optics
 from firmware_bridge.virtual.port import PtyPort
 
-__all__ = ["Conditions", "Exposure", "Faults", "Optics", "PtyPort", "VirtualSpectrometer"]
+__all__ = ["Conditions", "Exposure", "InjectedFaults", "Optics", "PtyPort", "VirtualSpectrometer"]

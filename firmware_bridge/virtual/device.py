@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -33,7 +32,7 @@ from firmware_bridge.protocol import (
     decode,
     encode,
 )
-from firmware_bridge.virtual.faults import Faults
+from firmware_bridge.virtual.faults import InjectedFaults
 from firmware_bridge.virtual.limits import describe, refusal
 from firmware_bridge.virtual.optics import Optics
 from firmware_bridge.virtual.scene import Scene
@@ -48,8 +47,7 @@ class VirtualSpectrometer:
     Every scan in position SAMPLE shows the next row, for ever, or until `scans` of them were made:
     then it stops by itself. SAMPLE scans are `interval_s` apart, and no scan is faster than its
     exposures or than its frame takes at `baud`. Scan n of a seed gives the same counts for the
-    same conditions. `on_scan(number, row)` is called for every SAMPLE scan, sent or not, in the
-    thread that polls; it must not call the device.
+    same conditions.
     """
 
     boot_id: int
@@ -76,14 +74,13 @@ class VirtualSpectrometer:
         scans: int | None = None,
         interval_s: float = 0.0,
         baud: int = 921600,
-        faults: Faults | None = None,
-        on_scan: Callable[[int, int], None] | None = None,
+        faults: InjectedFaults | None = None,
     ) -> None:
         self.optics = optics or Optics()
         self.serial = serial
         self.baud = baud
-        self.faults = faults or Faults()
-        self._scene = Scene(spectra, axis, self.optics, seed, on_scan)
+        self.faults = faults or InjectedFaults()
+        self._scene = Scene(spectra, axis, self.optics, seed)
         self._scans = scans
         self._interval_s = interval_s
         self._boots = 0

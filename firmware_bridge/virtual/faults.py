@@ -1,4 +1,4 @@
-"""Faults that can be injected into the virtual instrument. All off unless asked for."""
+"""InjectedFaults that can be injected into the virtual instrument. All off unless asked for."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Faults:
+class InjectedFaults:
     """Scan numbers count from power-on, as on the wire; every fault by number happens once.
 
     - unplug_at_scan: unplug the port when this scan has been sent; replug_after_s: and plug it in

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,7 +26,6 @@ class Scene:
         axis: NDArray[np.float64],
         optics: Optics,
         seed: int,
-        on_scan: Callable[[int, int], None] | None,
     ) -> None:
         self.optics = optics
         self.drift = Drift.seeded(optics, seed)
@@ -36,7 +33,6 @@ class Scene:
         self.presented: dict[int, int] = {}
         self._rows = optics.on_pixels(spectra, axis)
         self._seed = seed
-        self._on_scan = on_scan
 
     def scan(
         self,
@@ -76,8 +72,6 @@ class Scene:
         self.presented[number] = row
         if len(self.presented) > PRESENTED_KEPT:
             del self.presented[next(iter(self.presented))]
-        if self._on_scan is not None:
-            self._on_scan(number, row)
         absorbance: NDArray[np.float64] = self._rows[row]
         return absorbance
 

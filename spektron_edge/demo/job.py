@@ -143,6 +143,7 @@ def _stream(
         p99_ms=state.get("p99_ms"),
         bundle=model.bundle_id,
         broker=broker,
+        notes=model.product.notes,
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import paho.mqtt.client as paho
 
 from spektron_edge.config import Mqtt
-from spektron_edge.mqtt.client import connect_plain
+from spektron_edge.mqtt.connection import connect_plain
 
 _KINDS = ("prediction", "event", "state", "status", "model")
 

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from spektron_edge.merit import Merit, merits
 
-from .corn import MOISTURE_NOTE, UNIT
+from .corn import UNIT
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Summary:
     p99_ms: float | None
     bundle: str
     broker: str
+    notes: tuple[str, ...]
 
     @property
     def complete(self) -> bool:
@@ -55,7 +56,7 @@ class Summary:
                 "p99_ms": self.p99_ms,
                 "bundle": self.bundle,
                 "broker": self.broker,
-                "note": MOISTURE_NOTE,
+                "notes": list(self.notes),
             }
         }
 
@@ -85,7 +86,8 @@ class Summary:
                 f"last serial byte to PUBACK: p50 {self.p50_ms:.1f} ms, p99 {self.p99_ms:.1f} ms"
             )
         console.print(f"bundle {self.bundle}, broker: {self.broker}")
-        console.print(f"[dim]{MOISTURE_NOTE}[/dim]")
+        for note in self.notes:
+            console.print(f"[dim]{note}[/dim]")
 
 
 def figures(

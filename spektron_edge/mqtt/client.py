@@ -6,30 +6,27 @@ says, so a record handed to it once is never handed to it again in this process.
 
 from __future__ import annotations
 
-import contextlib
-import queue
-import secrets
-import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from spektron_edge import log
 from spektron_edge.config import Mqtt
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.messages import Acknowledged, CommandReceived, Connected, Item, Trouble
+from spektron_edge.inbox import Acknowledged, CommandReceived, Connected, FaultRaised, Item
 from spektron_edge.records import Status, to_json
 
+from .connection import new_client
 from .topics import Topics
 
 _MAX_COMMAND_BYTES = 16384
 _MAX_NAME = 64
-_MAX_PASSWORD_BYTES = 65535
 _SHORT_SESSION_S = 5.0
 _SUSPICIOUS = 3
 _LONGEST_WAIT_S = 32
@@ -47,7 +44,7 @@ class MqttClient:
         self._own_id = settings.client_id or f"spektron-{topics.site}-{topics.instrument}"
         self._accepted_at = float("-inf")
         self._short_sessions = 0
-        self._client = _new_client(settings, self._own_id)
+        self._client = new_client(settings, self._own_id)
         self._client.max_inflight_messages_set(settings.in_flight)
         self._client.max_queued_messages_set(2 * settings.in_flight)
         self._client.reconnect_delay_set(1, 8)
@@ -56,6 +53,7 @@ class MqttClient:
         self._client.on_connect = self._on_connect
         self._client.on_connect_fail = self._on_connect_fail
         self._client.on_disconnect = self._on_disconnect
+        self._client.on_subscribe = self._on_subscribe
         self._client.on_publish = self._on_publish
         self._client.on_message = self._on_message
 
@@ -76,11 +74,9 @@ class MqttClient:
         """Whether the broker has accepted a session that is not known to be broken."""
         return self._client.is_connected()
 
-    def publish(
-        self, kind: str, payload: bytes, *, retain: bool = False, qos: int = 1
-    ) -> int | None:
+    def publish(self, kind: str, payload: bytes, *, retain: bool = False) -> int | None:
         """Hand a record to paho, topic by `kind`; its message id, or None for a full queue."""
-        info = self._client.publish(self._topics.of(kind), payload, qos=qos, retain=retain)
+        info = self._client.publish(self._topics.of(kind), payload, qos=1, retain=retain)
         return None if info.rc == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE else info.mid
 
     def respond(self, command: str, payload: bytes, correlation: bytes | None) -> None:
@@ -102,14 +98,16 @@ class MqttClient:
         _properties: Properties | None,
     ) -> None:
         if reason.is_failure:
-            self._post(Trouble(Fault(Faults.BROKER_REFUSED, f"{self._where} says: {reason}")))
+            self._post(FaultRaised(Fault(Faults.BROKER_REFUSED, f"{self._where} says: {reason}")))
             return
         self._accepted_at = time.monotonic()
         self._client.subscribe(self._topics.commands, qos=1)
         self._post(Connected())
 
     def _on_connect_fail(self, _client: paho.Client, _userdata: Any) -> None:
-        self._post(Trouble(Fault(Faults.BROKER_UNREACHABLE, f"{self._where} cannot be reached")))
+        self._post(
+            FaultRaised(Fault(Faults.BROKER_UNREACHABLE, f"{self._where} cannot be reached"))
+        )
 
     def _on_disconnect(
         self,
@@ -132,10 +130,25 @@ class MqttClient:
                 f"{self._where} accepts us and hangs up at once, {self._short_sessions} times "
                 f"in a row ({reason}): another client seems to use the id {self._own_id!r}",
             )
-            self._post(Trouble(fault))
+            self._post(FaultRaised(fault))
         else:
             lost = Fault(Faults.BROKER_UNREACHABLE, f"connection to {self._where} lost: {reason}")
-            self._post(Trouble(lost))
+            self._post(FaultRaised(lost))
+
+    def _on_subscribe(
+        self,
+        _client: paho.Client,
+        _userdata: Any,
+        _mid: int,
+        reasons: list[ReasonCode],
+        _properties: Properties | None,
+    ) -> None:
+        if any(reason.is_failure for reason in reasons):
+            log.warn(
+                "commands_unavailable",
+                detail=f"{self._where} refuses the subscription to {self._topics.commands}",
+                next="allow it in the broker's access list",
+            )
 
     def _on_publish(
         self,
@@ -159,60 +172,3 @@ class MqttClient:
     @property
     def _where(self) -> str:
         return f"{self._settings.host}:{self._settings.port}"
-
-
-@contextlib.contextmanager
-def connect_plain(settings: Mqtt, timeout_s: float) -> Iterator[paho.Client]:
-    """A short-lived paho client under an id of its own, connected.
-
-    Raises Fault(BROKER_UNREACHABLE, BROKER_REFUSED, CONFIG_INVALID).
-    """
-    where = f"{settings.host}:{settings.port}"
-    client = _new_client(settings, f"spektron-cli-{secrets.token_hex(4)}")
-    answers: queue.SimpleQueue[ReasonCode] = queue.SimpleQueue()
-    client.on_connect = lambda _c, _u, _f, reason, _p: answers.put(reason)
-    try:
-        client.connect(settings.host, settings.port, keepalive=settings.keepalive_s)
-    except OSError as error:
-        raise Fault(Faults.BROKER_UNREACHABLE, f"{where}: {error}") from None
-    client.loop_start()
-    try:
-        try:
-            reason = answers.get(timeout=timeout_s)
-        except queue.Empty:
-            raise Fault(Faults.BROKER_UNREACHABLE, f"{where} does not answer") from None
-        if reason.is_failure:
-            raise Fault(Faults.BROKER_REFUSED, f"{where} says: {reason}")
-        yield client
-    finally:
-        client.disconnect()
-        client.loop_stop()
-
-
-def _new_client(settings: Mqtt, client_id: str) -> paho.Client:
-    v5 = settings.protocol == "5"
-    client = paho.Client(
-        CallbackAPIVersion.VERSION2,
-        client_id=client_id,
-        protocol=MQTTProtocolVersion.MQTTv5 if v5 else MQTTProtocolVersion.MQTTv311,
-    )
-    try:
-        if settings.username is not None:
-            password = None
-            if settings.password_file is not None:
-                password = settings.password_file.read_text("utf-8").strip()
-                if len(password.encode()) > _MAX_PASSWORD_BYTES:
-                    # paho finds out when it connects, and its thread ends.
-                    raise Fault(
-                        Faults.CONFIG_INVALID,
-                        f"{settings.password_file} is too long for a password",
-                    )
-            client.username_pw_set(settings.username, password)
-        if settings.tls:
-            client.tls_set(
-                ca_certs=None if settings.ca_file is None else str(settings.ca_file),
-                tls_version=ssl.PROTOCOL_TLS_CLIENT,
-            )
-    except (OSError, UnicodeDecodeError) as error:
-        raise Fault(Faults.CONFIG_INVALID, f"mqtt secrets cannot be read: {error}") from None
-    return client

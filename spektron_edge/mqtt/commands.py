@@ -68,22 +68,26 @@ def _mac(key: Key, root: str, command: str, counter: int, correlation: str) -> s
     return hmac.new(key.secret, text.encode(), hashlib.sha256).hexdigest()
 
 
+def parse(payload: bytes) -> Request:
+    """The request in a payload. Raises CommandRefused when it is none."""
+    try:
+        return Request.model_validate_json(payload)
+    except ValidationError:
+        raise CommandRefused("the payload is not a signed request") from None
+
+
 def authorise(
-    payload: bytes,
+    request: Request,
     command: str,
     root: str,
     operators: tuple[Operator, ...],
     accept_counter: Callable[[str, int], bool],
-) -> Request:
-    """The request, once it is proven to come from an operator who may do this.
+) -> None:
+    """Return when the request is proven to come from an operator who may do this.
 
     accept_counter: remembers an operator's counter durably, false when it is not a new one.
     Raises CommandRefused.
     """
-    try:
-        request = Request.model_validate_json(payload)
-    except ValidationError:
-        raise CommandRefused("the payload is not a signed request") from None
     # One answer for unknown operator and wrong key: which of the two is nobody's business.
     operator = next((o for o in operators if o.name == request.operator), None)
     if operator is None:
@@ -96,4 +100,3 @@ def authorise(
         raise CommandRefused(f"{operator.name} may not {command}")
     if not accept_counter(operator.name, request.counter):
         raise CommandRefused("the counter was used before; send a larger one")
-    return request

@@ -11,8 +11,8 @@ from pathlib import Path
 from spektron_edge.config import load_config
 from spektron_edge.faults import Fault, Faults
 
-from .client import connect_plain
 from .commands import CommandRefused, read_key, sign
+from .connection import connect_plain
 from .topics import Topics
 
 
@@ -54,7 +54,6 @@ def _awaited(
             break
         except ValueError:
             continue  # not from a daemon
-        # A refused request is answered without trusting anything it said: without correlation.
-        if isinstance(response, dict) and response.get("correlation", "") in (correlation, None):
+        if isinstance(response, dict) and response.get("correlation") == correlation:
             return response
     raise Fault(Faults.COMMAND_FAILED, f"no answer within {timeout_s:g} s")

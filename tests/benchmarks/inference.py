@@ -68,7 +68,7 @@ def _ratios(engines: dict[str, Callable[[], object]], calls: int, suffix: str) -
             Figure(
                 id=f"int8_speedup_vs_{name}_{suffix}",
                 value=float(np.median(ratios)),
-                unit="x",
+                unit="1",
                 better="higher",
                 spread=float(high - low) / 2,
                 how=f"against {engine}, {np.median(rounds[name]) * 1e3:.2f} ms: {how}",
@@ -147,7 +147,7 @@ def _accuracy(int8: Model, fp32: Model, probe: Callable[[np.ndarray], np.ndarray
         Figure(
             id="int8_rmsep_over_fp32",
             value=ratios[worst],
-            unit="ratio",
+            unit="1",
             better="lower",
             spread=None,
             how=f"worst property ({worst}); 20 held-out spectra, median of {len(scans)} noise "
@@ -157,7 +157,7 @@ def _accuracy(int8: Model, fp32: Model, probe: Callable[[np.ndarray], np.ndarray
         Figure(
             id="int8_latent_probe_rmsep_over_fp32",
             value=by_latent[worst_latent],
-            unit="ratio",
+            unit="1",
             better="lower",
             spread=None,
             how=f"the same for ridge on z_chem alone, which does pass through INT8; worst property "
@@ -166,7 +166,7 @@ def _accuracy(int8: Model, fp32: Model, probe: Callable[[np.ndarray], np.ndarray
         Figure(
             id="int8_z_chem_cosine_min",
             value=float(cosine.min()),
-            unit="cosine",
+            unit="1",
             better="higher",
             spread=None,
             how=f"z_chem of INT8 against fp32, the worst of those spectra; "

@@ -15,7 +15,7 @@ from typing import Any
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from firmware_bridge.virtual import Faults, Optics, PtyPort, VirtualSpectrometer
+from firmware_bridge.virtual import InjectedFaults, Optics, PtyPort, VirtualSpectrometer
 from spektron_edge.demo.broker import free_port, mosquitto, wait_for
 from spektron_edge.demo.corn import load_corn
 from spektron_edge.demo.subscriber import Subscriber
@@ -186,7 +186,7 @@ def instrument(
     *,
     interval_s: float = 0.05,
     scans: int | None = None,
-    faults: Faults | None = None,
+    faults: InjectedFaults | None = None,
     optics: Optics | None = None,
     seed: int = 0,
     baud: int = 921600,

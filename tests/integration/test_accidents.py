@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from firmware_bridge.virtual import Faults
+from firmware_bridge.virtual import InjectedFaults
 from tests.integration.rig import listening, until
 
 
@@ -53,7 +53,9 @@ def test_broker_killed_in_the_middle_loses_nothing(broker, make_rig, away_s):
 
 
 def test_unplugged_and_back_names_the_missing_scans(broker, make_rig):
-    rig = make_rig(broker.url, scans=60, faults=Faults(unplug_at_scan=20, replug_after_s=1.0))
+    rig = make_rig(
+        broker.url, scans=60, faults=InjectedFaults(unplug_at_scan=20, replug_after_s=1.0)
+    )
     with listening(broker.port) as subscriber:
         rig.start()
         numbers, missed = _account(rig, subscriber, 60)
@@ -65,7 +67,7 @@ def test_unplugged_and_back_names_the_missing_scans(broker, make_rig):
 
 
 def test_lost_and_broken_frames_are_gaps(broker, make_rig):
-    faults = Faults(drop_numbers=frozenset({7, 8, 20}), flip_bits_at=frozenset({12}))
+    faults = InjectedFaults(drop_numbers=frozenset({7, 8, 20}), flip_bits_at=frozenset({12}))
     rig = make_rig(broker.url, scans=25, interval_s=0.0, faults=faults)
     with listening(broker.port) as subscriber:
         rig.start()

@@ -14,7 +14,7 @@ import zipfile
 import pytest
 import serial
 
-from firmware_bridge.virtual import Faults, Optics
+from firmware_bridge.virtual import InjectedFaults, Optics
 from spektron_edge.config import shipped_bundle
 from tests.integration.rig import Mosquitto, drain, listening, until
 from tests.requirements import need
@@ -44,13 +44,13 @@ def ends_with(rig, status, code):
 @pytest.mark.parametrize(
     ("status", "code", "faults", "optics"),
     [
-        (24, "device_silent", Faults(silent=True), None),
-        (26, "version_mismatch", Faults(refuse_version=True), None),
-        (27, "device_refused", Faults(error_on_configure=True), None),
+        (24, "device_silent", InjectedFaults(silent=True), None),
+        (26, "version_mismatch", InjectedFaults(refuse_version=True), None),
+        (27, "device_refused", InjectedFaults(error_on_configure=True), None),
         (30, "lamp_not_warm", None, COLD_LAMP),
-        (34, "reference_interrupted", Faults(power_loss_in_reference=True), None),
-        (35, "saturated", Faults(saturate_at=frozenset({5})), None),
-        (36, "axis_invalid", Faults(nan_axis=True), None),
+        (34, "reference_interrupted", InjectedFaults(power_loss_in_reference=True), None),
+        (35, "saturated", InjectedFaults(saturate_at=frozenset({5})), None),
+        (36, "axis_invalid", InjectedFaults(nan_axis=True), None),
         (37, "axis_outside_model", None, NARROW),
         (38, "not_finite", None, DARK_DETECTOR),
     ],
@@ -79,7 +79,7 @@ def test_wrong_baud(broker, make_rig):
 
 
 def test_unplugged_while_streaming(broker, make_rig):
-    rig = make_rig(broker.url, faults=Faults(unplug_at_scan=6))
+    rig = make_rig(broker.url, faults=InjectedFaults(unplug_at_scan=6))
     ends_with(rig, 23, "port_lost")
 
 
@@ -100,7 +100,7 @@ def test_expired_reference_that_may_not_be_renewed(broker, make_rig):
 
 
 def test_invalid_scans_are_published_as_invalid_with_the_reason(broker, make_rig):
-    rig = make_rig(broker.url, scans=6, faults=Faults(saturate_at=frozenset({4, 5})))
+    rig = make_rig(broker.url, scans=6, faults=InjectedFaults(saturate_at=frozenset({4, 5})))
     with listening(broker.port) as subscriber:
         rig.start()
         until(lambda: len(rig.gather(subscriber)) == 6, "6 predictions")

@@ -10,8 +10,8 @@ import pytest
 from spektron_edge.bundle import read_bundle, write_bundle
 from spektron_edge.cli import main
 from spektron_edge.config import load_config, shipped_bundle
-from spektron_edge.mqtt.client import connect_plain
 from spektron_edge.mqtt.commands import Key, sign
+from spektron_edge.mqtt.connection import connect_plain
 from tests.integration.rig import ROOT, listening, until
 
 SECRET = b"0123456789abcdef0123"
@@ -54,7 +54,10 @@ class _Raw(int):
 def send(rig, name, operator, capsys, *more):
     capsys.readouterr()
     status = main(
-        ["command", name, "--config", str(rig.config), "--operator", operator, "--json", *more]
+        [
+            *("command", name, "--config", str(rig.config), "--operator", operator),
+            *("--json", "--timeout", "60", *more),
+        ]
     )
     return status, json.loads(capsys.readouterr().out)
 

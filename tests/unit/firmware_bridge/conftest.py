@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from firmware_bridge.link import Link
-from firmware_bridge.virtual import Faults, Optics, PtyPort, VirtualSpectrometer
+from firmware_bridge.virtual import InjectedFaults, Optics, PtyPort, VirtualSpectrometer
 
 AXIS = np.arange(1100.0, 2499.0, 2.0)
 # Four samples, flat, easy to tell apart by their counts.
@@ -15,7 +15,7 @@ FAST_BAUD = 4_000_000
 @pytest.fixture
 def make_device():
     def make(**options):
-        faults = Faults(**options.pop("faults", {}))
+        faults = InjectedFaults(**options.pop("faults", {}))
         optics = options.pop("optics", Optics(pixels=120))
         return VirtualSpectrometer(SPECTRA, AXIS, optics, faults=faults, **options)
 

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from spektron_edge.config import Operator
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.messages import CommandReceived
+from spektron_edge.inbox import CommandReceived
 from spektron_edge.mqtt import request as module
-from spektron_edge.mqtt.commands import CommandRefused, Key, authorise, read_key, sign
-from spektron_edge.mqtt.desk import Desk, Outcome
+from spektron_edge.mqtt.command_handler import CommandHandler, CommandOutcome
+from spektron_edge.mqtt.commands import CommandRefused, Key, authorise, parse, read_key, sign
 from spektron_edge.mqtt.topics import Topics
 
 ROOT = "spektron/plant/nir"
@@ -34,7 +34,9 @@ def ask(operators, open_outbox):
     outbox = open_outbox()
 
     def make(payload, command="reload", root=ROOT, operators=operators):
-        return authorise(payload, command, root, operators, outbox.accept_counter)
+        request = parse(payload)
+        authorise(request, command, root, operators, outbox.accept_counter)
+        return request
 
     return make
 
@@ -164,10 +166,10 @@ class Client:
 def desk(open_outbox):
     client = Client()
     actions = {
-        "health": lambda: Outcome(True, "fine", {"valid": 3}),
-        "reload": lambda: Outcome(False, "nothing was changed"),
+        "health": lambda: CommandOutcome(True, "fine", {"valid": 3}),
+        "reload": lambda: CommandOutcome(False, "nothing was changed"),
     }
-    return Desk(client, ROOT, actions, open_outbox().accept_counter), client
+    return CommandHandler(client, ROOT, actions, open_outbox().accept_counter), client
 
 
 def test_a_command_is_carried_out_and_answered(desk, operators):
@@ -233,8 +235,9 @@ def test_the_answer_to_this_request_is_picked_out_of_what_arrives():
 
 
 def test_a_refusal_is_an_answer():
-    refused = {"correlation": None, "ok": False}
-    assert module._awaited(answers(refused), "c", 30.0) == refused
+    refused = {"correlation": "c", "ok": False}
+    others = {"correlation": None, "ok": False}
+    assert module._awaited(answers(others, refused), "c", 30.0) == refused
 
 
 def test_no_answer_is_a_fault():

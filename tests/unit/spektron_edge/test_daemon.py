@@ -12,14 +12,14 @@ from spektron_edge import delivery
 from spektron_edge.audit import verify
 from spektron_edge.daemon import Daemon
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.messages import (
+from spektron_edge.inbox import (
     Acknowledged,
     Connected,
     Consumed,
+    FaultRaised,
     InstrumentReady,
     Measured,
     Streaming,
-    Trouble,
 )
 from spektron_edge.outbox import OutboxFullError
 from tests import bundles
@@ -113,11 +113,11 @@ def test_after_a_full_disk_and_a_full_memory_every_number_is_told(
         number += 1
         turn(daemon, scan(number))
         daemon._turn(0.0)
-    assert "disk_full" in daemon._troubles.codes
+    assert "disk_full" in daemon._notices.codes
     outbox._db.execute("PRAGMA max_page_count = 1000000")
     daemon._turn(0.0)
     daemon._turn(0.0)
-    assert "disk_full" not in daemon._troubles.codes
+    assert "disk_full" not in daemon._notices.codes
     told = {
         n
         for event in events(daemon, "scans_missed")
@@ -130,7 +130,11 @@ def test_after_a_full_disk_and_a_full_memory_every_number_is_told(
 
 
 def test_a_fault_is_an_event_when_it_begins_and_when_it_ends(daemon, scan, make_scan):
-    turn(daemon, Trouble(Fault(Faults.PORT_LOST, "gone")), Trouble(Fault(Faults.PORT_LOST, "gone")))
+    turn(
+        daemon,
+        FaultRaised(Fault(Faults.PORT_LOST, "gone")),
+        FaultRaised(Fault(Faults.PORT_LOST, "gone")),
+    )
     turn(daemon, ready(make_scan))
     daemon._turn(0.0)
     assert len(events(daemon, "port_lost")) == 1
@@ -142,9 +146,9 @@ def test_a_bad_scan_s_fault_ends_with_the_next_good_one(daemon, scan, make_scan,
     if "counts" in bad:
         bad = {"counts": make_scan().counts[:-1]}
     turn(daemon, ready(make_scan), scan(1, **bad))
-    assert len(daemon._troubles.codes) == 1
+    assert len(daemon._notices.codes) == 1
     turn(daemon, scan(2))
-    assert daemon._troubles.codes == ()
+    assert daemon._notices.codes == ()
 
 
 def test_an_axis_outside_the_model_makes_scans_invalid_not_the_daemon(daemon, scan, make_scan):
@@ -184,7 +188,7 @@ def test_a_reload_that_fails_changes_nothing(daemon, tmp_path, text):
 
 def test_health_is_good_as_long_as_nothing_is_wrong(daemon):
     assert daemon._health().ok
-    turn(daemon, Trouble(Fault(Faults.PORT_LOST, "gone")))
+    turn(daemon, FaultRaised(Fault(Faults.PORT_LOST, "gone")))
     outcome = daemon._health()
     assert not outcome.ok
     assert outcome.message == "port_lost"

@@ -172,6 +172,7 @@ def summary(**changes):
             "p99_ms": 2.0,
             "bundle": "corn-1",
             "broker": "b",
+            "notes": ("what one must know",),
             **changes,
         }
     )

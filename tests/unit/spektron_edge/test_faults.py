@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from spektron_edge import troubles
+from spektron_edge import active_faults
+from spektron_edge.active_faults import ActiveFaults
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.troubles import Troubles
 
 
 def test_codes_and_exit_statuses_are_unique():
@@ -33,7 +33,7 @@ def test_a_fault_says_what_happened_its_code_and_what_to_do():
 
 
 def test_a_fault_is_news_once():
-    seen = Troubles()
+    seen = ActiveFaults()
     assert seen.begin(Fault(Faults.PORT_LOST, "one"))
     assert not seen.begin(Fault(Faults.PORT_LOST, "two"))
     assert seen.begin(Fault(Faults.DISK_FULL, "three"))
@@ -41,12 +41,12 @@ def test_a_fault_is_news_once():
 
 
 def test_only_what_goes_on_can_end_and_the_latest_detail_is_told():
-    seen = Troubles()
+    seen = ActiveFaults()
     seen.begin(Fault(Faults.PORT_LOST, "one"))
     seen.begin(Fault(Faults.PORT_LOST, "two"))
-    assert seen.end(troubles.BROKER) == []
-    assert [f.detail for f in seen.end(troubles.LINE)] == ["two"]
-    assert seen.end(troubles.LINE) == []
+    assert seen.end(active_faults.BROKER) == []
+    assert [f.detail for f in seen.end(active_faults.LINE)] == ["two"]
+    assert seen.end(active_faults.LINE) == []
     assert seen.begin(Fault(Faults.PORT_LOST, "three"))
 
 
@@ -64,10 +64,10 @@ SCAN_FAULTS = {
 
 
 def test_whatever_a_scan_can_suffer_from_ends_with_the_next_good_scan():
-    assert set(troubles.SCAN) >= SCAN_FAULTS
+    assert set(active_faults.SCAN) >= SCAN_FAULTS
 
 
 def test_every_fault_of_the_line_ends_when_the_instrument_answers():
     from spektron_edge.instrument import _LINE_FAULTS
 
-    assert set(_LINE_FAULTS.values()) <= {*troubles.LINE, *troubles.PREPARATION}
+    assert set(_LINE_FAULTS.values()) <= {*active_faults.LINE, *active_faults.PREPARATION}

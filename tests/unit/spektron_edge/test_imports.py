@@ -31,7 +31,8 @@ def test_the_daemon_s_start_path_loads_nothing_slow(tmp_path, tiny_bundle):
     )
     loaded = python(
         "import sys, json, pathlib\n"
-        "from spektron_edge.daemon import load_product, Daemon\n"
+        "from spektron_edge.daemon import Daemon\n"
+        "from spektron_edge.product import load_product\n"
         "from spektron_edge.config import load_config\n"
         "model, _ = load_product(load_config(pathlib.Path(sys.argv[1])))\n"
         "import numpy as np\n"

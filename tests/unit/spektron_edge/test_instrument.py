@@ -13,16 +13,15 @@ import pytest
 from firmware_bridge import errors
 from firmware_bridge.link import Link
 from firmware_bridge.protocol import LampState, Position
-from firmware_bridge.virtual import Faults as VirtualFaults
-from firmware_bridge.virtual import Optics, PtyPort, VirtualSpectrometer
+from firmware_bridge.virtual import InjectedFaults, Optics, PtyPort, VirtualSpectrometer
 from spektron_edge import instrument as module
 from spektron_edge.acquisition import absorbance
 from spektron_edge.clock import Clock
 from spektron_edge.config import Acquisition, Serial
 from spektron_edge.faults import Fault, Faults
+from spektron_edge.inbox import Consumed, FaultRaised, InstrumentReady, Measured, Streaming
 from spektron_edge.instrument import InstrumentThread, Settings, as_fault
-from spektron_edge.messages import Consumed, InstrumentReady, Measured, Streaming, Trouble
-from spektron_edge.references import load_references, save_references
+from spektron_edge.reference_store import load_references, save_references
 from spektron_edge.scan import Scan
 
 AXIS = np.arange(1100.0, 2499.0, 2.0)
@@ -39,7 +38,7 @@ class Rig:
             SPECTRA,
             AXIS,
             Optics(pixels=120, **optics),
-            faults=VirtualFaults(**faults),
+            faults=InjectedFaults(**faults),
             baud=4_000_000,
             interval_s=0.02,
             **device,
@@ -71,7 +70,7 @@ class Rig:
                 return item
 
     def trouble(self, kind):
-        return self.until(Trouble, lambda t: t.fault.kind is kind).fault
+        return self.until(FaultRaised, lambda t: t.fault.kind is kind).fault
 
     def measured(self, count):
         return [self.until(Measured) for _ in range(count)]
@@ -234,7 +233,7 @@ def test_an_unplugged_instrument_is_found_again(make):
     rig = make().start()
     rig.measured(2)
     rig.port.unplug()
-    fault = rig.until(Trouble).fault
+    fault = rig.until(FaultRaised).fault
     assert fault.kind in (Faults.PORT_LOST, Faults.PORT_MISSING)
     rig.port.plug()
     rig.until(InstrumentReady)
@@ -285,7 +284,7 @@ def test_a_stream_that_ended_by_itself_is_no_silence(make, monkeypatch):
     for _ in range(2):
         assert asked.acquire(timeout=PATIENCE_S)
     assert rig.said.empty()
-    assert not [i for i in rig.history if isinstance(i, Trouble)]
+    assert not [i for i in rig.history if isinstance(i, FaultRaised)]
 
 
 def test_an_axis_that_is_no_axis_is_passed_on_for_the_main_path_to_judge(make):

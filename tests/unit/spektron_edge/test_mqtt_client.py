@@ -12,8 +12,9 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from spektron_edge.config import Mqtt
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.messages import Acknowledged, CommandReceived, Connected, Trouble
-from spektron_edge.mqtt.client import MqttClient, connect_plain
+from spektron_edge.inbox import Acknowledged, CommandReceived, Connected, FaultRaised
+from spektron_edge.mqtt.client import MqttClient
+from spektron_edge.mqtt.connection import connect_plain
 from spektron_edge.mqtt.topics import Topics
 
 TOPICS = Topics("plant", "nir")
@@ -72,7 +73,7 @@ def test_sessions_that_end_at_once_again_and_again_mean_that_the_id_is_taken(cli
         client._on_connect(None, None, None, reason("Success"), None)
         gone = reason("Session taken over", PacketTypes.DISCONNECT)
         client._on_disconnect(None, None, None, gone, None)
-    kinds = [item.fault.kind for item in said if isinstance(item, Trouble)]
+    kinds = [item.fault.kind for item in said if isinstance(item, FaultRaised)]
     assert kinds[-1] is Faults.SESSION_TAKEN
     assert Faults.SESSION_TAKEN not in kinds[:-1]
 

@@ -19,7 +19,7 @@ from spektron_edge.records import (
     PUBLISHED,
     ApplicabilityInfo,
     Response,
-    State,
+    StateRecord,
     Status,
     Times,
     Value,
@@ -155,7 +155,7 @@ def test_a_fault_is_an_event_with_its_next_step_and_the_scans_concerned(reporter
 
 
 def test_state_model_status_and_response_fit_their_schemas(reporter, tiny_model):
-    state = State(
+    state = StateRecord(
         site="s",
         instrument="i",
         time=reporter.times(),

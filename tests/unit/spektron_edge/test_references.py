@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spektron_edge.acquisition import References
-from spektron_edge.references import load_references, save_references
+from spektron_edge.reference_store import load_references, save_references
 from tests import bundles
 
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 
 from spektron_edge import log
 from spektron_edge.config import Operator
-from spektron_edge.messages import CommandReceived
+from spektron_edge.inbox import CommandReceived
 from spektron_edge.records import Response, to_json
 
 from .client import MqttClient
-from .commands import CommandRefused, Request, authorise
+from .commands import CommandRefused, Request, authorise, parse
 
 _REFUSALS_PER_S = 10
 
@@ -21,7 +21,7 @@ Result = dict[str, "str | int | float | bool | None"]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CommandOutcome:
     """What came of a command."""
 
     ok: bool
@@ -29,14 +29,14 @@ class Outcome:
     result: Result = field(default_factory=dict)
 
 
-class Desk:
+class CommandHandler:
     """Answers requests on the command topics; carries out those that are authorised."""
 
     def __init__(
         self,
         client: MqttClient,
         root: str,
-        actions: Mapping[str, Callable[[], Outcome]],
+        actions: Mapping[str, Callable[[], CommandOutcome]],
         accept_counter: Callable[[str, int], bool],
     ) -> None:
         self._client = client
@@ -48,23 +48,28 @@ class Desk:
 
     def serve(
         self, command: CommandReceived, operators: tuple[Operator, ...]
-    ) -> tuple[Request, Outcome] | None:
+    ) -> tuple[Request, CommandOutcome] | None:
         """Carry out and answer; who asked and what came of it, or None when it was refused.
 
         A flood of refused requests is counted, but only some are answered and logged.
         """
+        request = None
         try:
-            request = authorise(
-                command.payload, command.name, self._root, operators, self._accept_counter
-            )
+            request = parse(command.payload)
+            authorise(request, command.name, self._root, operators, self._accept_counter)
         except CommandRefused as refusal:
             self.refused += 1
             if not self._flooded():
-                log.warn("command_refused", command=command.name, why=refusal)
-                self._answer(command, None, Outcome(False, str(refusal)))
+                log.warn(
+                    "command_refused",
+                    command=command.name,
+                    why=refusal,
+                    next="compare operator, key and rights with [commands]",
+                )
+                self._answer(command, request, CommandOutcome(False, str(refusal)))
             return None
         outcome = self._actions[command.name]()
-        self._answer(command, request.correlation, outcome)
+        self._answer(command, request, outcome)
         return request, outcome
 
     def _flooded(self) -> bool:
@@ -75,12 +80,14 @@ class Desk:
         recent.append(now)
         return False
 
-    def _answer(self, command: CommandReceived, correlation: str | None, outcome: Outcome) -> None:
+    def _answer(
+        self, command: CommandReceived, request: Request | None, outcome: CommandOutcome
+    ) -> None:
         response = Response(
             command=command.name,
             ok=outcome.ok,
             message=outcome.message,
-            correlation=correlation,
+            correlation=None if request is None else request.correlation,
             result=outcome.result,
         )
         self._client.respond(command.name, to_json(response), command.correlation)

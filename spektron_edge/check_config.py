@@ -9,12 +9,13 @@ from firmware_bridge.link import Link
 from firmware_bridge.protocol import wavelengths
 
 from .config import load_config
-from .daemon import load_product
 from .faults import Fault, Faults
 from .instrument import as_fault
-from .mqtt.client import MqttClient, connect_plain
+from .mqtt.client import MqttClient
 from .mqtt.commands import CommandRefused, read_key
+from .mqtt.connection import connect_plain
 from .mqtt.topics import Topics
+from .product import load_product
 from .resampling import Resampler
 
 _BROKER_WAIT_S = 5.0

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from spektron_edge.messages import CommandReceived, Connected, Inbox, Measured
+from spektron_edge.inbox import CommandReceived, Connected, Inbox, Measured
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ class Consumed:
 
 
 @dataclass(frozen=True)
-class Trouble:
+class FaultRaised:
     """A fault began, or goes on."""
 
     fault: Fault
@@ -85,7 +85,7 @@ Item = (
     | Streaming
     | Measured
     | Consumed
-    | Trouble
+    | FaultRaised
     | Connected
     | Acknowledged
     | CommandReceived

@@ -35,7 +35,7 @@ STORAGE = (Faults.DISK_FULL, Faults.STATE_UNWRITABLE)
 BROKER = (Faults.BROKER_UNREACHABLE, Faults.BROKER_REFUSED, Faults.SESSION_TAKEN)
 
 
-class Troubles:
+class ActiveFaults:
     """The faults that are going on, by kind."""
 
     def __init__(self) -> None:
