@@ -191,10 +191,10 @@ def test_the_summary_has_the_promised_keys():
         "p99_ms",
         "bundle",
         "repeatability",
-        "note",
+        "notes",
     }
     assert document["rmsep"] == pytest.approx(dict.fromkeys(PROPERTIES, 0.1))
-    assert "circular" in document["note"]
+    assert document["notes"] == ["what one must know"]
 
 
 @pytest.mark.parametrize("name", ["sent", "predicted", "published", "received"])

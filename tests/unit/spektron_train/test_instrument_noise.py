@@ -1,5 +1,7 @@
 import numpy as np
 
+from firmware_bridge.virtual import Optics
+from spektron_edge.config import Acquisition
 from spektron_train.data.instrument_noise import DetectorNoise, Nuisance, noisy_scans
 
 
@@ -42,3 +44,10 @@ def test_nuisance_is_offset_slope_and_shift():
     rest = change - change @ np.linalg.pinv(basis) @ basis
     assert np.abs(change).max() > 1e-4
     assert np.abs(rest).max() < 1e-12
+
+
+def test_training_noise_is_that_of_the_virtual_instrument():
+    optics, noise = Optics(), DetectorNoise()
+    assert (noise.rms, noise.shot) == (optics.noise_absorbance, optics.shot_share)
+    assert noise.shot + noise.read == 1.0
+    assert noise.reference_averages == Acquisition().reference_averages
