@@ -61,10 +61,11 @@ def test_audit_chain_holds_and_its_head_is_published(broker, make_rig):
     assert "references_measured" in what
 
 
-def test_values_agree_with_the_laboratory(broker, make_rig):
+@pytest.mark.parametrize("seeds", [3, pytest.param(20, marks=pytest.mark.long)])
+def test_values_agree_with_the_laboratory(broker, make_rig, seeds):
     corn = load_corn().test
     found = []
-    for seed in range(3):
+    for seed in range(seeds):
         rig = make_rig(broker.url, scans=20, interval_s=0.0, seed=seed)
         rig.settings[""]["state_dir"] = f"state-{seed}"
         with listening(broker.port) as subscriber:
