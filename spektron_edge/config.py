@@ -42,7 +42,9 @@ class Acquisition(_Section):
     """How scans are taken and how long references last."""
 
     integration_us: int = Field(1000, ge=1, le=2**32 - 1)
-    averages: int = Field(1, ge=1, le=65535)
+    averages: int = Field(
+        1, ge=1, le=65535, description="exposures that the instrument averages into one scan"
+    )
     reference_averages: int = Field(64, ge=1, le=65535)
     dark_max_age_s: float = Field(3600.0, gt=0)
     white_max_age_s: float = Field(3600.0, gt=0)

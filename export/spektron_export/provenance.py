@@ -55,7 +55,8 @@ def git_commit() -> str:
         done = subprocess.run(  # noqa: S603  fixed arguments
             [git, *arguments], cwd=root, capture_output=True, text=True, check=False
         )
-        return done.stdout.strip() if done.returncode == 0 else "unknown"
+        return done.stdout.strip() if done.returncode == 0 else ""
 
     edited = ask("status", "--porcelain", "--", "train", "export", "spektron_edge/*.py")
-    return ask("rev-parse", "HEAD") + ("+dirty" if edited else "")
+    commit = ask("rev-parse", "HEAD")
+    return commit + ("+dirty" if edited else "") if commit else "unknown"
