@@ -26,8 +26,9 @@ export OMP_WAIT_POLICY := PASSIVE
 demo: .venv/installed
 	@.venv/bin/spektron-edge demo $(ARGS)
 
+# What it says goes to stderr: with --json, standard output holds nothing but JSON.
 .venv/installed: pyproject.toml
-	@echo "setting up .venv (once, about a minute)"
+	@echo "setting up .venv (once, about a minute)" >&2
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "Python 3.10 or newer is needed: make PYTHON=python3.11 demo"; exit 1; }
 	@$(PYTHON) -m venv .venv
 	@.venv/bin/pip install --quiet --disable-pip-version-check --editable '.[demo]'
@@ -35,14 +36,14 @@ demo: .venv/installed
 
 # One pip call, so that what asks for torch is satisfied by this version and pulls no other.
 $(HOST_ENV)/installed: pyproject.toml
-	@echo "setting up $(HOST_ENV) (torch and all tools)"
+	@echo "setting up $(HOST_ENV) (torch and all tools)" >&2
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11 test"; exit 1; }
 	@$(PYTHON) -m venv $(HOST_ENV)
 	@$(HOST_ENV)/bin/pip install --quiet --disable-pip-version-check torch==2.13.0 --editable '.[dev]'
 	@touch $@
 
 $(OLD_ENV)/installed: pyproject.toml
-	@echo "setting up $(OLD_ENV) (Python 3.10, onnxruntime 1.23.2)"
+	@echo "setting up $(OLD_ENV) (Python 3.10, onnxruntime 1.23.2)" >&2
 	@$(PYTHON310) -m venv $(OLD_ENV)
 	@$(OLD_ENV)/bin/pip install --quiet --disable-pip-version-check onnxruntime==1.23.2 --editable '.[test]'
 	@touch $@
