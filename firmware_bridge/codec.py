@@ -13,7 +13,7 @@ from firmware_bridge.messages import (
     Header,
     Message,
 )
-from firmware_bridge.wire import Doc, Kind, ProtocolError
+from firmware_bridge.wire import Doc, ProtocolError, WireType
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class WireField:
     """One declared field: name, wire type and meaning."""
 
     name: str
-    kind: Kind
+    kind: WireType
     doc: Doc
 
 
@@ -38,7 +38,7 @@ def layout(declaration: type[Any]) -> tuple[WireField, ...]:
     out = []
     for field in fields(declaration):
         extras = hints[field.name].__metadata__
-        kind = next(e for e in extras if isinstance(e, Kind))
+        kind = next(e for e in extras if isinstance(e, WireType))
         doc = next(e for e in extras if isinstance(e, Doc))
         out.append(WireField(field.name, kind, doc))
     return tuple(out)

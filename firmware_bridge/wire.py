@@ -6,6 +6,7 @@ A message field is `Annotated[python type, wire type, Doc(...)]`; codec and docu
 from __future__ import annotations
 
 import struct
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Annotated, Any
@@ -17,42 +18,42 @@ class ProtocolError(ValueError):
     """A body that does not follow the protocol, or a value that does not fit its field."""
 
 
-class Kind:
+class WireType(ABC):
     """A wire type: turns one value into bytes and back."""
 
     label: str
 
+    @abstractmethod
     def pack(self, value: Any) -> bytes:
         """Return the bytes of `value`; raises ProtocolError when it does not fit."""
-        raise NotImplementedError
 
+    @abstractmethod
     def unpack(self, data: bytes, at: int) -> tuple[Any, int]:
         """Return the value at offset `at` and the offset behind it; raises ProtocolError."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
-class Scalar(Kind):
+class Scalar(WireType):
     """One number. `code` is its struct letter."""
 
     label: str
     code: str
 
     def pack(self, value: Any) -> bytes:
-        """See Kind."""
+        """See WireType."""
         try:
             return struct.pack("<" + self.code, value)
         except (struct.error, OverflowError) as error:
             raise ProtocolError(f"{value!r} does not fit {self.label}: {error}") from None
 
     def unpack(self, data: bytes, at: int) -> tuple[Any, int]:
-        """See Kind."""
+        """See WireType."""
         end = at + struct.calcsize("<" + self.code)
         return struct.unpack("<" + self.code, take(data, at, end, self.label))[0], end
 
 
 @dataclass(frozen=True)
-class Vector(Kind):
+class Vector(WireType):
     """A fixed number of equal scalars, without a length; a tuple in Python."""
 
     scalar: Scalar
@@ -64,20 +65,20 @@ class Vector(Kind):
         return f"{self.scalar.label}[{self.length}]"
 
     def pack(self, value: Any) -> bytes:
-        """See Kind."""
+        """See WireType."""
         if len(value) != self.length:
             raise ProtocolError(f"expected {self.length} values, got {len(value)}")
         return b"".join(self.scalar.pack(v) for v in value)
 
     def unpack(self, data: bytes, at: int) -> tuple[Any, int]:
-        """See Kind."""
+        """See WireType."""
         pattern = f"<{self.length}{self.scalar.code}"
         end = at + struct.calcsize(pattern)
         return struct.unpack(pattern, take(data, at, end, self.label)), end
 
 
 @dataclass(frozen=True)
-class Text(Kind):
+class Text(WireType):
     """UTF-8 behind a length byte; `limit` counts bytes."""
 
     limit: int
@@ -88,7 +89,7 @@ class Text(Kind):
         return f"text<={self.limit}"
 
     def pack(self, value: Any) -> bytes:
-        """See Kind."""
+        """See WireType."""
         try:
             raw = str(value).encode()
         except UnicodeEncodeError as error:
@@ -98,7 +99,7 @@ class Text(Kind):
         return bytes([len(raw)]) + raw
 
     def unpack(self, data: bytes, at: int) -> tuple[Any, int]:
-        """See Kind."""
+        """See WireType."""
         size = take(data, at, at + 1, self.label)[0]
         if size > self.limit:
             raise ProtocolError(f"text of {size} bytes, the limit is {self.limit}")
@@ -117,7 +118,7 @@ class CountFormat(IntEnum):
 
 
 @dataclass(frozen=True)
-class Counts(Kind):
+class Counts(WireType):
     """Pixel counts: format u8, number of pixels u16, then the counts; uint16 or uint32 array."""
 
     limit: int
@@ -128,7 +129,7 @@ class Counts(Kind):
         return f"counts<={self.limit}"
 
     def pack(self, value: Any) -> bytes:
-        """See Kind."""
+        """See WireType."""
         if not isinstance(value, np.ndarray) or value.ndim != 1:
             raise ProtocolError("counts must be a one-dimensional array")
         if value.size > self.limit:
@@ -142,7 +143,7 @@ class Counts(Kind):
         return struct.pack("<BH", form, value.size) + value.astype(_DTYPES[form]).tobytes()
 
     def unpack(self, data: bytes, at: int) -> tuple[Any, int]:
-        """See Kind. The size is checked against cap and payload before anything is allocated."""
+        """See WireType. The size is checked against cap and payload before anything is allocated."""
         form, size = struct.unpack("<BH", take(data, at, at + 3, self.label))
         if form not in _DTYPES:
             raise ProtocolError(f"count format {form}, expected 1 (u16) or 2 (u32)")
