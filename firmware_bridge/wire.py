@@ -143,7 +143,7 @@ class Counts(WireType):
         return struct.pack("<BH", form, value.size) + value.astype(_DTYPES[form]).tobytes()
 
     def unpack(self, data: bytes, at: int) -> tuple[Any, int]:
-        """See WireType. The size is checked against cap and payload before anything is allocated."""
+        """See WireType. Cap and payload are checked before anything is allocated."""
         form, size = struct.unpack("<BH", take(data, at, at + 3, self.label))
         if form not in _DTYPES:
             raise ProtocolError(f"count format {form}, expected 1 (u16) or 2 (u32)")
