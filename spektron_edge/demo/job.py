@@ -19,10 +19,9 @@ from typing import Any
 import numpy as np
 
 from firmware_bridge.virtual import PtyPort, VirtualSpectrometer
-from spektron_edge.bundle import read_bundle
-from spektron_edge.config import Config, load_config, shipped_bundle
+from spektron_edge.config import Config, load_config
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.inference import load_model
+from spektron_edge.product import load_product
 
 from .broker import open_broker
 from .corn import PROPERTIES, Corn, CornMissing, load_corn
@@ -129,7 +128,7 @@ def _stream(
         process.send_signal(signal.SIGTERM)
         state = _last_state(subscriber)
     counters = state.get("counters", {})
-    model = load_model(read_bundle(shipped_bundle()))
+    model, _ = load_product(config)
     usable = np.all(np.isfinite(predicted), axis=1) if predicted else np.zeros(0, bool)
     return Summary(
         sent=sent,

@@ -8,7 +8,10 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .checkpoint import Card
 
 EXIT_OK, EXIT_DATA, EXIT_CHECKPOINT, EXIT_MISSING = 0, 3, 4, 5
 
@@ -91,16 +94,15 @@ def _finetune(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps({"checkpoint": str(arguments.out), **card.metrics}))
     else:
-        _show(card.metrics, arguments.out)
+        _show(card, arguments.out)
     return EXIT_OK
 
 
-def _show(metrics: dict[str, Any], out: Path) -> None:
+def _show(card: Card, out: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from spektron_edge.demo.corn import MOISTURE_NOTE, UNIT
-
+    metrics = card.metrics
     table = Table(title="20 held-out samples on m5 through instrument noise, median of 20 seeds")
     table.add_column("property")
     for title in ("R2", "RMSEP", "bias", "SEP", "RPD", "linear path alone, R2", "z_chem probe, R2"):
@@ -121,5 +123,5 @@ def _show(metrics: dict[str, Any], out: Path) -> None:
     console.print(table)
     factors = metrics["network_residual"]["shrinkage"].items()
     console.print("network residual's weight: " + ", ".join(f"{n} {f:.2f}" for n, f in factors))
-    console.print(f"RMSEP, bias, SEP in {UNIT}. {MOISTURE_NOTE}")
+    console.print(f"RMSEP, bias, SEP in {card.properties[0].unit}.", *card.notes)
     console.print(f"{metrics['seconds']} s; checkpoint in {out}")

