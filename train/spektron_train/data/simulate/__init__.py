@@ -1,0 +1,1 @@
+"""Spectra of matter computed from molecular vibrations, compositions and light scattering."""
