@@ -1,0 +1,1 @@
+"""Carrying a calibration from one instrument to another."""
