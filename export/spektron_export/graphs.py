@@ -28,7 +28,7 @@ def export_fp32(encoder: Encoder) -> onnx.ModelProto:
     encoder = encoder.eval()
     theta = encoder.theta.detach()
     # Two rows: a batch of one would be specialised to one.
-    x = encoder.tokenizer.centre.repeat(2, 1)
+    x = encoder.linear.x_mean.repeat(2, 1)
     with torch.no_grad(), _quiet():
         program = torch.onnx.export(
             encoder,

@@ -198,7 +198,7 @@ def _manifest(
     y_tolerance = _Y_TOLERANCE_OVER_RMSEP * min(m.rmsep for m in figures["fp32"].values())
     product = Product(
         name=card.product,
-        grid=Grid(start_nm=config.start_nm, step_nm=config.step_nm, points=config.points),
+        grid=Grid(start_nm=config.start, step_nm=config.step, points=config.points),
         properties=tuple(
             Property(
                 name=p.name,

@@ -8,7 +8,7 @@ from spektron_edge.preprocessing import correlate_valid, savgol_kernel
 from spektron_train.model import Encoder, EncoderConfig
 from spektron_train.model.adapter import InputAdapter
 from spektron_train.model.linear_path import unfilter
-from spektron_train.model.positional import wavelength_encoding
+from spektron_train.model.positional import axis_encoding
 from spektron_train.model.theta import ADAPTER, ThetaLayout
 from spektron_train.model.vib import sample
 from spektron_train.reference.ridge import fit_ridge
@@ -107,9 +107,9 @@ def test_adapter_is_linear_in_theta(spectra):
     [
         ("gain", 0.02, lambda axis: 1.02 * np.sin(axis / 100)),
         ("offset", 0.01, lambda axis: np.sin(axis / 100) + 0.01),
-        ("shift_nm", 0.5, lambda axis: np.sin((axis + 0.5) / 100)),
+        ("shift", 0.5, lambda axis: np.sin((axis + 0.5) / 100)),
         (
-            "stretch_nm",
+            "stretch",
             0.5,
             lambda axis: np.sin((axis + 0.5 * np.linspace(-1, 1, 700)) / 100),
         ),
@@ -132,13 +132,33 @@ def test_adapter_parameters_mean_what_they_say(name, value, expected):
 
 def test_positions_are_physical():
     # Two models whose tokens lie at the same wavelengths share their encoding there.
-    coarse = EncoderConfig(points=350, step_nm=4.0, strides=(2, 2, 2)).token_axis()
+    coarse = EncoderConfig(points=350, step=4.0, strides=(2, 2, 2)).token_axis()
     fine = EncoderConfig().token_axis()
     shared = np.intersect1d(coarse, fine)
     assert len(shared) > 40
-    a = wavelength_encoding(coarse, 32)[np.isin(coarse, shared)]
-    b = wavelength_encoding(fine, 32)[np.isin(fine, shared)]
+    a = axis_encoding(coarse, "nm", 32)[np.isin(coarse, shared)]
+    b = axis_encoding(fine, "nm", 32)[np.isin(fine, shared)]
     assert np.array_equal(a, b)
+    # And a wavelength is the wavenumber it stands for.
+    assert np.allclose(axis_encoding(1e7 / shared, "cm-1", 32), a)
+
+
+def test_a_window_of_the_grid_is_the_grid_there(small_encoder, spectra):
+    # Tokens away from the window's ends see the same spectrum at the same positions.
+    encoder = small_encoder
+    encoder.tokenizer.centre.normal_()
+    whole = encoder.tokenizer.inputs(spectra)
+    part = encoder.tokenizer.inputs(spectra[:, 160:480], 160)
+    inner = slice(16, -16)
+    assert torch.allclose(part[:, :2, inner], whole[:, :2, 160:480][:, :, inner], atol=1e-6)
+    latent = encoder.encode(spectra[:, 160:480], encoder.theta, first=160)
+    assert latent.chem.shape == (5, 16)
+    assert latent.tokens.shape == (5, 20, 32)
+
+
+def test_photometric_scale_leaves_the_third_input(small_encoder, spectra):
+    raw = small_encoder.tokenizer.raw
+    assert torch.allclose(raw(3 * spectra)[:, 2], raw(spectra)[:, 2], atol=1e-4)
 
 
 def test_token_axis_counts_tokens(small_encoder, spectra):

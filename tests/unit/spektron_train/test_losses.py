@@ -28,7 +28,7 @@ def test_agreement_is_zero_for_equal_views_and_one_for_pure_instrument():
     instruments = torch.randn(3, 4).repeat_interleave(5, dim=0)
     assert view_agreement(instruments, 3) > 0.99
     mixed = z.repeat(3, 1) + 0.3 * torch.randn(15, 4)
-    assert torch.allclose(view_agreement(mixed, 3), view_agreement(mixed * 0.01, 3), atol=0.02)
+    assert torch.allclose(view_agreement(mixed, 3), view_agreement(mixed * 0.1, 3), atol=0.02)
 
 
 def test_masked_error_sees_hidden_channels_only():

@@ -17,7 +17,7 @@ class InputAdapter(nn.Module):
     """(B, L) absorbance and (6,) parameters -> (B, L) absorbance.
 
     gain is relative; offset, slope and curvature are absorbance (slope and curvature as reached at
-    the ends); shift_nm and stretch_nm move the axis by nm (stretch as reached at the ends).
+    the ends); shift and stretch move the axis in its own unit (stretch as reached at the ends).
     """
 
     baseline: torch.Tensor
@@ -25,16 +25,16 @@ class InputAdapter(nn.Module):
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
-        self._step_nm = config.step_nm
+        self._step = config.step
         u = torch.linspace(-1.0, 1.0, config.points)
         self.register_buffer("baseline", torch.stack([torch.ones_like(u), u, u**2 - 1 / 3]))
         self.register_buffer("warp", torch.stack([torch.ones_like(u), u]))
 
     def derivative(self, x: torch.Tensor) -> torch.Tensor:
-        """dx/dlambda per nm, (B, L): central differences, one-sided at the ends."""
+        """dx/dlambda per unit of the axis, (B, L): central differences, one-sided at the ends."""
         first = (x[:, 1:2] - x[:, 0:1]) * 2
         last = (x[:, -1:] - x[:, -2:-1]) * 2
-        return torch.cat([first, x[:, 2:] - x[:, :-2], last], dim=1) / (2 * self._step_nm)
+        return torch.cat([first, x[:, 2:] - x[:, :-2], last], dim=1) / (2 * self._step)
 
     def forward(self, x: torch.Tensor, parameters: torch.Tensor) -> torch.Tensor:
         """Correct the spectra."""

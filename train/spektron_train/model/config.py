@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +12,12 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """Grid (nm), outputs, and sizes. The defaults have 2.6 M parameters and 44 tokens."""
+    """Grid (in `unit`), outputs, and sizes. The defaults have 2.6 M parameters and 44 tokens."""
 
-    start_nm: float = 1100.0
-    step_nm: float = 2.0
+    start: float = 1100.0
+    step: float = 2.0
     points: int = 700
+    unit: Literal["nm", "cm-1"] = "nm"
     properties: int = 4
     width: int = 256
     hidden: int = 1024
@@ -24,6 +26,8 @@ class EncoderConfig:
     channels: tuple[int, int] = (48, 96)
     kernels: tuple[int, int, int] = (9, 5, 5)
     strides: tuple[int, int, int] = (4, 2, 2)
+    slots: int = 16
+    slot_width: int = 32
     z_chem: int = 128
     z_inst: int = 64
 
@@ -34,13 +38,15 @@ class EncoderConfig:
             raise ValueError("the tokenizer's kernels must be odd")
         if min(self.points, self.properties, self.layers, self.z_chem, self.z_inst) < 1:
             raise ValueError("points, properties, layers and latents must be at least 1")
+        if self.unit not in ("nm", "cm-1"):
+            raise ValueError("the axis unit is nm or cm-1")
 
     def axis(self) -> NDArray[np.float64]:
-        """(points,) wavelengths in nm."""
-        return self.start_nm + self.step_nm * np.arange(self.points, dtype=np.float64)
+        """(points,) positions of the channels in `unit`."""
+        return self.start + self.step * np.arange(self.points, dtype=np.float64)
 
     def token_axis(self) -> NDArray[np.float64]:
-        """(tokens,) wavelength at the centre of each token's receptive field, in nm.
+        """(tokens,) position of the centre of each token's receptive field, in `unit`.
 
         Kernels are odd and padded by half, so a stride keeps every s-th centre.
         """
@@ -48,6 +54,11 @@ class EncoderConfig:
         for stride in self.strides:
             axis = axis[::stride]
         return axis
+
+    @property
+    def stride(self) -> int:
+        """Channels per token."""
+        return math.prod(self.strides)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""

@@ -10,10 +10,11 @@ from torch import nn
 from .adapter import InputAdapter
 from .config import EncoderConfig
 from .linear_path import LinearPath
-from .positional import wavelength_encoding
+from .pooling import PositionalPooling
+from .positional import axis_encoding
 from .theta import ThetaLayout
 from .tokenizer import Tokenizer
-from .transformer import Block, Projection, layer_norm
+from .transformer import Block, Projection, transform
 from .vib import GaussianHead
 
 
@@ -46,33 +47,50 @@ class Encoder(nn.Module):
         self.theta = nn.Parameter(torch.from_numpy(self.layout.initial()))
         self.adapter = InputAdapter(config)
         self.tokenizer = Tokenizer(config)
-        encoding = wavelength_encoding(config.token_axis(), config.width)
+        encoding = axis_encoding(config.token_axis(), config.unit, config.width)
         self.register_buffer("positions", torch.from_numpy(encoding))
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
-        self.chem = GaussianHead(config.width, config.z_chem)
-        self.inst = GaussianHead(config.width, config.z_inst)
+        self.pooling = PositionalPooling(config)
+        pooled = config.slots * config.slot_width
+        self.chem = GaussianHead(pooled, config.z_chem)
+        self.inst = GaussianHead(pooled, config.z_inst)
         self.linear = LinearPath(config)
         self.residual = Projection(config.z_chem, config.properties, 0.1)
         self.register_buffer("residual_scale", torch.zeros(config.properties))
 
-    def _transform(self, tokens: torch.Tensor, norms: tuple[torch.Tensor, ...]) -> torch.Tensor:
-        """Tokens (B, T, width) through the Transformer."""
-        x = tokens + self.positions
-        for i, block in enumerate(self.blocks):
-            x = block(x, norms[4 * i : 4 * i + 4])
-        return layer_norm(x, norms[-2], norms[-1])
+    def _transform(
+        self, tokens: torch.Tensor, norms: tuple[torch.Tensor, ...], first: int = 0
+    ) -> torch.Tensor:
+        """Tokens (B, T, width), the grid's token `first` first, through the Transformer."""
+        placed = tokens + self.positions[first : first + tokens.shape[1]]
+        return transform(self.blocks, placed, norms)
 
     def encode(
-        self, x: torch.Tensor, theta: torch.Tensor, keep: torch.Tensor | None = None
+        self,
+        x: torch.Tensor,
+        theta: torch.Tensor,
+        keep: torch.Tensor | None = None,
+        first: int = 0,
     ) -> Latent:
-        """Posteriors of the latents; `keep` (B, L), 0 where the input is masked."""
+        """Posteriors of the latents of x (B, L').
+
+        keep (B, L'): 0 where the input is masked. first: the grid's channel that x begins with, a
+        multiple of `config.stride`; x may end before the grid does.
+        """
         adapter, *norms = self.layout.split(theta)
-        channels = self.tokenizer.inputs(self.adapter(x, adapter))
-        if keep is not None:
-            channels = channels * keep[:, None, :]
-        tokens = self._transform(self.tokenizer.tokens(channels), tuple(norms))
-        pooled = tokens.mean(dim=1)
-        return Latent(*self.chem(pooled), *self.inst(pooled), tokens)
+        # Half precision would round away what tells two samples of a product apart.
+        with torch.autocast(x.device.type, enabled=False):
+            corrected = self.adapter(x, adapter) if x.shape[1] == self.config.points else x
+            channels = self.tokenizer.inputs(corrected, first)
+            if keep is not None:
+                channels = channels * keep[:, None, :]
+            tokens = self.tokenizer.tokens(channels)
+        tokens = self._transform(tokens, tuple(norms), first // self.config.stride)
+        with torch.autocast(x.device.type, enabled=False):
+            tokens = tokens.float()
+            position = first // self.config.stride
+            pooled = self.pooling(tokens, self.positions[position : position + tokens.shape[1]])
+            return Latent(*self.chem(pooled), *self.inst(pooled), tokens)
 
     def forward(
         self, x: torch.Tensor, theta: torch.Tensor
@@ -80,7 +98,8 @@ class Encoder(nn.Module):
         """Predict: y (B, m), z_chem (B, 128), z_inst (B, 64)."""
         adapter, *norms = self.layout.split(theta)
         corrected = self.adapter(x, adapter)
-        pooled = self._transform(self.tokenizer(corrected), tuple(norms)).mean(dim=1)
+        tokens = self._transform(self.tokenizer(corrected), tuple(norms))
+        pooled = self.pooling(tokens, self.positions)
         z_chem, z_inst = self.chem.mean(pooled), self.inst.mean(pooled)
         y = self.linear(corrected) + self.residual(z_chem) * self.residual_scale
         return y, z_chem, z_inst

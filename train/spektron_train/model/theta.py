@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 # Input adapter, in this order; all zero is the identity.
-ADAPTER = ("gain", "offset", "slope", "curvature", "shift_nm", "stretch_nm")
+ADAPTER = ("gain", "offset", "slope", "curvature", "shift", "stretch")
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ quantised, so both kinds stay visible. Xiong et al., ICML 2020 (pre-LN).
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import torch
 from torch import nn
@@ -59,3 +60,15 @@ class Block(nn.Module):
         """(B, T, width) with (gain, bias, gain, bias) -> (B, T, width)."""
         x = x + self.attend(layer_norm(x, norms[0], norms[1]))
         return x + self.contract(torch.relu(self.expand(layer_norm(x, norms[2], norms[3]))))
+
+
+def transform(
+    blocks: Iterable[nn.Module], tokens: torch.Tensor, norms: tuple[torch.Tensor, ...]
+) -> torch.Tensor:
+    """Tokens (B, T, width) through the blocks and the last layer norm.
+
+    norms: four per block and two at the end, in the order of `ThetaLayout`.
+    """
+    for i, block in enumerate(blocks):
+        tokens = block(tokens, norms[4 * i : 4 * i + 4])
+    return layer_norm(tokens, norms[-2], norms[-1])

@@ -18,6 +18,8 @@ class GaussianHead(nn.Module):
         super().__init__()
         self.mean = Projection(width, size)
         self.logvar = Projection(width, size, 0.1)
+        # Posteriors start narrow: noise as large as the signal would teach the latent to be silent.
+        nn.init.constant_(self.logvar.bias, -4.0)
 
     def forward(self, pooled: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Parameters of the posterior."""

@@ -115,7 +115,7 @@ def train(
             for group in optimiser.param_groups:
                 group["lr"] = schedule.rate * schedule.factor(progress)
             chosen = views.mix(blends[start : start + schedule.batch])
-            batch = _batch(chosen, noise, nuisance, encoder.config.step_nm, rng)
+            batch = _batch(chosen, noise, nuisance, encoder.config.step, rng)
             terms = objective.terms(batch, progress)
             loss = torch.stack(list(terms.values())).sum()
             optimiser.zero_grad()
