@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
-import shutil
-import zipfile
-import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from .archive import ArchiveError, Arrays, pack_arrays, read_arrays, sha256, write_folder
 from .model import Encoder, EncoderConfig
 
 CARD = "checkpoint.json"
 WEIGHTS = "weights.npz"
 SOURCE = "source.npz"
 HELD_OUT = "held_out.npz"
-Arrays = Mapping[str, NDArray[Any]]
+AnyCard = TypeVar("AnyCard", bound=BaseModel)
 
 
 class CheckpointError(Exception):
@@ -72,10 +66,10 @@ class Checkpoint:
     held_out: Arrays
 
 
-def ensure_replaceable(folder: Path) -> None:
-    """Raises CheckpointError when writing a checkpoint there would destroy something else."""
+def ensure_replaceable(folder: Path, card: str = CARD) -> None:
+    """Raises CheckpointError when writing there would destroy something without that `card`."""
     try:
-        foreign = folder.exists() and not (folder / CARD).is_file() and any(folder.iterdir())
+        foreign = folder.exists() and not (folder / card).is_file() and any(folder.iterdir())
     except OSError as error:
         raise CheckpointError(f"cannot write {folder}: {error}") from None
     if foreign:
@@ -87,65 +81,71 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
 
     Raises CheckpointError when the folder holds something else or cannot be written.
     """
-    state = {k: v.detach().numpy() for k, v in checkpoint.encoder.state_dict().items()}
-    parts = {WEIGHTS: state, SOURCE: checkpoint.source, HELD_OUT: checkpoint.held_out}
-    data = {name: _npz(arrays) for name, arrays in parts.items()}
-    files = {name: hashlib.sha256(raw).hexdigest() for name, raw in data.items()}
-    card = checkpoint.card.model_copy(update={"files": files})
-    data[CARD] = (json.dumps(card.model_dump(mode="json"), indent=1) + "\n").encode()
-    partial = folder.with_name(folder.name + ".partial")
+    parts = {
+        WEIGHTS: pack_arrays(weights_of(checkpoint.encoder)),
+        SOURCE: pack_arrays(checkpoint.source),
+        HELD_OUT: pack_arrays(checkpoint.held_out),
+    }
+    files = {name: sha256(raw) for name, raw in parts.items()}
     ensure_replaceable(folder)
-    try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        for name, raw in data.items():
-            (partial / name).write_bytes(raw)
-        if folder.exists():
-            shutil.rmtree(folder)
-        partial.replace(folder)
-    except OSError as error:
-        raise CheckpointError(f"cannot write {folder}: {error}") from None
+    write_card_and_parts(folder, CARD, checkpoint.card.model_copy(update={"files": files}), parts)
 
 
 def load_checkpoint(folder: Path) -> Checkpoint:
     """Read the folder and check its hashes. Raises CheckpointError."""
+    card = read_card(folder, CARD, Card)
+    arrays = {
+        name: read_part(folder, name, CARD, card.files) for name in (WEIGHTS, SOURCE, HELD_OUT)
+    }
+    encoder = encoder_of(folder, card.encoder, arrays[WEIGHTS])
+    return Checkpoint(card, encoder, arrays[SOURCE], arrays[HELD_OUT])
+
+
+def weights_of(encoder: Encoder) -> dict[str, NDArray[Any]]:
+    """Every parameter and buffer by name."""
+    return {k: v.detach().cpu().numpy() for k, v in encoder.state_dict().items()}
+
+
+def encoder_of(folder: Path, config: dict[str, Any], weights: Arrays) -> Encoder:
+    """The encoder of a folder, ready to predict. Raises CheckpointError when they do not fit."""
     try:
-        card = Card.model_validate_json((folder / CARD).read_bytes())
-    except (FileNotFoundError, NotADirectoryError):
-        raise CheckpointError(f"{folder} is not a checkpoint: it has no {CARD}") from None
-    except OSError as error:
-        raise CheckpointError(f"cannot read {folder / CARD}: {error}") from None
-    except ValidationError as error:
-        detail = error.errors()[0]
-        where = ".".join(str(part) for part in detail["loc"]) or "document"
-        raise CheckpointError(f"{folder / CARD}: {where}: {detail['msg']}") from None
-    arrays = {name: _read(folder / name, card) for name in (WEIGHTS, SOURCE, HELD_OUT)}
-    try:
-        encoder = Encoder(EncoderConfig.from_json(card.encoder))
-        state = {k: torch.from_numpy(v) for k, v in arrays[WEIGHTS].items()}
+        encoder = Encoder(EncoderConfig.from_json(config))
+        state = {k: torch.from_numpy(v) for k, v in weights.items()}
         encoder.load_state_dict(state, strict=True)
     except (ValueError, TypeError, RuntimeError) as error:
         first = str(error).splitlines()
         raise CheckpointError(f"{folder}: weights do not fit: {' '.join(first[:2])}") from None
-    encoder.eval()
-    return Checkpoint(card, encoder, arrays[SOURCE], arrays[HELD_OUT])
+    return encoder.eval()
 
 
-def _npz(arrays: Arrays) -> bytes:
-    stream = io.BytesIO()
-    np.savez(stream, **{name: np.asarray(value) for name, value in arrays.items()})
-    return stream.getvalue()
-
-
-def _read(path: Path, card: Card) -> dict[str, NDArray[Any]]:
+def write_card_and_parts(folder: Path, name: str, card: BaseModel, parts: dict[str, bytes]) -> None:
+    """Write archives with their card. Raises CheckpointError."""
+    told = (json.dumps(card.model_dump(mode="json"), indent=1) + "\n").encode()
     try:
-        raw = path.read_bytes()
+        write_folder(folder, {**parts, name: told})
     except OSError as error:
-        raise CheckpointError(f"cannot read {path}: {error}") from None
-    if hashlib.sha256(raw).hexdigest() != card.files.get(path.name):
-        raise CheckpointError(f"{path} does not match its hash in {CARD}; train again")
+        raise CheckpointError(f"cannot write {folder}: {error}") from None
+
+
+def read_card(folder: Path, name: str, kind: type[AnyCard]) -> AnyCard:
+    """Read a folder's card. Raises CheckpointError."""
     try:
-        with np.load(io.BytesIO(raw), allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise CheckpointError(f"{path} is not an array archive ({error})") from None
+        return kind.model_validate_json((folder / name).read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        raise CheckpointError(f"{folder} is not a checkpoint: it has no {name}") from None
+    except OSError as error:
+        raise CheckpointError(f"cannot read {folder / name}: {error}") from None
+    except ValidationError as error:
+        detail = error.errors()[0]
+        where = ".".join(str(part) for part in detail["loc"]) or "document"
+        raise CheckpointError(f"{folder / name}: {where}: {detail['msg']}") from None
+
+
+def read_part(
+    folder: Path, name: str, card: str, hashes: dict[str, str]
+) -> dict[str, NDArray[Any]]:
+    """Read an archive that a card vouches for. Raises CheckpointError."""
+    try:
+        return read_arrays(folder / name, hashes.get(name), card)
+    except ArchiveError as error:
+        raise CheckpointError(str(error)) from None

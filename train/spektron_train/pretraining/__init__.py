@@ -1,0 +1,1 @@
+"""Pretraining on simulated spectra: episodes in, a foundation checkpoint out."""
