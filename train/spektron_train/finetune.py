@@ -112,12 +112,12 @@ def _install_linear_path(encoder: Encoder, x: Array, y: Array, search: PenaltySe
 
 
 def _standardise(encoder: Encoder, x: Array) -> None:
-    """Unit variance at every wavelength, in absorbance and in the derivative."""
+    """Zero mean and unit variance at every wavelength, in each of the tokenizer's inputs."""
     tokenizer = encoder.tokenizer
-    tokenizer.centre.copy_(torch.from_numpy(x.mean(axis=0)))
     with torch.no_grad():
-        channels = tokenizer.inputs(torch.from_numpy(x).float()).std(dim=0)
-    tokenizer.scales.copy_(1 / channels)
+        channels = tokenizer.raw(torch.from_numpy(x).float())
+    tokenizer.centre.copy_(channels.mean(dim=0))
+    tokenizer.scales.copy_(1 / channels.std(dim=0))
 
 
 def _train_network(

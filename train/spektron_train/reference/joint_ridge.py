@@ -1,0 +1,116 @@
+"""Ridge on several blocks of features at once, with leave-one-out weights in place of choices.
+
+Which block to trust (derivative spectrum, what simulation says of its directions, the latent) and
+how strongly to shrink cannot be chosen well from ten samples, so nothing is chosen: every setting
+is fitted, and their predictions are averaged with weights that fall off with the leave-one-out
+error. A sum of linear models is one linear model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+PENALTIES = np.geomspace(1e-8, 1.0, 25)
+QUARTERS = 4
+# Settings this much worse than the best, relative to it, count 1/e as much.
+_TEMPERATURE = 0.1
+
+
+@dataclass(frozen=True)
+class JointRidge:
+    """y = y_mean + sum over blocks of (block - mean) coefficients; block b is (n, p_b), y (n, m).
+
+    share (blocks, m): mean weight of each block in the kernel.
+    """
+
+    y_mean: Array
+    means: tuple[Array, ...]
+    coefficients: tuple[Array, ...]
+    share: Array
+
+    def predict(self, *blocks: Array) -> Array:
+        """(n, p_b) each -> (n, m)."""
+        y = self.y_mean
+        for block, mean, coefficients in zip(blocks, self.means, self.coefficients, strict=True):
+            y = y + (block - mean) @ coefficients
+        return y
+
+
+def mixtures(blocks: int) -> Array:
+    """(settings, blocks) shares in quarters that sum to one."""
+    grid = product(range(QUARTERS + 1), repeat=blocks)
+    return np.array([s for s in grid if sum(s) == QUARTERS]) / QUARTERS
+
+
+def fit_joint_ridge(
+    blocks: Sequence[Array],
+    y: Array,
+    *,
+    again: Sequence[Array] | None = None,
+    penalties: Array = PENALTIES,
+) -> JointRidge:
+    """Fit; blocks are scaled to a mean squared norm of one, penalties are relative to that.
+
+    again: blocks (k, n, p_b) of k further scans of each sample. What a setting makes of their
+    scatter counts as error too: the best one for noiseless spectra amplifies noise. Raises
+    ValueError for fewer than four samples or shapes that do not fit.
+    """
+    n = len(y)
+    if n < 4 or y.ndim != 2 or not blocks or any(len(block) != n for block in blocks):
+        raise ValueError("expected blocks (n, p) and y (n, m) with n of at least 4")
+    means = tuple(block.mean(axis=0) for block in blocks)
+    y_mean = y.mean(axis=0)
+    units = [_unit(block - mean) for block, mean in zip(blocks, means, strict=True)]
+    scaled = [(b - m) / u for b, m, u in zip(blocks, means, units, strict=True)]
+    grams = np.stack([block @ block.T for block in scaled])
+    shares = mixtures(len(blocks))
+    scatter = None
+    if again is not None:
+        deltas = zip(again, blocks, scaled, units, strict=True)
+        scatter = np.stack([(more - block) @ s.T / u for more, block, s, u in deltas])
+    duals, errors = [], []
+    for share in shares:
+        dual, error = _paths(np.tensordot(share, grams, 1), y - y_mean, penalties)
+        if scatter is not None:
+            moved = np.einsum("kin,gnm->gkim", np.tensordot(share, scatter, 1), dual)
+            error = error + np.mean(moved**2, axis=(1, 2))
+        duals.append(dual)
+        errors.append(error)
+    error = np.stack(errors)
+    weights = np.exp(-(error / np.maximum(error.min(axis=(0, 1)), 1e-300) - 1) / _TEMPERATURE)
+    weights /= weights.sum(axis=(0, 1))
+    per_share = np.einsum("sgm,sgnm->snm", weights, np.stack(duals))
+    return JointRidge(
+        y_mean=y_mean,
+        means=means,
+        coefficients=tuple(
+            block.T @ np.einsum("s,snm->nm", shares[:, b], per_share) / unit
+            for b, (block, unit) in enumerate(zip(scaled, units, strict=True))
+        ),
+        share=np.einsum("sb,sgm->bm", shares, weights),
+    )
+
+
+def _unit(centred: Array) -> float:
+    unit = float(np.sqrt(np.mean(np.sum(centred**2, axis=1))))
+    return unit if unit > 0 else 1.0
+
+
+def _paths(gram: Array, y: Array, penalties: Array) -> tuple[Array, Array]:
+    """Dual coefficients (g, n, m) and mean squared leave-one-out errors (g, m) per penalty."""
+    values, vectors = np.linalg.eigh(gram)
+    values = np.clip(values, 0.0, None)
+    rotated = vectors.T @ y
+    inverse = 1 / (values + penalties[:, None])
+    dual = np.einsum("ij,gj,jm->gim", vectors, inverse, rotated)
+    # The mean is fitted too, which takes 1/n of each sample's own leverage.
+    hat = np.einsum("ij,gj,ij->gi", vectors, values * inverse, vectors) + 1 / len(y)
+    residual = y - np.einsum("ij,gjm->gim", gram, dual)
+    left_out = residual / np.clip(1 - hat, 1e-9, None)[:, :, None]
+    return dual, np.mean(left_out**2, axis=1)
