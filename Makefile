@@ -4,6 +4,8 @@
 #   test-long  all tests with their full counts and durations
 #   lint       ruff, mypy, import-linter
 #   bench      benchmarks into build/bench           (make bench NAME=inference)
+#   bench-encoder  the long ones: native, tokenizer, latent, pretraining (an hour or two)
+#   pretrain   the foundation that ships, from simulated spectra (within an hour; goes on where it stopped)
 #   bundle     train and export the bundle that ships
 #   pages      regenerate what docs/ takes from the code
 #   pictures   regenerate docs/demo.svg, and docs/benchmarks from the last `make bench`
@@ -20,7 +22,7 @@ RUNTIME_TESTS := tests/unit/firmware_bridge tests/unit/spektron_edge tests/contr
 # Waiting OpenMP threads that spin make two torch processes on two cores ten times slower.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: demo test test-host test-py310 test-long lint bench bundle pages pictures clean
+.PHONY: demo test test-host test-py310 test-long lint bench bench-encoder pretrain bundle pages pictures clean
 .DELETE_ON_ERROR:
 
 demo: .venv/installed
@@ -76,6 +78,16 @@ lint: $(HOST_ENV)/installed
 
 bench: $(HOST_ENV)/installed
 	$(HOST_ENV)/bin/python -m tests.benchmarks $(NAME) $(ARGS)
+
+bench-encoder: $(HOST_ENV)/installed
+	$(HOST_ENV)/bin/python -m tests.benchmarks native tokenizer latent pretraining
+
+# A run that was stopped goes on; one that is finished only writes its foundation again.
+pretrain: $(HOST_ENV)/installed
+	$(HOST_ENV)/bin/spektron-train pretrain --config foundation --out build/foundation $(if $(wildcard build/foundation/status.json),--resume) $(ARGS)
+	mkdir -p train/spektron_train/foundations
+	rm -rf train/spektron_train/foundations/nir
+	cp -r build/foundation/foundation train/spektron_train/foundations/nir
 
 bundle: $(HOST_ENV)/installed
 	$(HOST_ENV)/bin/spektron-train finetune corn --out build/corn-checkpoint

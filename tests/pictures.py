@@ -38,6 +38,7 @@ def benchmark_page() -> None:
         picture = path.with_suffix(".png")
         if picture.is_file():
             shutil.copy(picture, folder / picture.name)
+        if (folder / picture.name).is_file():
             lines += [f"![{path.stem}]({picture.name})", ""]
     (folder / "README.md").write_text("\n".join(lines))
 
@@ -50,7 +51,24 @@ def _section(report: dict[str, Any]) -> list[str]:
         spread = "" if f["spread"] is None else f"{f['spread']:.3g}"
         cells = (f"`{f['id']}`", f"{f['value']:.4g}", spread, f["unit"], f["better"], f["how"])
         lines.append(f"| {' | '.join(cells)} |")
-    return [*lines, ""]
+    lines += _rows(report.get("rows", []))
+    return [*lines, "", *(f"- {note}" for note in report.get("notes", [])), ""]
+
+
+def _rows(rows: list[dict[str, Any]]) -> list[str]:
+    if not rows:
+        return []
+    lines = [
+        "",
+        "| data set | property | method | metric | median | quartiles | mean | SE | unit |",
+    ]
+    lines.append("|---|---|---|---|---|---|---|---|---|")
+    for r in rows:
+        error = "" if r["standard_error"] is None else f"{r['standard_error']:.2g}"
+        cells = (r["dataset"], r["property"], r["method"], r["metric"], f"{r['median']:.4g}")
+        cells += (f"{r['low']:.4g} to {r['high']:.4g}", f"{r['mean']:.4g}", error, r["unit"])
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
 
 
 if __name__ == "__main__":

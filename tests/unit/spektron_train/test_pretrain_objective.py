@@ -126,9 +126,7 @@ def test_closing_leaves_few_directions_and_less_instrument(nir_encoder):
     nir_encoder.tokenizer.scales.fill_(1.0)
     with torch.no_grad():
         before = nir_encoder.chem.mean.weight.clone()
-    closed = close_instrument_directions(
-        nir_encoder, NIR, 5, instruments=24, samples=24, budget=0.5
-    )
+    closed = close_instrument_directions(nir_encoder, NIR, 5, instruments=40, budget=0.5)
     after = nir_encoder.chem.mean.weight.detach()
     assert torch.linalg.matrix_rank(after, rtol=1e-4) == closed.kept < 16
     assert sum(closed.ratios) <= 0.5 or closed.kept == 1

@@ -22,6 +22,7 @@ from spektron_train.data.simulate.optics import random_instrument
 from spektron_train.model import Encoder
 
 Array = NDArray[np.float64]
+POOL, SEEN = 192, 12
 
 
 @dataclass(frozen=True)
@@ -33,46 +34,60 @@ class Closed:
 
 
 def close_instrument_directions(
-    encoder: Encoder,
-    domain: Domain,
-    seed: int,
-    *,
-    instruments: int,
-    samples: int,
-    budget: float,
+    encoder: Encoder, domain: Domain, seed: int, *, instruments: int, budget: float
 ) -> Closed:
     """Project the mean of `z_chem` in place, inside its head's weights.
 
-    Directions are kept, the best first, while the sum of their ratios stays within `budget`: the
-    squared distance between two instruments that a linear classifier could use, in units of the
-    samples' spread.
+    Directions are kept, the best first, while the sum of their ratios stays within `budget`: half
+    the squared distance between two instruments that a linear classifier could use, in units of the
+    spread within an instrument.
     """
-    z = _views(encoder, domain, seed, instruments, samples)
-    mean = z.mean(axis=(0, 1))
-    between = np.cov(z.mean(axis=1).T)
-    chemistry = np.cov(z.mean(axis=0).T)
-    rest = z - z.mean(axis=0) - z.mean(axis=1, keepdims=True) + mean
-    inside = chemistry + np.cov(rest.reshape(-1, z.shape[2]).T)
+    z, which = _views(encoder, domain, seed, instruments)
+    samples = _means_by_sample(z, which)
+    moved = z - samples[which]
+    shifts = moved.mean(axis=1)
+    rest = (moved - shifts[:, None]).reshape(-1, z.shape[2])
+    scatter = rest.T @ rest / (len(rest) - len(z))
+    inside = np.cov(samples.T) + scatter
     inside += 1e-6 * np.trace(inside) / len(inside) * np.eye(len(inside))
+    # A mean over few samples also holds their scatter, which is not the instrument's.
+    between = np.cov(shifts.T) - scatter / SEEN
     ratio, directions = eigh(between, inside)
-    kept = max(1, int(np.searchsorted(np.cumsum(np.clip(ratio, 0, None)), budget)))
+    ratio = np.clip(ratio, 0.0, None)
+    kept = max(1, int(np.searchsorted(np.cumsum(ratio), budget)))
     chosen = directions[:, :kept]
     # Directions have unit spread within an instrument: back to the latent's own coordinates.
-    _fold(encoder, chosen @ chosen.T @ inside, mean)
+    _fold(encoder, chosen @ chosen.T @ inside, samples.mean(axis=0))
     return Closed(kept, tuple(float(value) for value in ratio[:kept]))
 
 
-def _views(encoder: Encoder, domain: Domain, seed: int, instruments: int, samples: int) -> Array:
-    """(v, n, 128) means of `z_chem` of the same samples through `instruments`."""
+def _views(
+    encoder: Encoder, domain: Domain, seed: int, instruments: int
+) -> tuple[Array, NDArray[np.int64]]:
+    """Means of `z_chem` (v, SEEN, 128) of samples from a pool, and which samples (v, SEEN).
+
+    Many instruments with few samples each: the directions are ranked by a covariance over
+    instruments, of which there must be several times as many as directions.
+    """
     rng = np.random.default_rng(seed)
-    matter = Matter(wavenumber(domain.fine_axis(), domain.unit)).draw(samples, rng)
+    pool = Matter(wavenumber(domain.fine_axis(), domain.unit)).draw(POOL, rng).absorbance
+    which = np.stack([rng.choice(POOL, SEEN, replace=False) for _ in range(instruments)])
     seen = []
     with torch.inference_mode():
-        for _ in range(instruments):
-            x = random_instrument(domain, rng).measure(matter.absorbance, rng)
+        for rows in which:
+            x = random_instrument(domain, rng).measure(pool[rows], rng)
             latent = encoder.encode(torch.from_numpy(x).float(), encoder.theta)
             seen.append(latent.chem.double().numpy())
-    return np.stack(seen)
+    return np.stack(seen), which
+
+
+def _means_by_sample(z: Array, which: NDArray[np.int64]) -> Array:
+    """(POOL, 128) mean over the instruments that saw a sample; the overall mean if none did."""
+    total = np.zeros((POOL, z.shape[2]))
+    np.add.at(total, which, z)
+    count = np.bincount(which.ravel(), minlength=POOL)[:, None]
+    means: Array = np.where(count > 0, total / np.maximum(count, 1), z.mean(axis=(0, 1)))
+    return means
 
 
 def _fold(encoder: Encoder, project: Array, mean: Array) -> None:

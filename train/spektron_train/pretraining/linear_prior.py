@@ -35,7 +35,7 @@ def linear_prior(
     points: int,
     *,
     seed: int = 0,
-    products: int = PRODUCTS,
+    products: int | None = None,
 ) -> Array:
     """(points - 14, RANK) so that features F of the derivative spectrum become F @ prior.
 
@@ -44,7 +44,7 @@ def linear_prior(
     rng = np.random.default_rng([seed, first, points])
     matter = Matter(wavenumber(domain.fine_axis(), domain.unit))
     vectors = []
-    for number in range(products):
+    for number in range(PRODUCTS if products is None else products):
         samples = matter.draw(SAMPLES, rng, _NAMES[number % len(_NAMES)])
         spectra = random_instrument(domain, rng, SPREAD).measure(samples.absorbance, rng)
         features = correlate_valid(spectra[:, first : first + points], FIRST_DERIVATIVE)

@@ -301,7 +301,6 @@ def _close(encoder: Encoder, config: PretrainConfig) -> dict[str, Any] | None:
         config.domain_model(),
         derived_seed(config.seed, "closing"),
         instruments=c.instruments,
-        samples=c.samples,
         budget=c.budget,
     )
     return {"kept": closed.kept, "of": encoder.config.z_chem, "ratios": list(closed.ratios)}
