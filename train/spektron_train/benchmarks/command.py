@@ -12,7 +12,7 @@ from . import run
 from .report import plot as draw
 from .report import print_table, write_json
 
-EXIT_OK, EXIT_USAGE, EXIT_DATA, EXIT_MISSING = 0, 2, 3, 5
+EXIT_OK, EXIT_USAGE, EXIT_DATA, EXIT_CHECKPOINT, EXIT_MISSING = 0, 2, 3, 4, 5
 PICTURES = Path("docs/benchmarks")
 
 
@@ -21,8 +21,9 @@ def benchmark(name: str, json: bool, plot: bool, splits: int | None, out: Path) 
 
     json: the report on standard output instead of a table; splits: how many of the quoted ones,
     None for all. Returns 0, 2 for an unknown name or number of splits, 3 for data that cannot be
-    read, 5 for a package that is not installed.
+    read, 4 for a foundation that is not there, 5 for a package that is not installed.
     """
+    from spektron_train.checkpoint import CheckpointError
     from spektron_train.data.spectral_set import DataError
 
     try:
@@ -34,6 +35,8 @@ def benchmark(name: str, json: bool, plot: bool, splits: int | None, out: Path) 
         return _say(str(error), EXIT_USAGE)
     except DataError as error:
         return _say(str(error), EXIT_DATA)
+    except CheckpointError as error:
+        return _say(f"{error}; `make pretrain` makes the foundation", EXIT_CHECKPOINT)
     except ModuleNotFoundError as error:
         return _say(
             f"{error.name} is not installed: pip install 'spektron-edge[dev]'", EXIT_MISSING

@@ -144,8 +144,8 @@ def _halves(z: Array) -> tuple[Array, Array]:
 def _instrument_accuracy(z: Array) -> float:
     fitted, judged = _halves(z)
     labels = np.repeat(np.arange(len(z)), len(fitted) // len(z))
-    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
-    model.fit(fitted, labels)
+    # Stronger here than linear discriminant analysis: instruments differ in more than their means.
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000)).fit(fitted, labels)
     return float(model.score(judged, np.repeat(np.arange(len(z)), len(judged) // len(z))))
 
 

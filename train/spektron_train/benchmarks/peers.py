@@ -7,6 +7,7 @@ property by property; the generator draws the folds. Axes are taken as evenly sp
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -101,7 +102,10 @@ def _pls_path(x: Array, y: Array, held: Array, most: int) -> Array:
     """(most, k, m): predictions with 1 to `most` components, each property on its own."""
     out = np.empty((most, len(held), y.shape[1]))
     for j in range(y.shape[1]):
-        model = PLSRegression(n_components=most, scale=False).fit(x, y[:, j])
+        with warnings.catch_warnings():
+            # Components after an exact fit are zero, as they should be.
+            warnings.filterwarnings("ignore", "y residual is constant")
+            model = PLSRegression(n_components=most, scale=False).fit(x, y[:, j])
         # Components are nested: the first k of a fit are the fit of k.
         scores = model.transform(held)
         out[:, :, j] = y[:, j].mean() + np.cumsum(scores * model.y_loadings_[0], axis=1).T

@@ -88,8 +88,8 @@ class ValidationSection(_Section):
 class ClosingSection(_Section):
     """After the last step: see `close_instrument_directions`. instruments 0: left out."""
 
-    instruments: Annotated[int, Field(ge=0)] = 1200
-    budget: Annotated[float, Field(gt=0)] = 0.03
+    instruments: Annotated[int, Field(ge=0)] = 500
+    budget: Annotated[float, Field(gt=0)] = 0.008
 
 
 class EverySection(_Section):

@@ -1,10 +1,11 @@
 """Close what is left of the instrument in `z_chem`, on simulated pairs.
 
-Training makes `z_chem` agree between instruments, not equal. Afterwards the same samples are shown
-to many training instruments, and of the latent's 128 directions only those are kept in which the
-samples differ far more than the instruments' mean views of them do. It is the idea of external
-parameter orthogonalisation (Roger, Chauchard and Bellon-Maurel, Chemom. Intell. Lab. Syst. 66
-(2003) 191) applied to the latent, with directions ranked as linear discriminant analysis does.
+Training makes `z_chem` agree between instruments, not equal, and a linear classifier needs but a
+trace. Afterwards a pool of samples is shown to many training instruments, and of the latent's 128
+directions only those are kept in which nearly all of the spread comes from the samples. It is the
+idea of external parameter orthogonalisation (Roger, Chauchard and Bellon-Maurel, Chemom. Intell.
+Lab. Syst. 66 (2003) 191) applied to the latent, with directions ranked as linear discriminant
+analysis of the samples ranks them.
 """
 
 from __future__ import annotations
@@ -22,15 +23,15 @@ from spektron_train.data.simulate.optics import random_instrument
 from spektron_train.model import Encoder
 
 Array = NDArray[np.float64]
-POOL, SEEN = 192, 12
+POOL, SEEN = 192, 40
 
 
 @dataclass(frozen=True)
 class Closed:
-    """kept: directions left of `z_chem`; ratios: instrument over sample variance in each."""
+    """kept: directions left of `z_chem`; lost: share of the spread that is not the samples'."""
 
     kept: int
-    ratios: tuple[float, ...]
+    lost: tuple[float, ...]
 
 
 def close_instrument_directions(
@@ -38,27 +39,21 @@ def close_instrument_directions(
 ) -> Closed:
     """Project the mean of `z_chem` in place, inside its head's weights.
 
-    Directions are kept, the best first, while the sum of their ratios stays within `budget`: half
-    the squared distance between two instruments that a linear classifier could use, in units of the
-    spread within an instrument.
+    Directions are kept, the best first, while the sum of their lost shares stays within `budget`.
     """
     z, which = _views(encoder, domain, seed, instruments)
     samples = _means_by_sample(z, which)
-    moved = z - samples[which]
-    shifts = moved.mean(axis=1)
-    rest = (moved - shifts[:, None]).reshape(-1, z.shape[2])
-    scatter = rest.T @ rest / (len(rest) - len(z))
-    inside = np.cov(samples.T) + scatter
-    inside += 1e-6 * np.trace(inside) / len(inside) * np.eye(len(inside))
-    # A mean over few samples also holds their scatter, which is not the instrument's.
-    between = np.cov(shifts.T) - scatter / SEEN
-    ratio, directions = eigh(between, inside)
-    ratio = np.clip(ratio, 0.0, None)
-    kept = max(1, int(np.searchsorted(np.cumsum(ratio), budget)))
+    moved = (z - samples[which]).reshape(-1, z.shape[2])
+    chemistry = np.cov(samples.T)
+    total = chemistry + moved.T @ moved / len(moved)
+    total += 1e-6 * np.trace(total) / len(total) * np.eye(len(total))
+    share, directions = eigh(chemistry, total)
+    lost, directions = 1 - share[::-1], directions[:, ::-1]
+    kept = max(1, int(np.searchsorted(np.cumsum(lost), budget)))
     chosen = directions[:, :kept]
-    # Directions have unit spread within an instrument: back to the latent's own coordinates.
-    _fold(encoder, chosen @ chosen.T @ inside, samples.mean(axis=0))
-    return Closed(kept, tuple(float(value) for value in ratio[:kept]))
+    # Directions have unit spread in all: back to the latent's own coordinates.
+    _fold(encoder, chosen @ chosen.T @ total, samples.mean(axis=0))
+    return Closed(kept, tuple(float(value) for value in lost[:kept]))
 
 
 def _views(
@@ -66,8 +61,7 @@ def _views(
 ) -> tuple[Array, NDArray[np.int64]]:
     """Means of `z_chem` (v, SEEN, 128) of samples from a pool, and which samples (v, SEEN).
 
-    Many instruments with few samples each: the directions are ranked by a covariance over
-    instruments, of which there must be several times as many as directions.
+    Every instrument sees samples of its own, so that as many of both are drawn as time allows.
     """
     rng = np.random.default_rng(seed)
     pool = Matter(wavenumber(domain.fine_axis(), domain.unit)).draw(POOL, rng).absorbance

@@ -303,7 +303,7 @@ def _close(encoder: Encoder, config: PretrainConfig) -> dict[str, Any] | None:
         instruments=c.instruments,
         budget=c.budget,
     )
-    return {"kept": closed.kept, "of": encoder.config.z_chem, "ratios": list(closed.ratios)}
+    return {"kept": closed.kept, "of": encoder.config.z_chem, "lost": list(closed.lost)}
 
 
 def _name(run: _Run) -> str | None:
