@@ -16,7 +16,7 @@ from spektron_train import archive
 from spektron_train.cli import main
 from spektron_train.commands import pretrain as command
 from spektron_train.model.theta import ADAPTER
-from spektron_train.pretraining import loop
+from spektron_train.pretraining import loop, state
 from spektron_train.pretraining.config import TERMS, ConfigError
 from spektron_train.pretraining.foundation import load_foundation
 from spektron_train.pretraining.objective import PretrainModel
@@ -137,6 +137,28 @@ def test_a_damaged_checkpoint_is_told_of_and_passed_over(whole, tmp_path, damage
     assert str(last) in said[0]
     assert said[-1] == "resuming after step 8"
     assert_same_weights(whole, folder)
+
+
+def test_a_run_is_not_begun_anew_over_checkpoints_that_are_all_damaged(whole, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(whole, folder)
+    for path in folder.glob("checkpoints/*/state.npz"):
+        path.write_bytes(b"")
+    with pytest.raises(StateError, match="begin in another folder"):
+        run(folder, resume=True)
+
+
+def test_a_checkpoint_of_a_version_with_fewer_keys_is_whole(whole, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(whole, folder)
+    for path in folder.glob("checkpoints/*/state.json"):
+        card = state.StateCard.model_validate_json(path.read_bytes())
+        # A key with its default's value, which an older version's file does not have.
+        fewer = {key: value for key, value in card.config.items() if key != "log"}
+        card = card.model_copy(update={"config": fewer})
+        sealed = card.model_copy(update={"seal": card.sealed()})
+        path.write_text(json.dumps(sealed.model_dump(mode="json")))
+    assert run(folder, resume=True).steps == STEPS
 
 
 def test_resume_refuses_another_configuration(whole, tmp_path):

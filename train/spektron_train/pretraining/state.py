@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from spektron_train.archive import ArchiveError, pack_arrays, read_arrays, sha256, write_folder
 
-from .config import ConfigError, PretrainConfig, differing_keys
+from .config import ConfigError, PretrainConfig, differing_keys, parse_config
 from .stopping import StopRecord
 
 CARD = "state.json"
@@ -57,7 +57,8 @@ class StateCard(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     format: Literal[1] = 1
     step: int
-    config: PretrainConfig
+    # As written: a version that knows more keys must not take the seal for broken.
+    config: dict[str, Any]
     record: StopRecord
     seconds: float
     metrics: dict[str, Any]
@@ -82,7 +83,7 @@ def save_snapshot(folder: Path, config: PretrainConfig, snapshot: Snapshot) -> P
     raw = pack_arrays(arrays)
     card = StateCard(
         step=snapshot.step,
-        config=config,
+        config=config.model_dump(mode="json"),
         record=snapshot.record,
         seconds=snapshot.seconds,
         metrics=snapshot.metrics,
@@ -108,16 +109,19 @@ def load_snapshot(
     """The newest checkpoint that is whole, or None; `say` is told of those passed over.
 
     extend: whether the number of steps may differ. Raises ConfigError naming the keys when `config`
-    is that of another run, StateError when it has fewer steps than were done.
+    is that of another run, StateError when it has fewer steps than were done and when there are
+    checkpoints but none that is whole.
     """
-    for path in _checkpoints(folder):
+    found = _checkpoints(folder)
+    for path in found:
         try:
             card, arrays = _read(path)
         except ArchiveError as error:
             say(f"{error}; trying the checkpoint before it")
             continue
-        wanted = config.with_steps(card.config.steps) if extend else config
-        changed = differing_keys(card.config, wanted)
+        began_with = parse_config(card.config, str(path))
+        wanted = config.with_steps(began_with.steps) if extend else config
+        changed = differing_keys(began_with, wanted)
         if changed:
             raise ConfigError(
                 f"{path} is of a run with another {', '.join(changed)}; resume with the "
@@ -126,6 +130,8 @@ def load_snapshot(
         if card.step > config.steps:
             raise StateError(f"{path} has done {card.step} steps already; ask for more")
         return _snapshot(card, arrays), path
+    if found:
+        raise StateError(f"no checkpoint in {folder} is whole; begin in another folder")
     return None
 
 
