@@ -97,8 +97,9 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     # Waiting threads that spin make a busy machine a hundred times slower; read at torch's import.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    if arguments.command == "pretrain":
-        # Simulation has a thread of its own beside the model's; read at numpy's import.
+    if arguments.command in ("pretrain", "benchmark"):
+        # Simulation has a thread of its own beside the model's, and two BLAS threads on two busy
+        # cores wait for each other; read at numpy's import.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         # After parsing, since torch takes seconds to import and --help should not.

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.linear_model import Ridge
+from threadpoolctl import threadpool_limits
 
 from spektron_train.benchmarks import peers
 from spektron_train.benchmarks.conv_peer import Recipe, cui_fearn, network
@@ -15,6 +16,13 @@ def quick_cnn(x_train, y_train, x_test, rng):
 
 
 PEERS = [pls, ridge, svr, quick_cnn]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    # Two BLAS threads that wait for each other on a busy machine take twenty times as long.
+    with threadpool_limits(1, user_api="blas"):
+        yield
 
 
 @pytest.fixture(scope="module")

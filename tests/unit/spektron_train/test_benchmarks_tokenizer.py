@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_limits
 
 from spektron_train.benchmarks import tokenizer
 from spektron_train.benchmarks.arms import ARMS, Grid, build, parameter_count
@@ -13,6 +14,13 @@ from spektron_train.training.progress import silent
 FEW = Budget(most=4, every=2, patience=4)
 CHOICE = Choice(1e-3, 0.01, Augmentation(offset=0.3, slope=0.3))
 GRID = Grid(1100.0, 2.0, 70, 2)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    # Two BLAS threads that wait for each other on a busy machine take twenty times as long.
+    with threadpool_limits(1, user_api="blas"):
+        yield
 
 
 def _samples(seed, n=20):

@@ -187,7 +187,8 @@ def _boxes(axis: Any, rows: list[Row]) -> None:
     for at, r in enumerate(rows, start=1):
         jitter = rng.uniform(-0.15, 0.15, len(r.values))
         axis.plot(at + jitter, r.values, "o", markersize=3, alpha=0.5, color=f"C{at - 1}")
-    axis.set_ylim(bottom=0)
+    if min(min(r.values) for r in rows) >= 0:
+        axis.set_ylim(bottom=0)
     axis.tick_params(axis="x", labelsize=8)
 
 
