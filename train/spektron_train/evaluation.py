@@ -35,14 +35,6 @@ def run_encoder(encoder: Encoder, x: Array) -> tuple[Array, Array, Array]:
     return y, z_chem, z_inst
 
 
-def chem(encoder: Encoder, x: Array) -> Array:
-    """Mean of z_chem (n, 128) of (n, L) spectra."""
-    with torch.inference_mode():
-        latent = encoder.eval().encode(torch.from_numpy(np.asarray(x)).float(), encoder.theta)
-    z: Array = latent.chem.double().numpy()
-    return z
-
-
 def corn_metrics(
     encoder: Encoder,
     corn: Corn,

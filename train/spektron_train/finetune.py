@@ -76,7 +76,7 @@ def finetune_corn(corn: Corn, settings: Settings, advance: Advance = silent) -> 
     encoder = Encoder(config)
     search = search_penalties(x, y, FIRST_DERIVATIVE, noise=settings.noise, rng=rng)
     _install_linear_path(encoder, x, y, search)
-    _standardise(encoder, x)
+    encoder.tokenizer.standardise(torch.from_numpy(x).float())
     residual = _train_network(encoder, training, search, settings, rng, advance)
     applicability = fit_applicability(x, FIRST_DERIVATIVE, noise=settings.noise, rng=rng)
     metrics = {
@@ -109,15 +109,6 @@ def finetune_corn(corn: Corn, settings: Settings, advance: Advance = silent) -> 
 def _install_linear_path(encoder: Encoder, x: Array, y: Array, search: PenaltySearch) -> None:
     ridge = fit_ridge(correlate_valid(x, FIRST_DERIVATIVE), y, search.relative)
     encoder.linear.set(x.mean(axis=0), unfilter(ridge.coefficients, FIRST_DERIVATIVE), ridge.y_mean)
-
-
-def _standardise(encoder: Encoder, x: Array) -> None:
-    """Zero mean and unit variance at every wavelength, in each of the tokenizer's inputs."""
-    tokenizer = encoder.tokenizer
-    with torch.no_grad():
-        channels = tokenizer.raw(torch.from_numpy(x).float())
-    tokenizer.centre.copy_(channels.mean(dim=0))
-    tokenizer.scales.copy_(1 / channels.std(dim=0))
 
 
 def _train_network(

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.pipeline import make_pipeline
@@ -23,6 +22,7 @@ from sklearn.preprocessing import StandardScaler
 from spektron_train.data.simulate.domain import DOMAINS, wavenumber
 from spektron_train.data.simulate.matter import Matter
 from spektron_train.data.simulate.optics import random_instrument
+from spektron_train.evaluation import run_encoder
 from spektron_train.model import Encoder
 from spektron_train.pretraining.foundation import load_foundation
 from spektron_train.pretraining.shipped import FOUNDATION
@@ -130,10 +130,8 @@ def probe(encoder: Encoder, seed: int, family: str | None = None) -> Probed:
 
 def latents(encoder: Encoder, views: Array) -> tuple[Array, Array]:
     """z_chem (v, n, 128) and z_inst (v, n, 64) of spectra (v, n, L)."""
-    with torch.inference_mode():
-        seen = [encoder.encode(torch.from_numpy(x).float(), encoder.theta) for x in views]
-    chem = np.stack([latent.chem.double().numpy() for latent in seen])
-    return chem, np.stack([latent.inst.double().numpy() for latent in seen])
+    seen = [run_encoder(encoder, x) for x in views]
+    return np.stack([z for _, z, _ in seen]), np.stack([z for _, _, z in seen])
 
 
 def _halves(z: Array) -> tuple[Array, Array]:

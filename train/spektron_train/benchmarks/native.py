@@ -13,12 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spektron_edge.preprocessing import FIRST_DERIVATIVE, correlate_valid
-from spektron_train.data.simulate.domain import NIR
-from spektron_train.evaluation import chem
+from spektron_train.evaluation import run_encoder
 from spektron_train.model import Encoder
-from spektron_train.model.transplant import on_axis
 from spektron_train.pretraining.foundation import load_foundation
-from spektron_train.pretraining.linear_prior import linear_prior
 from spektron_train.pretraining.shipped import FOUNDATION
 from spektron_train.reference.joint_ridge import fit_joint_ridge
 from spektron_train.training.progress import Advance
@@ -26,7 +23,7 @@ from spektron_train.training.progress import Advance
 from . import peers
 from .conv_peer import cui_fearn
 from .report import Figure, Report, row
-from .sets import CORN_NOTES, TABLET_NOTES, LabelledSet, corn, tablets
+from .sets import CORN_NOTES, TABLET_NOTES, LabelledSet, corn, foundation_on, tablets
 from .splits import paired, quoted
 
 Array = NDArray[np.float64]
@@ -57,13 +54,11 @@ def run(*, splits: int | None, advance: Advance) -> Report:
 
 
 def _methods(source: LabelledSet, foundation: Encoder) -> dict[str, Method]:
-    points = source.x.shape[1]
-    encoder = on_axis(foundation, source.start, 2.0, points, source.y.shape[1])
-    prior = linear_prior(NIR, round((source.start - NIR.grid[0]) / NIR.grid[1]), points)
+    encoder, prior = foundation_on(source, foundation)
 
     def blocks(x: Array) -> tuple[Array, Array, Array]:
         features = correlate_valid(x, FIRST_DERIVATIVE)
-        return features, features @ prior, chem(encoder, x)
+        return features, features @ prior, run_encoder(encoder, x)[1]
 
     def model(x: Array, y: Array, test: Array, rng: np.random.Generator) -> Array:  # noqa: ARG001
         return fit_joint_ridge(blocks(x), y).predict(*blocks(test))

@@ -15,12 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spektron_edge.preprocessing import FIRST_DERIVATIVE, correlate_valid
-from spektron_train.data.simulate.domain import NIR
-from spektron_train.evaluation import chem
+from spektron_train.evaluation import run_encoder
 from spektron_train.model import Encoder
-from spektron_train.model.transplant import across_domains, new_like, on_axis
+from spektron_train.model.transplant import across_domains, new_like
 from spektron_train.pretraining.foundation import load_foundation
-from spektron_train.pretraining.linear_prior import linear_prior
 from spektron_train.pretraining.shipped import FOUNDATION, MID_INFRARED
 from spektron_train.reference.joint_ridge import fit_joint_ridge
 from spektron_train.training.few_labels import train_on_few
@@ -28,8 +26,8 @@ from spektron_train.training.progress import Advance
 
 from . import peers
 from .report import Figure, Report, row
-from .sets import CORN_NOTES, TABLET_NOTES, LabelledSet, corn, tablets
-from .splits import paired, quoted
+from .sets import CORN_NOTES, TABLET_NOTES, LabelledSet, corn, foundation_on, tablets
+from .splits import quoted, spread
 
 Array = NDArray[np.float64]
 LABELLED = (10, 20)
@@ -50,9 +48,7 @@ class Arm:
 def arms(source: LabelledSet) -> dict[str, Arm]:
     """By name; the mid-infrared one only where its foundation has been made."""
     foundation, _ = load_foundation(FOUNDATION)
-    points, m = source.x.shape[1], source.y.shape[1]
-    start = on_axis(foundation, source.start, 2.0, points, m)
-    prior = linear_prior(NIR, round((source.start - NIR.grid[0]) / NIR.grid[1]), points)
+    start, prior = foundation_on(source, foundation)
     result = {
         "linear path alone": Arm(None, 0, None),
         SCRATCH: Arm(new_like(start), STEPS, None),
@@ -84,7 +80,7 @@ def run(*, splits: int | None, advance: Advance) -> Report:
                 for method, table in r2.items()
                 for name, v in zip(source.properties, table.T, strict=True)
             ]
-            gains[source.name, count] = {m: r2[m] for m in r2}
+            gains[source.name, count] = r2
     figures = [_gain(count, gains) for count in LABELLED]
     return Report("pretraining", tuple(figures), tuple(rows), tuple(dict.fromkeys(notes)))
 
@@ -93,7 +89,7 @@ def _gain(count: int, scores: dict[tuple[str, int], dict[str, Array]]) -> Figure
     """Mean over both sets of the mean gain over their properties."""
     of = [table for (_, n), table in scores.items() if n == count]
     per_split = np.mean([t[PRETRAINED].mean(1) - t[SCRATCH].mean(1) for t in of], axis=0)
-    s = paired(per_split, np.zeros_like(per_split))
+    s = spread(per_split)
     told = "; ".join(
         f"{name}: " + ", ".join(f"{method} {table.mean():.3f}" for method, table in methods.items())
         for (name, n), methods in scores.items()
@@ -148,5 +144,6 @@ def _predict(arm: Arm, x: Array, y: Array, test: Array, seed: int) -> Array:
         encoder = Encoder(arm.start.config)
         encoder.load_state_dict(arm.start.state_dict())
         train_on_few(encoder, x, y, steps=arm.steps, rate=RATE, seed=seed)
-        known, unseen = [*known, chem(encoder, x)], [*unseen, chem(encoder, test)]
+        known = [*known, run_encoder(encoder, x)[1]]
+        unseen = [*unseen, run_encoder(encoder, test)[1]]
     return fit_joint_ridge(known, y).predict(*unseen)

@@ -10,7 +10,11 @@ from numpy.typing import NDArray
 from spektron_edge.demo.corn import MOISTURE_NOTE
 from spektron_train.data.readers.corn_set import corn_sets
 from spektron_train.data.readers.tablets import tablet_sets
+from spektron_train.data.simulate.domain import NIR
 from spektron_train.data.spectral_set import SpectralSet
+from spektron_train.model import Encoder
+from spektron_train.model.transplant import on_axis
+from spektron_train.pretraining.linear_prior import linear_prior
 
 from .splits import Split, corn_split, tablet_split
 
@@ -39,6 +43,14 @@ class LabelledSet:
     def split(self, seed: int) -> Split:
         """The split that all benchmarks use for this set."""
         return tablet_split(seed) if self.name.startswith("tablets") else corn_split(seed)
+
+
+def foundation_on(source: LabelledSet, foundation: Encoder) -> tuple[Encoder, Array]:
+    """The foundation on the set's axis, and the linear path's prior there."""
+    points = source.x.shape[1]
+    start, step, _ = NIR.grid
+    encoder = on_axis(foundation, source.start, step, points, source.y.shape[1])
+    return encoder, linear_prior(NIR, round((source.start - start) / step), points)
 
 
 def _labelled(name: str, source: SpectralSet) -> LabelledSet:

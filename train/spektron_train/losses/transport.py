@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -41,18 +42,22 @@ def sinkhorn_divergence(
         ]
         pairs = ((0, 1), (0, 0), (1, 1))
         costs = [squared_distances(points[i], points[j]) for i, j in pairs]
-        solve = (epsilon, tolerance, max_iterations)
+        solve = partial(
+            entropic_objective,
+            epsilon=epsilon,
+            tolerance=tolerance,
+            max_iterations=max_iterations,
+        )
         if x.shape == y.shape:
             # Three problems of one size cost little more than one.
-            across, of_x, of_y = _objectives(
+            across, of_x, of_y = solve(
                 torch.stack(costs),
                 torch.stack([weights[i] for i, _ in pairs]),
                 torch.stack([weights[j] for _, j in pairs]),
-                *solve,
             ).unbind()
         else:
             across, of_x, of_y = (
-                _objectives(cost, weights[i], weights[j], *solve)
+                solve(cost, weights[i], weights[j])
                 for cost, (i, j) in zip(costs, pairs, strict=True)
             )
         return across - (of_x + of_y) / 2
@@ -83,16 +88,3 @@ class _SquaredDistances(torch.autograd.Function):
             by_x = 2 * (grad.sum(dim=1)[:, None] * x - grad @ y)
             by_y = 2 * (grad.sum(dim=0)[:, None] * y - grad.T @ x)
         return by_x, by_y
-
-
-def _objectives(
-    cost: torch.Tensor,
-    a: torch.Tensor,
-    b: torch.Tensor,
-    epsilon: float,
-    tolerance: float,
-    max_iterations: int,
-) -> torch.Tensor:
-    return entropic_objective(
-        cost, a, b, epsilon, tolerance=tolerance, max_iterations=max_iterations
-    )

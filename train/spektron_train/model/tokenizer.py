@@ -52,6 +52,13 @@ class Tokenizer(nn.Module):
         window = slice(first, first + x.shape[1])
         return (self.raw(x) - self.centre[:, window]) * self.scales[:, window]
 
+    def standardise(self, x: torch.Tensor) -> None:
+        """Zero mean and unit variance at every channel of each input, over spectra (n, L)."""
+        with torch.no_grad():
+            channels = self.raw(x)
+            self.centre.copy_(channels.mean(dim=0))
+            self.scales.copy_(1 / channels.std(dim=0).clamp(min=1e-6))
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Tokenise absorbance."""
         return self.tokens(self.inputs(x))

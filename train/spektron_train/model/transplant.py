@@ -10,7 +10,7 @@ import torch
 from .encoder import Encoder
 
 # Buffers per channel or per property, which another axis or product has to fill itself.
-_OF_THE_PRODUCT = ("linear.", "residual", "residual_scale")
+_OF_THE_PRODUCT = ("linear.", "residual")
 # Where on the axis the model looks means nothing on the axis of another domain.
 _OF_THE_DOMAIN = ("pooling.query", "pooling.log_sharpness")
 

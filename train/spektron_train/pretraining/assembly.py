@@ -57,11 +57,8 @@ def standardise(model: PretrainModel, scales: EpisodeStream, count: int) -> None
     episodes = [scales.episode(0, index) for index in range(count)]
     spectra = np.concatenate([e.spectra.reshape(-1, e.spectra.shape[-1]) for e in episodes])
     composition = np.concatenate([e.composition for e in episodes])
-    tokenizer = model.encoder.tokenizer
+    model.encoder.tokenizer.standardise(torch.from_numpy(spectra).float())
     with torch.no_grad():
-        channels = tokenizer.raw(torch.from_numpy(spectra).float())
-        tokenizer.centre.copy_(channels.mean(dim=0))
-        tokenizer.scales.copy_(1 / channels.std(dim=0).clamp(min=1e-6))
         model.composition_centre.copy_(torch.from_numpy(composition.mean(axis=0)))
         deviation = composition.std(axis=0).clip(min=_LEAST_SPREAD)
         model.composition_spread.copy_(torch.from_numpy(deviation))

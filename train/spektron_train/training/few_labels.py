@@ -9,10 +9,9 @@ from torch.nn import functional
 
 from spektron_train.data.instrument_noise import DetectorNoise, Nuisance
 from spektron_train.model import Encoder
-from spektron_train.model.theta import ADAPTER
 from spektron_train.model.transformer import Projection
 
-from .loop import blend_weights
+from .loop import blend_weights, freeze_adapter
 
 Array = NDArray[np.float64]
 
@@ -51,7 +50,7 @@ def train_on_few(
         loss = functional.smooth_l1_loss(head(z), torch.from_numpy(weights @ target).float())
         optimiser.zero_grad()
         loss.backward()
-        encoder.theta.grad[: len(ADAPTER)] = 0  # type: ignore[index]
+        freeze_adapter(encoder)
         torch.nn.utils.clip_grad_norm_(encoder.parameters(), 1.0)
         optimiser.step()
     encoder.eval()

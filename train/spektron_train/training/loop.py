@@ -120,7 +120,7 @@ def train(
             loss = torch.stack(list(terms.values())).sum()
             optimiser.zero_grad()
             loss.backward()
-            _freeze_adapter(encoder)
+            freeze_adapter(encoder)
             torch.nn.utils.clip_grad_norm_(encoder.parameters(), schedule.clip)
             optimiser.step()
             last = {name: float(term.detach()) for name, term in terms.items()}
@@ -142,7 +142,7 @@ def _batch(
     )
 
 
-def _freeze_adapter(encoder: Encoder) -> None:
-    # Weight decay cannot move it either: it starts at zero.
+def freeze_adapter(encoder: Encoder) -> None:
+    """Take the adapter out of theta's gradient; weight decay cannot move it: it starts at zero."""
     if encoder.theta.grad is not None:
         encoder.theta.grad[: len(ADAPTER)] = 0

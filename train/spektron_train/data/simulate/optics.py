@@ -9,7 +9,7 @@ Fourier Transform Infrared Spectrometry, 2nd ed., ch. 8).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -90,8 +90,7 @@ class Instrument:
         """(P,) true positions of the pixels, covering the grid."""
         fine = self.domain.fine_axis()
         margin = 2.5 * self.optics.fwhm
-        first, last = max(fine[0], fine[0] + margin), fine[-1] - margin
-        return np.arange(first, last, self.optics.pitch)
+        return np.arange(fine[0] + margin, fine[-1] - margin, self.optics.pitch)
 
     @cached_property
     def believed(self) -> Array:
@@ -151,20 +150,22 @@ class Instrument:
         counted = self._counts(sample + stray, rng, o.averages)
         reference = self._counts(white + stray, rng, 16 * o.averages)
         absorbance = -np.log10(np.maximum(counted, 1e-5) / np.maximum(reference, 1e-5))
-        u = self._u(self.pixels)
-        baseline = o.baseline @ np.stack([np.ones_like(u), u, u**2 - 1 / 3])
-        fringe = o.fringe[0] * np.sin(np.pi * o.fringe[1] * u + o.fringe[2])
-        return self._on_grid(o.gain * (absorbance + o.curve * absorbance**2) + baseline + fringe)
+        fringe = o.fringe[0] * np.sin(np.pi * o.fringe[1] * self._u(self.pixels) + o.fringe[2])
+        read = o.gain * (absorbance + o.curve * absorbance**2)
+        return self._on_grid(read + self._baseline() + fringe)
 
     def _scattered(self, truth: Array, rng: np.random.Generator) -> Array:
         o = self.optics
-        u = self._u(self.pixels)
         signal = (self.line_shapes @ (self.light * truth).T).T
         stray = o.stray * signal.mean(axis=1, keepdims=True)
         counted = self._counts((signal + stray) / max(float(signal.max()), 1e-9), rng, o.averages)
-        baseline = o.baseline @ np.stack([np.ones_like(u), u, u**2 - 1 / 3])
-        scattered: Array = o.gain * counted * float(signal.max()) + baseline
+        scattered: Array = o.gain * counted * float(signal.max()) + self._baseline()
         return scattered
+
+    def _baseline(self) -> Array:
+        u = self._u(self.pixels)
+        baseline: Array = self.optics.baseline @ np.stack([np.ones_like(u), u, u**2 - 1 / 3])
+        return baseline
 
     def _counts(self, light: Array, rng: np.random.Generator, averages: int) -> Array:
         """Light from 0 to 1 -> the same after counting, noise of the mean of `averages` scans."""
@@ -225,8 +226,3 @@ def random_optics(domain: Domain, rng: np.random.Generator, spread: float = 1.0)
 def random_instrument(domain: Domain, rng: np.random.Generator, spread: float = 1.0) -> Instrument:
     """`random_optics` ready to measure."""
     return Instrument(random_optics(domain, rng, spread), domain)
-
-
-def parameter_names() -> tuple[str, ...]:
-    """Names of the fields of `Optics`."""
-    return tuple(field.name for field in fields(Optics))
