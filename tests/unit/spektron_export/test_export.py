@@ -21,24 +21,22 @@ from spektron_export.quantise import constant_products, quantise
 from spektron_train.checkpoint import save_checkpoint
 from spektron_train.data.corn import read_corn
 from spektron_train.finetune import Settings, finetune_corn
-from spektron_train.model import EncoderConfig
-from spektron_train.training.loop import Schedule
+from spektron_train.model.rounding import rounded_as_int8
+from spektron_train.pretraining import linear_prior
+from tests.foundations import tiny_foundation
 
 torch.set_num_threads(1)
 EPOCH = "1700000000"
-# A briefly trained, tiny encoder is less forgiving of INT8 than the one that ships.
+# An untrained, tiny encoder is less forgiving of INT8 than the one that ships.
 LOOSE = (FP32, replace(INT8, z_chem_cosine=0.99, z=1.0))
 
 
 @pytest.fixture(scope="module")
-def checkpoint():
-    config = EncoderConfig(width=32, hidden=64, heads=2, layers=2, channels=(8, 12))
-    made = finetune_corn(
-        read_corn(), Settings(encoder=config, schedule=Schedule(epochs=2), threads=1)
-    )
-    # So that y depends on the latents and INT8 shows in it.
-    made.encoder.residual_scale.fill_(0.02)
-    return made
+def checkpoint(tmp_path_factory):
+    foundation = tiny_foundation(tmp_path_factory.mktemp("nir"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(linear_prior, "PRODUCTS", 12)
+        return finetune_corn(read_corn(), Settings(foundation=foundation, threads=1))
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +69,16 @@ def test_bundle_loads_and_predicts_what_torch_predicts(checkpoint, exported):
     assert np.abs(int8.z_chem - expected.z_chem).max() > 1e-4
     assert bundle.manifest.version == 7
     assert bundle.id == exported.bundle_id
+
+
+def test_rounding_in_torch_foretells_the_int8_graph(checkpoint, exported):
+    held, calibration = (np.asarray(part["x"]) for part in (checkpoint.held_out, checkpoint.source))
+    exact = run_torch(checkpoint.encoder, held).z_chem
+    with rounded_as_int8(checkpoint.encoder, torch.from_numpy(calibration).float()):
+        foretold = run_torch(checkpoint.encoder, held).z_chem
+    int8 = load_model(read_bundle(exported.path), None, "int8").infer(held).z_chem
+    error = np.sqrt(np.mean((int8 - exact) ** 2))
+    assert np.sqrt(np.mean((foretold - exact) ** 2)) == pytest.approx(error, rel=0.5)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])

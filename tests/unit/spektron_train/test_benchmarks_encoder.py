@@ -2,31 +2,21 @@
 
 import numpy as np
 import pytest
-import torch
 
 from spektron_edge.preprocessing import FIRST_DERIVATIVE, correlate_valid
 from spektron_train.benchmarks import latent, native, peers, pretraining
 from spektron_train.data.simulate.domain import NIR
 from spektron_train.data.simulate.matter import Matter
-from spektron_train.model import Encoder, EncoderConfig
 from spektron_train.pretraining import linear_prior as prior_module
-from spektron_train.pretraining.foundation import FoundationCard, save_foundation
 from spektron_train.pretraining.linear_prior import RANK, linear_prior
 from spektron_train.reference.joint_ridge import fit_joint_ridge
 from spektron_train.training.progress import silent
+from tests.foundations import tiny_foundation
 
 
 @pytest.fixture
 def foundation(tmp_path, monkeypatch):
-    torch.manual_seed(0)
-    config = EncoderConfig(
-        start=600.0, points=950, properties=1, width=32, hidden=32, heads=2, layers=1,
-        channels=(8, 8), slots=4, slot_width=8, z_chem=16, z_inst=8,
-    )  # fmt: skip
-    card = FoundationCard(
-        recipe="tiny", config={}, encoder=config.to_json(), seed=0, steps=0, versions={}, metrics={}
-    )
-    save_foundation(tmp_path / "nir", Encoder(config), card)
+    tiny_foundation(tmp_path / "nir", layers=1, slots=4, slot_width=8, z_chem=16, z_inst=8)
     for module in (latent, native, pretraining):
         monkeypatch.setattr(module, "FOUNDATION", tmp_path / "nir")
     monkeypatch.setattr(prior_module, "PRODUCTS", 12)

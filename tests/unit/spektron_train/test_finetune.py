@@ -9,18 +9,25 @@ from spektron_edge.demo.corn import PROPERTIES
 from spektron_train.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from spektron_train.cli import main
 from spektron_train.data.corn import read_corn
-from spektron_train.finetune import Settings, finetune_corn, training_steps
-from spektron_train.model import EncoderConfig
+from spektron_train.evaluation import run_encoder
+from spektron_train.finetune import STAGES, Settings, finetune_corn
 from spektron_train.model.theta import ADAPTER
-from spektron_train.training.loop import Schedule
+from spektron_train.pretraining import linear_prior
+from tests.foundations import tiny_foundation
 
 BARS = {"moisture": 0.99, "oil": 0.90, "protein": 0.95, "starch": 0.92}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def few_products():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(linear_prior, "PRODUCTS", 12)
+        yield
+
+
 @pytest.fixture(scope="module")
-def settings():
-    config = EncoderConfig(width=32, hidden=64, heads=2, layers=2, channels=(8, 12))
-    return Settings(encoder=config, schedule=Schedule(epochs=2), threads=1)
+def settings(tmp_path_factory):
+    return Settings(foundation=tiny_foundation(tmp_path_factory.mktemp("nir")), threads=1)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +51,7 @@ def test_two_runs_with_one_seed_give_the_same_weights(corn, settings, checkpoint
     for name, value in checkpoint.encoder.state_dict().items():
         assert torch.equal(value, again.encoder.state_dict()[name]), name
     other = finetune_corn(corn, replace(settings, seed=1))
-    assert not torch.equal(other.encoder.theta, checkpoint.encoder.theta)
+    assert not torch.equal(other.encoder.linear.weight, checkpoint.encoder.linear.weight)
 
 
 def test_held_out_references_do_not_influence_anything(corn, settings, checkpoint):
@@ -60,19 +67,29 @@ def test_held_out_references_do_not_influence_anything(corn, settings, checkpoin
         assert np.array_equal(value, again.source[name]), name
 
 
-def test_linear_path_alone_passes_the_bars(checkpoint):
-    figures = checkpoint.card.metrics["held_out"]["with_noise_linear_alone"]
+def test_an_untrained_foundation_costs_nothing_that_matters(checkpoint):
+    figures = checkpoint.card.metrics["held_out"]
     for name, bar in BARS.items():
-        assert figures[name]["r2"] >= bar, name
+        assert figures["with_noise"][name]["r2"] >= bar, name
+        assert figures["with_noise_ridge"][name]["r2"] >= bar, name
 
 
-def test_metrics_say_what_the_residual_is_worth(checkpoint):
-    residual = checkpoint.card.metrics["network_residual"]
+def test_values_are_linear_path_and_residual(checkpoint):
+    encoder, x = checkpoint.encoder, checkpoint.held_out["x"]
+    y, z_chem, _ = run_encoder(encoder, x)
+    spectra = torch.from_numpy(x).float()
+    with torch.inference_mode():
+        linear = encoder.linear(spectra).double().numpy()
+    weight = (encoder.residual.weight * encoder.residual_scale).detach().double().numpy()
+    bias = (encoder.residual.bias * encoder.residual_scale).detach().double().numpy()
+    assert np.allclose(y, linear + z_chem @ weight + bias, atol=1e-4)
+
+
+def test_metrics_say_what_each_block_is_worth(checkpoint):
     for name in PROPERTIES:
-        assert 0 <= residual["shrinkage"][name] <= 1
-        alone = residual["validation_rmse_linear_alone"][name]
-        assert residual["validation_rmse_with_residual"][name] <= alone * (1 + 1e-9)
-    assert len(residual["validation_samples"]) == 12
+        share = checkpoint.card.metrics["share"][name]
+        assert sum(share.values()) == pytest.approx(1)
+        assert min(share.values()) >= 0
     assert set(checkpoint.card.metrics["z_chem_probe_r2"]) == set(PROPERTIES)
 
 
@@ -82,9 +99,8 @@ def test_adapter_stays_the_identity(checkpoint):
 
 def test_progress_is_announced_as_often_as_promised(corn, settings):
     states = []
-    short = replace(settings, schedule=replace(settings.schedule, epochs=1))
-    finetune_corn(corn, short, states.append)
-    assert len(states) == training_steps(short)
+    finetune_corn(corn, settings, states.append)
+    assert tuple(states) == STAGES
 
 
 def test_checkpoint_round_trip(checkpoint, folder):
@@ -148,8 +164,10 @@ def test_cli_reports_bad_input_without_a_traceback(tmp_path, capsys):
     assert main(["finetune", "corn", "--out", str(tmp_path / "mine")]) == 4
     assert "not a checkpoint" in capsys.readouterr().err
     assert main(["finetune", "corn", "--out", str(tmp_path / "mine" / "thesis.txt")]) == 4
-    usage = [["finetune", "corn", "--seed", "-1"], ["finetune", "corn", "--epochs", "many"]]
-    for wrong in (*usage, ["finetune", "wheat"], ["finetune", "corn", "--epochs", "0"], []):
+    nowhere = ["finetune", "corn", "--foundation", str(tmp_path / "nowhere")]
+    assert main([*nowhere, "--out", str(tmp_path / "new")]) == 4
+    assert "has no foundation.json" in capsys.readouterr().err
+    for wrong in (["finetune", "corn", "--seed", "-1"], ["finetune", "wheat"], []):
         with pytest.raises(SystemExit) as error:
             main(wrong)
         assert error.value.code == 2

@@ -7,9 +7,8 @@ from spektron_edge.merit import median_merits, merit, merits
 from spektron_train.losses.agreement import view_agreement
 from spektron_train.losses.bottleneck import annealed, kl_to_standard_normal
 from spektron_train.losses.reconstruction import masked_error, span_mask
-from spektron_train.training.loop import Schedule, Views, blend_weights
-from spektron_train.training.objective import AuxiliaryHeads, Batch, Objective, Weights
-from spektron_train.training.shrinkage import shrinkage
+from spektron_train.pretraining.schedule import Schedule
+from spektron_train.training.few_labels import blend_weights
 
 
 def test_kl_equals_torch():
@@ -41,53 +40,22 @@ def test_masked_error_sees_hidden_channels_only():
     assert torch.isclose(masked_error(target + (1 - keep) * 2, target, keep), torch.tensor(4.0))
 
 
-def test_objective_terms_are_finite_and_differentiable(small_encoder):
-    heads = AuxiliaryHeads(small_encoder, 3)
-    objective = Objective(small_encoder, heads, Weights(), torch.Generator().manual_seed(0))
-    batch = Batch(torch.rand(12, 700), torch.randn(4, 4), torch.randn(4, 4), 3)
-    start, end = objective.terms(batch, 0.0), objective.terms(batch, 1.0)
-    assert start["bottleneck"] == 0
-    assert end["bottleneck"] > 0
-    loss = torch.stack(list(end.values())).sum()
-    loss.backward()
-    assert torch.isfinite(loss)
-    assert all(p.grad is not None for p in heads.parameters())
-
-
 def test_blends_are_consistent_in_spectra_and_references():
     rng = np.random.default_rng(0)
     mixing = rng.random((4, 50))
     y = rng.random((10, 4))
-    views = Views(np.stack([y @ mixing, 2 * y @ mixing]), y, -y)
     weights = blend_weights(rng.permutation(10), 0.25, rng)
     assert np.allclose(weights.sum(axis=1), 1)
     assert weights.min() >= -0.25
-    blend = views.mix(weights)
-    assert np.allclose(blend.spectra[0], blend.targets @ mixing)
-    assert np.allclose(blend.spectra[1], 2 * blend.targets @ mixing)
-    assert np.allclose(blend.residuals, -blend.targets)
+    assert np.allclose(weights @ (y @ mixing), (weights @ y) @ mixing)
+    assert (weights != 0).sum(axis=1).max() == 2
 
 
 def test_schedule():
-    schedule = Schedule(epochs=3, batch=20, warmup=0.1)
-    assert schedule.steps(48) == 9
+    schedule = Schedule(rate=1.0, decay=0.0, warmup=0.1, clip=1.0)
     assert schedule.factor(0.05) == 0.5
     assert np.isclose(schedule.factor(0.1), 1)
     assert schedule.factor(1.0) < 1e-9
-
-
-def test_shrinkage_believes_signal_and_not_chance():
-    rng = np.random.default_rng(0)
-    signal = rng.standard_normal((40, 1))
-    noise = rng.standard_normal((40, 1))
-    assert shrinkage(signal, signal + 0.1 * noise)[0] > 0.9
-    assert shrinkage(2 * signal, signal)[0] == pytest.approx(0.5)
-    assert shrinkage(-signal, signal)[0] == 0
-    assert shrinkage(np.zeros((40, 1)), signal)[0] == 0
-    believed = [
-        shrinkage(rng.standard_normal((12, 1)), rng.standard_normal((12, 1)))[0] for _ in range(500)
-    ]
-    assert np.mean(believed) < 0.06
 
 
 def test_figures_of_merit():

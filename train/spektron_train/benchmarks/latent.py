@@ -19,7 +19,7 @@ from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from spektron_train.data.simulate.domain import DOMAINS, wavenumber
+from spektron_train.data.simulate.domain import DOMAINS
 from spektron_train.data.simulate.matter import Matter
 from spektron_train.data.simulate.optics import random_instrument
 from spektron_train.evaluation import run_encoder
@@ -110,7 +110,7 @@ def probe(encoder: Encoder, seed: int, family: str | None = None) -> Probed:
     """Draw instruments and samples (of one product of `family`, or of many) and fit the probes."""
     domain = DOMAINS["nir"]
     rng = np.random.default_rng([seed, 77])
-    matter = Matter(wavenumber(domain.fine_axis(), domain.unit))
+    matter = Matter.within(domain)
     samples = matter.draw(SAMPLES, rng, family)
     views = [
         random_instrument(domain, rng).measure(samples.absorbance, rng) for _ in range(INSTRUMENTS)

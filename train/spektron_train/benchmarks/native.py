@@ -12,18 +12,17 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from spektron_edge.preprocessing import FIRST_DERIVATIVE, correlate_valid
-from spektron_train.evaluation import run_encoder
 from spektron_train.model import Encoder
 from spektron_train.pretraining.foundation import load_foundation
 from spektron_train.pretraining.shipped import FOUNDATION
 from spektron_train.reference.joint_ridge import fit_joint_ridge
+from spektron_train.training.calibration import basis_on
 from spektron_train.training.progress import Advance
 
 from . import peers
 from .conv_peer import cui_fearn
 from .report import Figure, Report, row
-from .sets import CORN_NOTES, TABLET_NOTES, LabelledSet, corn, foundation_on, tablets
+from .sets import CORN_NOTES, TABLET_NOTES, LabelledSet, corn, tablets
 from .splits import paired, quoted
 
 Array = NDArray[np.float64]
@@ -44,24 +43,20 @@ def run(*, splits: int | None, advance: Advance) -> Report:
         "native",
         tuple(figures),
         tuple(
-            row(source.name, name, method, v, unit=source.unit)
+            row(source.name, name, method, v, unit=source.data.units[0])
             for source in sets
             for method, (rmsep, _) in errors[source.name].items()
-            for name, v in zip(source.properties, rmsep.T, strict=True)
+            for name, v in zip(source.data.properties, rmsep.T, strict=True)
         ),
         (*CORN_NOTES, *TABLET_NOTES),
     )
 
 
 def _methods(source: LabelledSet, foundation: Encoder) -> dict[str, Method]:
-    encoder, prior = foundation_on(source, foundation)
-
-    def blocks(x: Array) -> tuple[Array, Array, Array]:
-        features = correlate_valid(x, FIRST_DERIVATIVE)
-        return features, features @ prior, run_encoder(encoder, x)[1]
+    basis = basis_on(foundation, source.start, source.x.shape[1], source.y.shape[1])
 
     def model(x: Array, y: Array, test: Array, rng: np.random.Generator) -> Array:  # noqa: ARG001
-        return fit_joint_ridge(blocks(x), y).predict(*blocks(test))
+        return fit_joint_ridge(basis.blocks(x), y).predict(*basis.blocks(test))
 
     return {
         MODEL: model,
@@ -96,12 +91,12 @@ def _r2_margin(m5: LabelledSet, errors: dict[str, dict[str, tuple[Array, Array]]
     of = errors[m5.name]
     margins = {
         name: float(np.median(of[MODEL][1][:, j]) - np.median(of[RIDGE][1][:, j]))
-        for j, name in enumerate(m5.properties)
+        for j, name in enumerate(m5.data.properties)
     }
     worst = min(margins, key=lambda name: margins[name])
     told = ", ".join(
         f"{name} {np.median(of[MODEL][1][:, j]):.4f} v {np.median(of[RIDGE][1][:, j]):.4f}"
-        for j, name in enumerate(m5.properties)
+        for j, name in enumerate(m5.data.properties)
     )
     return Figure(
         "native_r2_margin_m5",
@@ -133,7 +128,7 @@ def _cells(sets: list[LabelledSet], errors: dict[str, dict[str, tuple[Array, Arr
     told, won = [], 0
     for source in sets:
         of = errors[source.name]
-        for j, name in enumerate(source.properties):
+        for j, name in enumerate(source.data.properties):
             gain = paired(of[MODEL][1][:, j], of[RIDGE][1][:, j])
             won += gain.mean > gain.standard_error
             told.append(f"{source.name} {name} {gain.mean:+.3f} ({gain.standard_error:.3f})")

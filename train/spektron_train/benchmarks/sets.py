@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,11 +11,7 @@ from numpy.typing import NDArray
 from spektron_edge.demo.corn import MOISTURE_NOTE
 from spektron_train.data.readers.corn_set import corn_sets
 from spektron_train.data.readers.tablets import tablet_sets
-from spektron_train.data.simulate.domain import NIR
 from spektron_train.data.spectral_set import SpectralSet
-from spektron_train.model import Encoder
-from spektron_train.model.transplant import on_axis
-from spektron_train.pretraining.linear_prior import linear_prior
 
 from .splits import Split, corn_split, tablet_split
 
@@ -31,45 +28,35 @@ TABLET_NOTES = (
 
 @dataclass(frozen=True, eq=False)
 class LabelledSet:
-    """Spectra x (n, L) from start (nm) in steps of 2 nm, references y (n, m)."""
+    """A set with its name in reports and how all benchmarks split it."""
 
     name: str
-    x: Array
-    y: Array
-    properties: tuple[str, ...]
-    unit: str
-    start: float
+    data: SpectralSet
+    split: Callable[[int], Split]
 
-    def split(self, seed: int) -> Split:
-        """The split that all benchmarks use for this set."""
-        return tablet_split(seed) if self.name.startswith("tablets") else corn_split(seed)
+    @property
+    def x(self) -> Array:
+        """(n, L) absorbance, in steps of 2 nm."""
+        return self.data.spectra
 
+    @property
+    def y(self) -> Array:
+        """(n, m) references."""
+        return self.data.references
 
-def foundation_on(source: LabelledSet, foundation: Encoder) -> tuple[Encoder, Array]:
-    """The foundation on the set's axis, and the linear path's prior there."""
-    points = source.x.shape[1]
-    start, step, _ = NIR.grid
-    encoder = on_axis(foundation, source.start, step, points, source.y.shape[1])
-    return encoder, linear_prior(NIR, round((source.start - start) / step), points)
-
-
-def _labelled(name: str, source: SpectralSet) -> LabelledSet:
-    return LabelledSet(
-        name=name,
-        x=source.spectra,
-        y=source.references,
-        properties=source.properties,
-        unit=source.units[0],
-        start=float(source.axis[0]),
-    )
+    @property
+    def start(self) -> float:
+        """First wavelength in nm."""
+        return float(self.data.axis[0])
 
 
 def corn(*instruments: str) -> list[LabelledSet]:
     """One set an instrument: m5, mp5, mp6."""
     sets = corn_sets()
-    return [_labelled(f"corn {name}", sets[name]) for name in instruments]
+    return [LabelledSet(f"corn {name}", sets[name], corn_split) for name in instruments]
 
 
-def tablets() -> LabelledSet:
-    """The 642 tablets on spectrometer 1."""
-    return _labelled("tablets", tablet_sets()["spectrometer-1"])
+def tablets(train: int = 400) -> LabelledSet:
+    """The 642 tablets on spectrometer 1, `train` of them to train on."""
+    one = tablet_sets()["spectrometer-1"]
+    return LabelledSet("tablets", one, lambda seed: tablet_split(seed, train))

@@ -6,24 +6,21 @@ foundation, so the RMSEP is not what the product reaches; ridge on the same spli
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from spektron_train.data.readers.corn_set import corn_sets
-from spektron_train.data.readers.tablets import tablet_sets
-from spektron_train.data.spectral_set import SpectralSet
 from spektron_train.training.progress import Advance, silent
 
 from .arms import ARMS, Arm, Grid, build, parameter_count
 from .convergence import Augmentation, Budget, Choice, Fitted, Samples, fit
 from .peers import pls, ridge
 from .report import Figure, Report, Row, row
-from .sets import CORN_NOTES, TABLET_NOTES
-from .splits import DEVELOPED, Split, corn_split, quoted, spread, tablet_split
+from .sets import CORN_NOTES, TABLET_NOTES, LabelledSet, corn, tablets
+from .splits import DEVELOPED, Split, quoted, spread
 
 Array = NDArray[np.float64]
 TRAINING_TABLETS = 100
@@ -32,32 +29,16 @@ SIDE_BY_SIDE = 10
 BUDGET = Budget()
 
 
-@dataclass(frozen=True, eq=False)
-class Task:
-    """A data set and how it is split."""
-
-    name: str
-    data: SpectralSet
-    split: Callable[[int], Split]
-
-    @property
-    def grid(self) -> Grid:
-        """What the arms need to know of it."""
-        axis = self.data.axis
-        step = float(axis[-1] - axis[0]) / (axis.size - 1)
-        return Grid(float(axis[0]), step, axis.size, len(self.data.properties))
-
-
-def tasks() -> tuple[Task, ...]:
+def tasks() -> tuple[LabelledSet, ...]:
     """Corn on m5, four properties at once, and tablets on spectrometer 1. Raises DataError."""
-    return (
-        Task("corn m5", corn_sets()["m5"], corn_split),
-        Task(
-            "tablets",
-            tablet_sets()["spectrometer-1"],
-            lambda seed: tablet_split(seed, TRAINING_TABLETS),
-        ),
-    )
+    return (*corn("m5"), tablets(TRAINING_TABLETS))
+
+
+def grid(task: LabelledSet) -> Grid:
+    """What the arms need to know of a set."""
+    axis = task.data.axis
+    step = float(axis[-1] - axis[0]) / (axis.size - 1)
+    return Grid(float(axis[0]), step, axis.size, len(task.data.properties))
 
 
 SEARCHED_SEEDS = DEVELOPED[1:5]
@@ -67,14 +48,14 @@ _WEIGHT_DECAY = 0.01
 _BASELINES = {"corn m5": 1.0, "tablets": 3.0}
 
 
-def candidates(task: Task) -> tuple[Choice, ...]:
+def candidates(task: LabelledSet) -> tuple[Choice, ...]:
     """The grid, the same for both arms."""
     baseline = _BASELINES[task.name]
     augmentation = Augmentation(offset=baseline, slope=baseline)
     return tuple(Choice(rate, _WEIGHT_DECAY, augmentation) for rate in _RATES)
 
 
-def chosen(task: Task) -> Choice:
+def chosen(task: LabelledSet) -> Choice:
     """The slower rate, for both arms.
 
     With the faster one, in half the steps, the patch arm learns some developed splits of corn
@@ -83,7 +64,7 @@ def chosen(task: Task) -> Choice:
     return candidates(task)[0]
 
 
-def search(task: Task, arm: Arm, choice: Choice, budget: Budget = BUDGET) -> float:
+def search(task: LabelledSet, arm: Arm, choice: Choice, budget: Budget = BUDGET) -> float:
     """Validation error of one candidate, mean over developed splits; test rows are not read."""
     splits = [task.split(seed) for seed in SEARCHED_SEEDS]
     fits = _fit(task, arm, splits, choice, budget, silent)
@@ -91,7 +72,7 @@ def search(task: Task, arm: Arm, choice: Choice, budget: Budget = BUDGET) -> flo
 
 
 def _fit(
-    task: Task,
+    task: LabelledSet,
     arm: Arm,
     splits: Sequence[Split],
     choice: Choice,
@@ -103,7 +84,7 @@ def _fit(
     for first in range(0, len(splits), SIDE_BY_SIDE):
         group = splits[first : first + SIDE_BY_SIDE]
         samples = [Samples(x[split.train], y[split.train], split.seed) for split in group]
-        fits += fit(arm, task.grid, samples, choice, budget)
+        fits += fit(arm, grid(task), samples, choice, budget)
         advance(f"{task.name}, {arm}: {len(fits)} of {len(splits)} splits")
     return fits
 
@@ -118,12 +99,12 @@ def rmsep(predicted: Array, reference: Array) -> Array:
 class Result:
     """Errors of one task: (splits, m) by method; trainings by arm."""
 
-    task: Task
+    task: LabelledSet
     errors: dict[str, Array]
     trainings: dict[Arm, list[Fitted]]
 
 
-def measure(task: Task, seeds: tuple[int, ...], budget: Budget, advance: Advance) -> Result:
+def measure(task: LabelledSet, seeds: tuple[int, ...], budget: Budget, advance: Advance) -> Result:
     """Train both arms, PLS and ridge on each split and test them on its test rows."""
     splits = [task.split(seed) for seed in seeds]
     x, y = task.data.spectra, task.data.references
@@ -213,7 +194,7 @@ def _notes(results: list[Result]) -> list[str]:
     ]
     for result in results:
         for arm, fits in result.trainings.items():
-            size = parameter_count(build(arm, result.task.grid, 0))
+            size = parameter_count(build(arm, grid(result.task), 0))
             best, steps = (np.median([getattr(f, k) for f in fits]) for k in ("best", "steps"))
             flat = np.median([f.flatness for f in fits])
             notes.append(

@@ -13,14 +13,22 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from spektron_train.data.simulate.domain import DOMAINS, Domain
 from spektron_train.data.simulate.stream import EpisodeSettings
 from spektron_train.model import EncoderConfig
-from spektron_train.training.loop import Schedule
 
 from .objective import PretrainWeights
+from .schedule import Schedule
 
 RECIPES = Path(__file__).parent / "recipes"
 TERMS = tuple(field.name for field in fields(PretrainWeights))
-# Keys that leave every number of a run as it is; a resumed run may change them.
-_WITHOUT_EFFECT = frozenset({"checkpoint.every", "log.every"})
+# Keys that leave every step of a run as it is; a resumed run may change them.
+_WITHOUT_EFFECT = frozenset(
+    {
+        "checkpoint.every",
+        "log.every",
+        "closing.instruments",
+        "closing.budget_chem",
+        "closing.budget_inst",
+    }
+)
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -86,10 +94,11 @@ class ValidationSection(_Section):
 
 
 class ClosingSection(_Section):
-    """After the last step: see `close_instrument_directions`. instruments 0: left out."""
+    """After the last step: see `close_latents`. instruments 0: left out."""
 
     instruments: Annotated[int, Field(ge=0)] = 500
-    budget: Annotated[float, Field(gt=0)] = 0.008
+    budget_chem: Annotated[float, Field(gt=0)] = 0.008
+    budget_inst: Annotated[float, Field(gt=0)] = 1.0
 
 
 class EverySection(_Section):

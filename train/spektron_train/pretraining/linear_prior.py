@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spektron_edge.preprocessing import FIRST_DERIVATIVE, correlate_valid
-from spektron_train.data.simulate.domain import Domain, wavenumber
+from spektron_train.data.simulate.domain import Domain
 from spektron_train.data.simulate.families import FAMILIES
 from spektron_train.data.simulate.matter import Matter
 from spektron_train.data.simulate.optics import random_instrument
@@ -42,7 +42,7 @@ def linear_prior(
     For the window of `points` channels of the domain's grid that begins at channel `first`.
     """
     rng = np.random.default_rng([seed, first, points])
-    matter = Matter(wavenumber(domain.fine_axis(), domain.unit))
+    matter = Matter.within(domain)
     vectors = []
     for number in range(PRODUCTS if products is None else products):
         samples = matter.draw(SAMPLES, rng, _NAMES[number % len(_NAMES)])

@@ -6,7 +6,7 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +19,7 @@ from .config import PretrainConfig
 from .folder import CHECKPOINTS, FOUNDATION, LOG, claim
 from .foundation import FoundationCard, installed_versions, save_foundation
 from .interrupts import SIGNALS, Interrupts
-from .invariance import close_instrument_directions
+from .invariance import Budgets, close_latents
 from .logs import RunLog
 from .prefetch import Prefetch
 from .session import (
@@ -296,14 +296,14 @@ def _close(encoder: Encoder, config: PretrainConfig) -> dict[str, Any] | None:
     c = config.closing
     if c.instruments == 0:
         return None
-    closed = close_instrument_directions(
+    chem, inst = close_latents(
         encoder,
         config.domain_model(),
         derived_seed(config.seed, "closing"),
         instruments=c.instruments,
-        budget=c.budget,
+        budgets=Budgets(c.budget_chem, c.budget_inst),
     )
-    return {"kept": closed.kept, "of": encoder.config.z_chem, "lost": list(closed.lost)}
+    return {"z_chem": asdict(chem), "z_inst": asdict(inst)}
 
 
 def _name(run: _Run) -> str | None:

@@ -1,1 +1,1 @@
-"""The training loop and what it needs around it."""
+"""From a foundation to a product: calibration, few labels, adapters."""

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from spektron_train.data.simulate.domain import Domain, wavenumber
 from spektron_train.data.simulate.environment import Equilibria
 from spektron_train.data.simulate.families import FAMILIES
 from spektron_train.data.simulate.mixtures import Product, draw_product
@@ -88,6 +89,11 @@ class Matter:
             [absorption_forms(s, self.wavenumber_cm1) for s in self._substances]
         )
         self._raman: Array | None = None
+
+    @classmethod
+    def within(cls, domain: Domain) -> Matter:
+        """On the fine axis of a domain."""
+        return cls(wavenumber(domain.fine_axis(), domain.unit))
 
     def draw(self, n: int, rng: np.random.Generator, family: str | None = None) -> Samples:
         """n samples: of one product of `family`, or of several products of random families.

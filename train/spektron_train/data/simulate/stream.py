@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .domain import Domain, wavenumber
+from .domain import Domain
 from .families import FAMILIES
 from .matter import Matter
 from .optics import random_instrument
@@ -53,7 +53,7 @@ class EpisodeStream:
 
     def __init__(self, domain: Domain, settings: EpisodeSettings, seed: int) -> None:
         self.domain, self.settings, self.seed = domain, settings, seed
-        self._matter = Matter(wavenumber(domain.fine_axis(), domain.unit))
+        self._matter = Matter.within(domain)
 
     def episode(self, step: int, index: int) -> Episode:
         """Draw one."""
