@@ -80,6 +80,8 @@ def test_gradients_reach_every_parameter(small_encoder, spectra):
     parts = (getattr(latent, field.name) for field in dataclasses.fields(latent))
     total = sum(part.square().sum() for part in parts)
     total = total + small_encoder.residual(latent.chem).square().sum()
+    small_encoder.reconstruction.reset(0.1)
+    total = total + small_encoder.reconstruction(latent.tokens).square().sum()
     total.backward()
     for name, parameter in small_encoder.named_parameters():
         assert parameter.grad is not None, name

@@ -56,6 +56,8 @@ class Encoder(nn.Module):
         self.inst = GaussianHead(pooled, config.z_inst)
         self.linear = LinearPath(config)
         self.residual = Projection(config.z_chem, config.properties, 0.1)
+        # Not in `forward`: what pretraining and adaptation on the instrument rebuild spectra with.
+        self.reconstruction = Projection(config.width, config.stride, 0.0)
         self.register_buffer("residual_scale", torch.zeros(config.properties))
 
     def _transform(

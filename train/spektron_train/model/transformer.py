@@ -21,8 +21,16 @@ class Projection(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, scale: float = 1.0) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(inputs, outputs) * scale / math.sqrt(inputs))
+        self.weight = nn.Parameter(torch.zeros(inputs, outputs))
         self.bias = nn.Parameter(torch.zeros(outputs))
+        if scale:
+            self.reset(scale)
+
+    def reset(self, scale: float) -> None:
+        """New random weights; their products with unit inputs have a spread of `scale`."""
+        with torch.no_grad():
+            inputs = self.weight.shape[0]
+            self.weight.copy_(torch.randn(self.weight.shape) * scale / math.sqrt(inputs))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(..., inputs) -> (..., outputs)."""

@@ -83,7 +83,7 @@ class PretrainModel(nn.Module):
         self.adversary = nn.Sequential(
             Projection(c.z_chem, 64), nn.ReLU(), Projection(64, TRUTH, 0.1)
         )
-        self.reconstruction = Projection(c.width, c.stride, 0.1)
+        encoder.reconstruction.reset(0.1)
         self.log_ridge = nn.Parameter(torch.tensor([-2.0]))
         self.register_buffer("composition_centre", torch.zeros(len(CONSTITUENTS)))
         self.register_buffer("composition_spread", torch.ones(len(CONSTITUENTS)))
@@ -153,7 +153,7 @@ class PretrainModel(nn.Module):
     ) -> torch.Tensor:
         x = episode.x[: len(tokens)]
         target = self.encoder.tokenizer.inputs(x, episode.first)[:, 0]
-        predicted = self.reconstruction(tokens).flatten(1)[:, : x.shape[1]]
+        predicted = self.encoder.reconstruction(tokens).flatten(1)[:, : x.shape[1]]
         return masked_error(predicted, target, keep)
 
 
