@@ -73,7 +73,8 @@ def finetune_corn(corn: Corn, settings: Settings, advance: Advance = silent) -> 
     x, y = training.spectra[SOURCE_INSTRUMENT], training.references
     foundation, card = load_foundation(settings.foundation)
     basis = basis_on(foundation, AXIS_START_NM, x.shape[1], y.shape[1])
-    equalise(basis.encoder, torch.from_numpy(x).float())
+    scans = np.concatenate([x, *(settings.noise.add(x, rng) for _ in range(settings.scans))])
+    equalise(basis.encoder, torch.from_numpy(scans).float())
     advance(STAGES[0])
     fitted = calibrate(basis, x, y, noise=settings.noise, scans=settings.scans, rng=rng)
     advance(STAGES[1])

@@ -20,12 +20,16 @@ from .vib import GaussianHead
 
 @dataclass(frozen=True)
 class Latent:
-    """Posteriors of both latents, (B, 128) and (B, 64), and the tokens (B, T, width)."""
+    """Posteriors of both latents, (B, 128) and (B, 64), and what they are read from.
+
+    pooled: (B, slots * slot_width), linear input of both; tokens: (B, T, width).
+    """
 
     chem: torch.Tensor
     chem_logvar: torch.Tensor
     inst: torch.Tensor
     inst_logvar: torch.Tensor
+    pooled: torch.Tensor
     tokens: torch.Tensor
 
 
@@ -92,7 +96,7 @@ class Encoder(nn.Module):
             tokens = tokens.float()
             position = first // self.config.stride
             pooled = self.pooling(tokens, self.positions[position : position + tokens.shape[1]])
-            return Latent(*self.chem(pooled), *self.inst(pooled), tokens)
+            return Latent(*self.chem(pooled), *self.inst(pooled), pooled, tokens)
 
     def forward(
         self, x: torch.Tensor, theta: torch.Tensor

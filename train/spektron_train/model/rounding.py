@@ -2,7 +2,7 @@
 
 The products of the Transformer's blocks are rounded as `spektron_export.quantise` does it:
 symmetric, activations to 8 bits by the largest seen, weights to 7 bits by the largest of their
-column.
+column, and what that shifts the latents by on average taken back.
 """
 
 from __future__ import annotations
@@ -24,24 +24,30 @@ Inputs = tuple[torch.Tensor, ...]
 def rounded_as_int8(encoder: Encoder, x: torch.Tensor) -> Iterator[None]:
     """Inside, the encoder computes as its INT8 graph calibrated on spectra x (n, L) would.
 
-    Jacob et al., CVPR 2018 (simulated quantisation).
+    Jacob et al., CVPR 2018 (simulated quantisation); Nagel et al., ICCV 2019 (bias correction).
     """
     products = [m for m in encoder.blocks.modules() if isinstance(m, Projection)]
     largest = [seen.max() for seen in _largest_inputs(encoder, products, x)]
-    weights = [product.weight.detach().clone() for product in products]
+    heads = (encoder.chem.mean, encoder.inst.mean)
+    touched = [*(product.weight for product in products), *(head.bias for head in heads)]
+    before = [parameter.detach().clone() for parameter in touched]
     hooks = []
     with torch.no_grad():
-        for product, weight, most in zip(products, weights, largest, strict=True):
-            product.weight.copy_(_round(weight, weight.abs().amax(dim=0), _WEIGHTS))
+        exact = encoder(x, encoder.theta)[1:]
+        for product, most in zip(products, largest, strict=True):
+            weight = product.weight
+            weight.copy_(_round(weight, weight.abs().amax(dim=0), _WEIGHTS))
             hooks.append(product.register_forward_pre_hook(_rounding(most)))
+        for head, was, now in zip(heads, exact, encoder(x, encoder.theta)[1:], strict=True):
+            head.bias += (was - now).mean(dim=0)
     try:
         yield
     finally:
         for hook in hooks:
             hook.remove()
         with torch.no_grad():
-            for product, weight in zip(products, weights, strict=True):
-                product.weight.copy_(weight)
+            for parameter, value in zip(touched, before, strict=True):
+                parameter.copy_(value)
 
 
 def equalise(encoder: Encoder, x: torch.Tensor) -> None:
@@ -63,11 +69,16 @@ def equalise(encoder: Encoder, x: torch.Tensor) -> None:
 
 def _share(before: Projection, columns: slice, behind: Projection, most: torch.Tensor) -> None:
     weight = behind.weight.abs().amax(dim=1)
-    factor = (most / weight.clamp_min(1e-12)).sqrt().clamp_min(1e-6)
+    # A unit that was silent on these spectra may wake up on others: it is not made loud.
+    factor = (_floored(most) / _floored(weight)).sqrt()
     factor = factor / factor.log().mean().exp()
     before.weight[:, columns] /= factor
     before.bias[columns] /= factor
     behind.weight *= factor[:, None]
+
+
+def _floored(largest: torch.Tensor) -> torch.Tensor:
+    return largest.clamp_min(max(1e-2 * float(largest.max()), 1e-12))
 
 
 def _largest_inputs(

@@ -97,8 +97,8 @@ class ClosingSection(_Section):
     """After the last step: see `close_latents`. instruments 0: left out."""
 
     instruments: Annotated[int, Field(ge=0)] = 500
-    budget_chem: Annotated[float, Field(gt=0)] = 0.008
-    budget_inst: Annotated[float, Field(gt=0)] = 1.0
+    budget_chem: Annotated[float, Field(gt=0)] = 0.007
+    budget_inst: Annotated[float, Field(gt=0)] = 2.0
 
 
 class EverySection(_Section):

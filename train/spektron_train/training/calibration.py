@@ -26,6 +26,8 @@ from spektron_train.reference.joint_ridge import JointRidge, fit_joint_ridge
 
 Array = NDArray[np.float64]
 BLOCKS = ("derivative spectrum", "simulated prior", "z_chem")
+# A value should not depend on the precision it was computed in: rounding counts as so much larger.
+_ROUNDING = 4.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,11 +67,14 @@ def calibrate(
 ) -> JointRidge:
     """Fit references y (n, m) on spectra x (n, L) and install the result in the basis's encoder.
 
-    `scans` noisy scans of each sample, seen with the rounding of INT8, say what a setting makes of
-    either. Raises ValueError for fewer than four samples.
+    `scans` noisy scans of each sample say what a setting makes of noise, and of the rounding of
+    INT8. Raises ValueError for fewer than four samples.
     """
-    with rounded_as_int8(basis.encoder, torch.from_numpy(x).float()):
-        again = [basis.blocks(noise.add(x, rng)) for _ in range(scans)]
+    noisy = [noise.add(x, rng) for _ in range(scans)]
+    again = [basis.blocks(scan) for scan in noisy]
+    with rounded_as_int8(basis.encoder, torch.from_numpy(np.concatenate([x, *noisy])).float()):
+        for known, scan in zip(again, noisy, strict=True):
+            known[-1] += _ROUNDING * (run_encoder(basis.encoder, scan)[1] - known[-1])
     known = basis.blocks(x)
     fitted = fit_joint_ridge(known, y, again=[np.stack(b) for b in zip(*again, strict=True)])
     derivative, prior, chem = fitted.coefficients
