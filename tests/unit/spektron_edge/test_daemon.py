@@ -178,12 +178,12 @@ def test_a_reload_takes_the_new_bundle_and_names_what_needs_a_restart(daemon, tm
 
 @pytest.mark.parametrize("text", ["no toml", 'site = "s"\n'])
 def test_a_reload_that_fails_changes_nothing(daemon, tmp_path, text):
-    before = daemon._model
+    before = daemon._serving.model
     (tmp_path / "edge.toml").write_text(text)
     outcome = daemon._reload()
     assert not outcome.ok
     assert "nothing was changed" in outcome.message
-    assert daemon._model is before
+    assert daemon._serving.model is before
 
 
 def test_health_is_good_as_long_as_nothing_is_wrong(daemon):
