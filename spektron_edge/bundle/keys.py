@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -103,13 +104,13 @@ def read_device_public_key(path: Path) -> bytes:
 
 
 def _read(path: Path) -> bytes:
-    """Read a small file. Raises OSError, ValueError for what is none."""
+    """Read a small file. Raises OSError, also for what is none."""
     if not stat.S_ISREG(path.stat().st_mode):
-        raise ValueError("not a file")
+        raise OSError(errno.EINVAL, "not a file")
     with path.open("rb") as stream:
         data = stream.read(_MAX_BYTES + 1)
     if len(data) > _MAX_BYTES:
-        raise ValueError("too large for a key")
+        raise OSError(errno.EFBIG, "too large for a key")
     return data
 
 
