@@ -104,7 +104,7 @@ class Daemon:
             if from_file is None:
                 return take_product(self._config)
             remember(self._config, from_file)
-        except Fault:
+        except BaseException:
             self._state.close()
             raise
         return from_file
