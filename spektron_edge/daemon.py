@@ -11,7 +11,7 @@ from pathlib import Path
 from . import __version__, log
 from .acquisition import Ages
 from .active_faults import BROKER, LINE, PREPARATION, REFERENCES, SCAN, STORAGE
-from .bundle.slot_store import SlotStore
+from .bundle.slots import Action
 from .clock import Clock, ClockWatch
 from .config import load_config
 from .delivery import Delivery
@@ -75,8 +75,6 @@ class Daemon:
         )
         loaded = self._take_first(loaded)
         self._watch = ClockWatch(loaded.created_utc_s)
-        store = SlotStore(config.state_dir)
-        self._serving = Serving(store, loaded, time.monotonic())
         self._reporter = Reporter(config.site, config.instrument, self._clock, self._watch)
         self._delivery = Delivery(self._state.outbox, self._client, config.mqtt.in_flight)
         self._numbering = Numbering(self._state.outbox)
@@ -92,6 +90,9 @@ class Daemon:
             self._inbox.put,
         )
         self._notices = Notices(self._reporter, self._delivery, self._on_fault)
+        self._serving = Serving(
+            config, loaded, self._notices, self._audit_action, self._model_changed
+        )
         self._counters: Counter[str] = Counter()
         self._fail_fast = fail_fast
         self._exit_status = 0
@@ -117,9 +118,9 @@ class Daemon:
 
     def run(self) -> int:
         """Run until `stop`; returns the exit status."""
-        bundle, signed_by = self._serving.model.bundle_id, self._signed_by
+        bundle, signed_by = self._serving.model.bundle_id, self._serving.signed_by
         self._audit("daemon_started", version=__version__, bundle=bundle, signed_by=signed_by)
-        self._tell_of_slots()
+        self._serving.tell_of_slots()
         log.info("started", version=__version__, bundle=bundle, instrument=self._config.instrument)
         for fault in self._state.damage:
             self._notices.begin(fault)
@@ -162,8 +163,7 @@ class Daemon:
         with self._storage():
             self._delivery.mark(now=True)
         if not self._exit_status:
-            with self._slots():
-                self._serving.trial.stopped()
+            self._serving.end_in_order()
         self._audit("daemon_stopped", exit_status=self._exit_status)
         if self._client.connected:
             with self._storage():
@@ -211,7 +211,7 @@ class Daemon:
         if outcome.fault is not None:
             self._notices.begin(outcome.fault)
             if outcome.fault.kind is Faults.BUNDLE_INVALID:
-                self._leave_bundle(outcome.fault)
+                self._serving.give_way(self._config, outcome.fault)
         else:
             self._notices.end(SCAN)
 
@@ -248,9 +248,7 @@ class Daemon:
             self._notices.say("instrument_restarted", f"{ready.serial} was switched off", "warning")
         self._audit("instrument_connected", serial=ready.serial, firmware=ready.firmware)
         log.info("instrument_connected", serial=ready.serial, firmware=ready.firmware)
-        misfit = self._serving.instrument(ready.serial, ready.axis_nm)
-        if misfit is not None:
-            self._notices.begin(misfit)
+        self._serving.instrument(ready.serial, ready.axis_nm)
 
     def _streaming(self, streaming: Streaming) -> None:
         self._notices.end(PREPARATION)
@@ -294,59 +292,21 @@ class Daemon:
         log.set_up(config.log.format, config.log.level)
         self._config = config
         before = serving.model.bundle_id
-        self._take(loaded)
+        serving.take(loaded)
         bundle = loaded.model.bundle_id
         if loaded.left:
             return CommandOutcome(False, f"fell back to {bundle}: {loaded.left}")
-        message = f"bundle {before} -> {bundle}, signed by {self._signed_by or 'nobody asked for'}"
+        message = (
+            f"bundle {before} -> {bundle}, signed by {serving.signed_by or 'nobody asked for'}"
+        )
         if later:
             message += f"; restart for: {', '.join(later)}"
         return CommandOutcome(True, message, {"bundle": bundle})
 
-    # ---- the bundle
-
-    @property
-    def _signed_by(self) -> str | None:
-        signer = self._serving.model.signed_by
-        return None if signer is None else str(signer)
-
-    def _take(self, loaded: Loaded) -> None:
-        """Predict with this from now on, and say so."""
-        misfit = self._serving.take(loaded, time.monotonic())
-        if misfit is not None:
-            self._notices.begin(misfit)
+    def _model_changed(self, loaded: Loaded) -> None:
         self._watch.floor_utc_s = max(self._watch.floor_utc_s, loaded.created_utc_s)
-        self._tell_of_slots()
         if self._client.connected:
             self._publish_model()
-
-    def _leave_bundle(self, why: Fault) -> None:
-        """A bundle on trial that cannot predict gives way to the one before it."""
-        with self._slots():
-            if self._serving.trial.failed(why.detail):
-                self._take(take_product(self._config, self._serving.serial))
-
-    def _tell_of_slots(self) -> None:
-        """Write what operators and trials did to the slots into the audit log."""
-        with self._slots():
-            trial = self._serving.trial
-            for action in trial.untold():
-                if not self._audit(action.what, action.who, **action.details):
-                    return
-                trial.told(1)
-                if action.what == Faults.BUNDLE_FELL_BACK.value.code:
-                    left, why = action.details.get("left"), action.details.get("why")
-                    self._notices.once(Fault(Faults.BUNDLE_FELL_BACK, f"left {left}: {why}"))
-                else:
-                    self._notices.say(action.what, f"{action.details} by {action.who}")
-
-    @contextlib.contextmanager
-    def _slots(self) -> Iterator[None]:
-        """Makes a notice of trouble with the slots; the daemon goes on with the bundle it has."""
-        try:
-            yield
-        except Fault as fault:
-            self._notices.begin(fault)
 
     # ---- faults, audit
 
@@ -362,6 +322,9 @@ class Daemon:
             self._notices.begin(storage_fault(error, self._state.folder))
             return False
         return True
+
+    def _audit_action(self, action: Action) -> bool:
+        return self._audit(action.what, action.who, **action.details)
 
     # ---- upkeep
 
@@ -380,18 +343,14 @@ class Daemon:
     def _look_after(self) -> None:
         now = time.monotonic()
         self._check_clock()
-        with self._slots():
-            was_on = self._serving.trial.on
-            self._serving.trial.look(now, troubled=bool(self._notices.codes))
-            if was_on and not self._serving.trial.on:
-                self._tell_of_slots()
+        self._serving.look_after_trial(now)
         if now >= self._state_due:
             self._state_due = now + _STATE_EVERY_S
             if self._client.connected:
                 self._publish_state()
         if now >= self._upkeep_due:
             self._upkeep_due = now + _UPKEEP_EVERY_S
-            self._tell_of_slots()
+            self._serving.tell_of_slots()
             if not self._state.outbox.in_place:
                 path = self._state.outbox.path
                 detail = f"{path} was removed while it was open; restart to make a new one"

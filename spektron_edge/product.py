@@ -113,7 +113,12 @@ def _current(slots: Slots, folder: Path) -> Slot:
 
 def _from_slot(store: SlotStore, slot: Slot, terms: Terms, left: str = "") -> Loaded:
     # Its version was judged at installation; going back was an operator's or a trial's choice.
-    return _load(store.path(slot), terms, None, on_trial=slot.state == "trying", left=left)
+    path = store.path(slot)
+    loaded = _load(path, terms, None, on_trial=slot.state == "trying", left=left)
+    if loaded.model.bundle_id != slot.bundle:
+        detail = f"{path} holds {loaded.model.bundle_id}, not {slot.bundle}, which was installed"
+        raise Fault(Faults.BUNDLE_INVALID, detail)
+    return loaded
 
 
 def _load(

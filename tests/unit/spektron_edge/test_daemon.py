@@ -347,7 +347,7 @@ def test_three_starts_that_come_to_no_end_end_the_trial(start, slots):
     daemon = start()
     assert version(daemon) == "tiny-1"
     assert slots.read().active == "a"
-    daemon._tell_of_slots()
+    daemon._serving.tell_of_slots()
     turn(daemon)
     (event,) = events(daemon, "bundle_fell_back")
     assert (event["level"], "tiny-2" in event["message"]) == ("error", True)
@@ -370,7 +370,7 @@ def test_a_slot_that_cannot_be_loaded_gives_way_at_once(start, slots):
     daemon = start()
     assert version(daemon) == "tiny-1"
     assert slots.read().held["b"].state == "failed"
-    daemon._tell_of_slots()
+    daemon._serving.tell_of_slots()
     turn(daemon)
     assert len(events(daemon, "bundle_fell_back")) == 1
 
@@ -442,9 +442,9 @@ def test_what_the_audit_log_does_not_take_is_kept_for_it(start, slots, monkeypat
     waiting = slots.read().untold
     with monkeypatch.context() as patch:
         patch.setattr(daemon._state.audit, "append", full)
-        daemon._tell_of_slots()
+        daemon._serving.tell_of_slots()
     assert slots.read().untold == waiting
-    daemon._tell_of_slots()
+    daemon._serving.tell_of_slots()
     assert slots.read().untold == ()
     assert [line["what"] for line in audited(daemon)] == [action.what for action in waiting]
 

@@ -414,6 +414,33 @@ def test_where_neither_slot_can_be_used_the_pointer_stays(call, made, device, co
     assert device.read().fallback == "a"
 
 
+def test_a_slot_s_file_that_was_exchanged_is_not_used(call, made, device, config):
+    call("install", made(6))
+    call("activate", "b")
+    device.path(device.read().current).write_bytes(made(4).read_bytes())
+    loaded = take_product(load_config(config))
+    assert loaded.model.bundle_id.startswith("tiny-5-")
+    assert "tiny-4-" in loaded.left
+
+
+def test_a_device_may_take_unsigned_bundles_and_those_of_strangers(
+    call, made, config, tmp_path, bert
+):
+    config.write_text(config.read_text() + "require_signature = false\n")
+    status, report = call("install", made(1, bert))
+    assert (status, report["signed by"]) == (0, None)
+    status, report = call("install", bundles.write_tiny(tmp_path / "u.spektron", version=2))
+    assert (status, report["signed by"]) == (0, None)
+
+
+def test_inspect_shows_the_slots_of_a_state_folder(call, device, capsys):
+    (device.folder.parent / "audit.jsonl").touch()
+    assert main(["inspect", str(device.folder.parent), "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)["bundles"]
+    assert shown["a"].startswith("good, tiny-5-")
+    assert shown["nothing older than"] == "tiny 5"
+
+
 def test_no_active_slot_is_said_with_what_to_do(config, capsys):
     assert main(["check-config", str(config)]) == 11
     assert "bundle install" in capsys.readouterr().err
