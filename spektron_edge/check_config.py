@@ -8,6 +8,8 @@ from firmware_bridge.errors import LinkError
 from firmware_bridge.link import Link
 from firmware_bridge.protocol import wavelengths
 
+from .bundle import BundleError
+from .bundle.rules import check_serial
 from .config import load_config
 from .faults import Fault, Faults
 from .instrument import as_fault
@@ -26,7 +28,7 @@ def check_config(path: Path, *, probe: bool) -> dict[str, object]:
     Raises the Fault that a daemon with this file, or its operators, would run into.
     """
     config = load_config(path)
-    model, _ = load_product(config)
+    model = load_product(config).model
     topics = Topics(config.site, config.instrument)
     new_client(config.mqtt, "spektron-check")
     try:
@@ -38,6 +40,7 @@ def check_config(path: Path, *, probe: bool) -> dict[str, object]:
         "configuration": str(path),
         "topics": f"{topics.root}/...",
         "bundle": model.bundle_id,
+        "signed by": "nobody is asked for" if config.trust is None else str(model.signed_by),
         "product": model.product.name,
         "properties": ", ".join(p.name for p in model.product.properties),
         "state": str(config.state_dir),
@@ -48,6 +51,10 @@ def check_config(path: Path, *, probe: bool) -> dict[str, object]:
                 info = link.open()
             except LinkError as error:
                 raise as_fault(error) from None
+        try:
+            check_serial(model.devices, info.serial)
+        except BundleError as error:
+            raise error.fault from None
         Resampler.between(wavelengths(info), model.product.grid.axis())
         report["instrument"] = f"{info.serial}, firmware {info.firmware}, {info.pixels} pixels"
         with connect_plain(config.mqtt, _BROKER_WAIT_S):

@@ -11,8 +11,9 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import __version__
+from . import __version__, bundle_commands
 from .faults import Fault, Faults
+from .show import show
 
 _INTERRUPTED = 130
 _LONGEST_S = 3600
@@ -79,6 +80,8 @@ def _parser() -> argparse.ArgumentParser:
     inspect.add_argument("path", type=Path, nargs="?", help="default: the bundle that is shipped")
     inspect.add_argument("--json", action="store_true")
     inspect.set_defaults(command=_inspect)
+
+    bundle_commands.add(commands)
 
     check = commands.add_parser("check-config", help="check a configuration file")
     check.add_argument("config", type=Path)
@@ -164,14 +167,14 @@ def _inspect(arguments: argparse.Namespace) -> int:
 
     path = arguments.path or shipped_bundle()
     report = inspect_state(path) if path.is_dir() else inspect_bundle(path)
-    _show(report, as_json=arguments.json)
+    show(report, as_json=arguments.json)
     return 0
 
 
 def _check_config(arguments: argparse.Namespace) -> int:
     from .check_config import check_config
 
-    _show(check_config(arguments.config, probe=arguments.probe), as_json=arguments.json)
+    show(check_config(arguments.config, probe=arguments.probe), as_json=arguments.json)
     return 0
 
 
@@ -181,22 +184,5 @@ def _command(arguments: argparse.Namespace) -> int:
     response = send_command(
         arguments.config, arguments.name, arguments.operator, arguments.key, arguments.timeout
     )
-    _show(response, as_json=arguments.json)
+    show(response, as_json=arguments.json)
     return 0 if response["ok"] else Faults.COMMAND_FAILED.value.exit_status
-
-
-def _show(report: dict[str, object], *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(report))
-        return
-    for key, value in report.items():
-        if isinstance(value, list):
-            print(f"{key}:")
-            for line in value:
-                print(f"  {line}")
-        elif isinstance(value, dict):
-            print(f"{key}:")
-            for name, inner in value.items():
-                print(f"  {name:24} {inner}")
-        else:
-            print(f"{key:26} {value}")

@@ -131,6 +131,13 @@ class Commands(_Section):
     operators: Annotated[tuple[Operator, ...], AfterValidator(_distinct)] = ()
 
 
+class Trust(_Section):
+    """Whose bundles are accepted. Without this section, anybody's."""
+
+    keys: Path = Field(description="folder of public keys (*.pem) and revoked.json")
+    require_signature: bool = Field(True, description="false: an unsigned bundle is accepted, too")
+
+
 class Log(_Section):
     """Log lines."""
 
@@ -144,7 +151,9 @@ class Config(_Section):
     site: TopicPart
     instrument: TopicPart
     state_dir: Path
-    bundle: Path | None = Field(None, description="absent: the corn bundle of the package")
+    bundle: Literal["slots"] | Path | None = Field(
+        None, description='a file; "slots": the active slot; absent: the corn bundle of the package'
+    )
     product: str | None = Field(None, description="needed when the bundle holds several")
     precision: Precision = "int8"
     serial: Serial
@@ -152,12 +161,18 @@ class Config(_Section):
     acquisition: Acquisition = Acquisition()
     outbox: OutboxLimits = OutboxLimits()
     commands: Commands = Commands()
+    trust: Trust | None = None
     log: Log = Log()
 
     @property
+    def uses_slots(self) -> bool:
+        """Whether the bundle is the one in the active slot. A file of that name is `./slots`."""
+        return self.bundle == "slots"
+
+    @property
     def bundle_path(self) -> Path:
-        """The bundle to load."""
-        return self.bundle or shipped_bundle()
+        """The bundle file to load where no slots are used."""
+        return self.bundle if isinstance(self.bundle, Path) else shipped_bundle()
 
 
 def shipped_bundle() -> Path:
@@ -215,10 +230,12 @@ def _anchored(config: Config, folder: Path) -> Config:
     operators = tuple(
         o.model_copy(update={"key_file": folder / o.key_file}) for o in config.commands.operators
     )
+    trust = config.trust and config.trust.model_copy(update={"keys": folder / config.trust.keys})
     return config.model_copy(
         update={
             "state_dir": folder / config.state_dir,
-            "bundle": at(config.bundle),
+            "bundle": at(config.bundle) if isinstance(config.bundle, Path) else config.bundle,
+            "trust": trust,
             "mqtt": mqtt,
             "commands": Commands(operators=operators),
         }

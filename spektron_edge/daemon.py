@@ -8,12 +8,10 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from . import __version__, log
 from .acquisition import Ages
 from .active_faults import BROKER, LINE, PREPARATION, REFERENCES, SCAN, STORAGE
+from .bundle.slots import Action
 from .clock import Clock, ClockWatch
 from .config import load_config
 from .delivery import Delivery
@@ -37,11 +35,10 @@ from .mqtt.topics import Topics
 from .notices import Notices
 from .numbering import Numbering
 from .outbox import Limits, OutboxError, Outgoing, Progress
-from .pipeline import evaluate
-from .product import load_product
+from .product import Loaded, load_product, remember, take_product
 from .records import StateRecord, Status, to_json
 from .reporter import Reporter
-from .resampling import Resampler
+from .serving import Serving
 from .state import open_state, storage_fault
 
 _TAKE = 32
@@ -66,9 +63,9 @@ class Daemon:
         self._config_path = config_path
         self._config = config = load_config(config_path)
         log.set_up(config.log.format, config.log.level)
-        self._model, created_utc_s = load_product(config)
+        # A bundle in a slot is loaded later: its start is counted, by one daemon at a time.
+        loaded = None if config.uses_slots else load_product(config)
         self._clock = clock or Clock()
-        self._watch = ClockWatch(created_utc_s)
         self._inbox = Inbox(config.acquisition.queue_scans)
         topics = Topics(config.site, config.instrument)
         self._client = MqttClient(config.mqtt, topics, self._inbox.put)
@@ -76,6 +73,8 @@ class Daemon:
             config.state_dir,
             Limits(int(config.outbox.max_mb * _MB), int(config.outbox.keep_sent_mb * _MB)),
         )
+        loaded = self._take_first(loaded)
+        self._watch = ClockWatch(loaded.created_utc_s)
         self._reporter = Reporter(config.site, config.instrument, self._clock, self._watch)
         self._delivery = Delivery(self._state.outbox, self._client, config.mqtt.in_flight)
         self._numbering = Numbering(self._state.outbox)
@@ -91,14 +90,25 @@ class Daemon:
             self._inbox.put,
         )
         self._notices = Notices(self._reporter, self._delivery, self._on_fault)
+        self._serving = Serving(
+            config, loaded, self._notices, self._audit_action, self._model_changed
+        )
         self._counters: Counter[str] = Counter()
-        self._axis_nm: NDArray[np.float64] | None = None
-        self._resampler: Resampler | Fault = Fault(Faults.AXIS_INVALID, "no axis is known yet")
         self._fail_fast = fail_fast
         self._exit_status = 0
         self._stopping = False
         self._started = time.monotonic()
         self._state_due = self._upkeep_due = self._started
+
+    def _take_first(self, from_file: Loaded | None) -> Loaded:
+        try:
+            if from_file is None:
+                return take_product(self._config)
+            remember(self._config, from_file)
+        except BaseException:
+            self._state.close()
+            raise
+        return from_file
 
     # ---- life
 
@@ -108,8 +118,9 @@ class Daemon:
 
     def run(self) -> int:
         """Run until `stop`; returns the exit status."""
-        bundle = self._model.bundle_id
-        self._audit("daemon_started", version=__version__, bundle=bundle)
+        bundle, signed_by = self._serving.model.bundle_id, self._serving.signed_by
+        self._audit("daemon_started", version=__version__, bundle=bundle, signed_by=signed_by)
+        self._serving.tell_of_slots()
         log.info("started", version=__version__, bundle=bundle, instrument=self._config.instrument)
         for fault in self._state.damage:
             self._notices.begin(fault)
@@ -151,6 +162,8 @@ class Daemon:
             self._turn(0.02)
         with self._storage():
             self._delivery.mark(now=True)
+        if not self._exit_status:
+            self._serving.end_in_order()
         self._audit("daemon_stopped", exit_status=self._exit_status)
         if self._client.connected:
             with self._storage():
@@ -189,14 +202,16 @@ class Daemon:
 
     def _scan(self, measured: Measured) -> None:
         scan, references, now = measured.scan, measured.references, self._clock.now()
-        outcome = evaluate(scan, references, self._resampler, self._model, self._ages, now)
-        record = self._reporter.prediction(scan, references, outcome, self._model, now)
+        outcome = self._serving.evaluate(measured, self._ages, now)
+        record = self._reporter.prediction(scan, references, outcome, self._serving.model, now)
         progress = Progress(scan.serial, scan.boot_id, scan.number)
         if not self._store(progress, record, scan.last_byte_at):
             return
         self._counters["valid" if outcome.valid else "invalid"] += 1
         if outcome.fault is not None:
             self._notices.begin(outcome.fault)
+            if outcome.fault.kind is Faults.BUNDLE_INVALID:
+                self._serving.give_way(self._config, outcome.fault)
         else:
             self._notices.end(SCAN)
 
@@ -233,17 +248,7 @@ class Daemon:
             self._notices.say("instrument_restarted", f"{ready.serial} was switched off", "warning")
         self._audit("instrument_connected", serial=ready.serial, firmware=ready.firmware)
         log.info("instrument_connected", serial=ready.serial, firmware=ready.firmware)
-        self._axis_nm = ready.axis_nm
-        self._fit_axis()
-
-    def _fit_axis(self) -> None:
-        if self._axis_nm is None:
-            return
-        try:
-            self._resampler = Resampler.between(self._axis_nm, self._model.product.grid.axis())
-        except Fault as fault:
-            self._resampler = fault
-            self._notices.begin(fault)
+        self._serving.instrument(ready.serial, ready.axis_nm)
 
     def _streaming(self, streaming: Streaming) -> None:
         self._notices.end(PREPARATION)
@@ -275,26 +280,33 @@ class Daemon:
 
     def _reload(self) -> CommandOutcome:
         """Read configuration and bundle again; on any fault everything stays as it was."""
+        serving = self._serving
         try:
             config = load_config(self._config_path)
-            model, created_utc_s = load_product(config)
+            fixed = ("site", "instrument", "state_dir", "serial", "acquisition", "mqtt", "outbox")
+            later = [name for name in fixed if getattr(config, name) != getattr(self._config, name)]
+            config = config.model_copy(update={name: getattr(self._config, name) for name in fixed})
+            loaded = take_product(config, serving.serial, running=serving.model.bundle_id)
         except Fault as fault:
             return CommandOutcome(False, f"nothing was changed: {fault}")
-        fixed = ("site", "instrument", "state_dir", "serial", "acquisition", "mqtt", "outbox")
-        later = [name for name in fixed if getattr(config, name) != getattr(self._config, name)]
         log.set_up(config.log.format, config.log.level)
-        self._config = config.model_copy(
-            update={name: getattr(self._config, name) for name in fixed}
+        self._config = config
+        before = serving.model.bundle_id
+        serving.take(loaded)
+        bundle = loaded.model.bundle_id
+        if loaded.left:
+            return CommandOutcome(False, f"fell back to {bundle}: {loaded.left}")
+        message = (
+            f"bundle {before} -> {bundle}, signed by {serving.signed_by or 'nobody asked for'}"
         )
-        before, self._model = self._model.bundle_id, model
-        self._watch.floor_utc_s = max(self._watch.floor_utc_s, created_utc_s)
-        self._fit_axis()
-        if self._client.connected:
-            self._publish_model()
-        message = f"bundle {before} -> {model.bundle_id}"
         if later:
             message += f"; restart for: {', '.join(later)}"
-        return CommandOutcome(True, message, {"bundle": model.bundle_id})
+        return CommandOutcome(True, message, {"bundle": bundle})
+
+    def _model_changed(self, loaded: Loaded) -> None:
+        self._watch.floor_utc_s = max(self._watch.floor_utc_s, loaded.created_utc_s)
+        if self._client.connected:
+            self._publish_model()
 
     # ---- faults, audit
 
@@ -302,11 +314,17 @@ class Daemon:
         if self._fail_fast and not self._stopping:
             self._exit_status, self._stopping = fault.exit_status, True
 
-    def _audit(self, what: str, who: str = "daemon", **details: str | int | bool) -> None:
+    def _audit(self, what: str, who: str = "daemon", **details: str | int | bool | None) -> bool:
+        """Add a line to the audit log; false when the disk does not take it."""
         try:
             self._state.audit.append(self._clock.now(), who, what, dict(details))
         except OSError as error:
             self._notices.begin(storage_fault(error, self._state.folder))
+            return False
+        return True
+
+    def _audit_action(self, action: Action) -> bool:
+        return self._audit(action.what, action.who, **action.details)
 
     # ---- upkeep
 
@@ -325,12 +343,14 @@ class Daemon:
     def _look_after(self) -> None:
         now = time.monotonic()
         self._check_clock()
+        self._serving.look_after_trial(now)
         if now >= self._state_due:
             self._state_due = now + _STATE_EVERY_S
             if self._client.connected:
                 self._publish_state()
         if now >= self._upkeep_due:
             self._upkeep_due = now + _UPKEEP_EVERY_S
+            self._serving.tell_of_slots()
             if not self._state.outbox.in_place:
                 path = self._state.outbox.path
                 detail = f"{path} was removed while it was open; restart to make a new one"
@@ -385,7 +405,7 @@ class Daemon:
         self._client.publish("state", to_json(state), retain=True)
 
     def _publish_model(self) -> None:
-        payload = to_json(self._reporter.model_state(self._model))
+        payload = to_json(self._reporter.model_state(self._serving.model))
         self._client.publish("model", payload, retain=True)
 
     def _publish_status(self, status: Status) -> None:

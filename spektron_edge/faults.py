@@ -25,7 +25,8 @@ class FaultKind:
 class Faults(Enum):
     """The catalogue.
 
-    10-19 set-up, 20-29 serial line, 30-39 measurement, 40-49 MQTT, 50-59 clock, 60-69 demo.
+    10-19 set-up, 20-29 serial line, 30-39 measurement, 40-49 MQTT, 50-59 clock, 60-69 demo,
+    80-89 bundles: trust and slots.
     """
 
     CONFIG_INVALID = FaultKind(
@@ -117,6 +118,30 @@ class Faults(Enum):
     CLOCK_JUMPED = FaultKind(
         "clock_jumped", 51, "records on both sides carry monotonic times as well"
     )
+    BUNDLE_UNTRUSTED = FaultKind(
+        "bundle_untrusted",
+        80,
+        "install a bundle that a key in `trust.keys` signed; `spektron-edge verify` shows who did",
+    )
+    BUNDLE_OLDER = FaultKind(
+        "bundle_older",
+        81,
+        "install a newer version; `spektron-edge bundle rollback` goes back on purpose",
+    )
+    BUNDLE_ELSEWHERE = FaultKind(
+        "bundle_elsewhere", 82, "use a bundle that is made for this instrument's serial number"
+    )
+    TRUST_UNUSABLE = FaultKind(
+        "trust_unusable", 83, "correct the folder `trust.keys`: public keys *.pem, revoked.json"
+    )
+    SLOTS_BUSY = FaultKind("slots_busy", 84, "wait for the other installation, then try again")
+    SLOT_UNFIT = FaultKind(
+        "slot_unfit", 85, "`spektron-edge bundle list` shows what the slots hold"
+    )
+    BUNDLE_FELL_BACK = FaultKind(
+        "bundle_fell_back", 86, "install another bundle; `spektron-edge bundle list` shows why"
+    )
+    KEY_UNUSABLE = FaultKind("key_unusable", 87, "check the key's file, kind and permissions")
     INTERNAL = FaultKind(
         "internal", 70, "report this with the log; the daemon starts the part again"
     )

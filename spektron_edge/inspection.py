@@ -7,6 +7,7 @@ from pathlib import Path
 
 from .audit import AuditError, verify
 from .bundle import BundleError, read_bundle
+from .bundle.slot_store import SlotStore
 from .faults import Fault, Faults
 from .inference import load_model
 from .outbox import OutboxError, read_counts
@@ -25,11 +26,14 @@ def inspect_bundle(path: Path) -> dict[str, object]:
             for graph in product.graphs:
                 load_model(bundle, product.name, graph.precision)
     except BundleError as error:
-        raise Fault(Faults.BUNDLE_INVALID, str(error)) from None
+        raise error.fault from None
     report: dict[str, object] = {
         "bundle": bundle.id,
         "file": f"{path} ({path.stat().st_size / 2**20:.1f} MiB)",
         "made": f"{manifest.provenance.created:%Y-%m-%d}, commit {manifest.provenance.git_commit}",
+        "version": manifest.version,
+        "bound to": ", ".join(manifest.devices or ()) or "any instrument",
+        "signatures": ", ".join(s.key_id for s in bundle.signatures) or "none",
         "opset / IR": f"{manifest.opset} / {manifest.ir_version}",
         "checks": "hashes and golden vectors hold on this machine",
     }
@@ -45,6 +49,8 @@ def inspect_bundle(path: Path) -> dict[str, object]:
                 for precision, figures in product.evaluation.figures.items()
                 for name, f in figures.items()
             ),
+            f"calibration spectra: {product.source_spectra.replace('_', ' ')}",
+            *([f"not possible: {product.transfer_without}"] if product.transfer_without else []),
             *product.notes,
         ]
     report["members"] = {n: f"{len(d):>9} bytes" for n, d in sorted(bundle.members.items())}
@@ -57,6 +63,7 @@ def inspect_state(folder: Path) -> dict[str, object]:
     Raises Fault(STATE_DAMAGED, STATE_UNWRITABLE).
     """
     outbox, audit = folder / OUTBOX_FILE, folder / AUDIT_FILE
+    slots = SlotStore(folder)
     if not outbox.is_file() and not audit.is_file():
         raise Fault(Faults.STATE_DAMAGED, f"{folder} holds neither outbox nor audit log")
     report: dict[str, object] = {"state": str(folder)}
@@ -70,6 +77,8 @@ def inspect_state(folder: Path) -> dict[str, object]:
                 "head": chain.head,
                 "chain": "holds" if not chain.torn else "holds; the last line is unfinished",
             }
+        if slots.folder.is_dir():
+            report["bundles"] = describe_slots(slots)
     except OutboxError as error:
         # SQLite needs its side files even to read.
         if not os.access(folder, os.W_OK):
@@ -79,3 +88,18 @@ def inspect_state(folder: Path) -> dict[str, object]:
     except (AuditError, OSError) as error:
         raise Fault(Faults.STATE_DAMAGED, str(error)) from None
     return report
+
+
+def describe_slots(store: SlotStore) -> dict[str, object]:
+    """What each slot holds. Raises Fault(STATE_DAMAGED, STATE_UNWRITABLE)."""
+    slots = store.read()
+    shown: dict[str, object] = {"active": slots.active or "none"}
+    for name, slot in sorted(slots.held.items()):
+        words = [slot.state, slot.bundle, f"signed by {slot.signed_by or 'nobody asked for'}"]
+        if slot.state == "trying":
+            words.append(f"{slot.starts} starts")
+        shown[name] = ", ".join([*words, *([slot.why] if slot.why else [])])
+    if slots.floors:
+        floors = ", ".join(f"{name} {version}" for name, version in slots.floors.items())
+        shown["nothing older than"] = floors
+    return shown

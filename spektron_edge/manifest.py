@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
-from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
 import numpy as np
@@ -11,15 +11,39 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 Precision = Literal["int8", "fp32", "fp16"]
+SourceSpectra = Literal["included", "left_out", "encrypted"]
+
+
+# What transfer to another instrument can no longer do without the calibration spectra.
+TRANSFER_WITHOUT: dict[SourceSpectra, str] = {
+    "included": "",
+    "left_out": (
+        "direct and piecewise standardisation, spiking and recalibration: the calibration spectra "
+        "are not in the bundle; aligning latents (z_chem) still works"
+    ),
+    "encrypted": (
+        "direct and piecewise standardisation, spiking and recalibration anywhere but on the "
+        "device that the spectra are encrypted for; aligning latents (z_chem) works everywhere"
+    ),
+}
+
+
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+
+
+def is_plain_name(name: str) -> bool:
+    """Whether a member's name is a file name and nothing else: no path, no hidden file."""
+    return _PLAIN_NAME.fullmatch(name) is not None
 
 
 def _plain_name(name: str) -> str:
-    if name != PurePosixPath(name).name or name.startswith("."):
+    if not is_plain_name(name):
         raise ValueError(f"member name {name!r} must be a plain file name")
     return name
 
 
 MemberName = Annotated[str, AfterValidator(_plain_name)]
+Serial = Annotated[str, Field(min_length=1, max_length=64)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -88,6 +112,15 @@ class Product(_Strict):
     source: MemberName
     golden: MemberName
     evaluation: Evaluation
+    source_spectra: SourceSpectra = Field(
+        "included", description="whether the calibration spectra are in `source`"
+    )
+    encrypted_spectra: MemberName | None = Field(
+        None, description="calibration spectra for one device, where they are encrypted"
+    )
+    transfer_without: str = Field(
+        "", description="what transfer cannot do for want of calibration spectra"
+    )
     notes: tuple[str, ...] = Field((), description="what a reader of the figures must know")
 
     @model_validator(mode="after")
@@ -96,6 +129,14 @@ class Product(_Strict):
             raise ValueError("two properties share a name")
         if len({g.precision for g in self.graphs}) != len(self.graphs):
             raise ValueError("two graphs share a precision")
+        if (self.source_spectra == "encrypted") != (self.encrypted_spectra is not None):
+            raise ValueError(
+                "`encrypted_spectra` names a member exactly when spectra are encrypted"
+            )
+        if (self.source_spectra == "included") != (not self.transfer_without):
+            raise ValueError(
+                "`transfer_without` says what is lost exactly when spectra are missing"
+            )
         return self
 
     def graph(self, precision: Precision) -> Graph:
@@ -119,11 +160,14 @@ class Provenance(_Strict):
 
 
 class Manifest(_Strict):
-    """`manifest.json`. Every other member of the zip is listed in `files` with its SHA-256."""
+    """`manifest.json`. `files` lists every other member but the signatures, with its SHA-256."""
 
     format: Literal[1] = 1
     name: str = Field(pattern=r"^[a-z][a-z0-9_-]*$")
     version: int = Field(ge=1, description="monotonic; a newer bundle has a larger number")
+    devices: tuple[Serial, ...] | None = Field(
+        None, min_length=1, description="serial numbers it is bound to; null: any instrument"
+    )
     opset: int
     ir_version: int
     products: tuple[Product, ...] = Field(min_length=1)
@@ -135,6 +179,7 @@ class Manifest(_Strict):
         for product in self.products:
             wanted = [product.theta, product.source, product.golden]
             wanted += [graph.file for graph in product.graphs]
+            wanted += [product.encrypted_spectra] if product.encrypted_spectra else []
             for name in wanted:
                 if name not in self.files:
                     raise ValueError(f"product {product.name!r} names {name!r}, not in `files`")

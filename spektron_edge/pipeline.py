@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .acquisition import Ages, References, absorbance, check_references, check_scan
+from .bundle import BundleError
+from .bundle.rules import check_serial
 from .clock import Stamp
 from .diagnostics import Applicability
 from .faults import Fault, Faults
@@ -48,6 +50,7 @@ def evaluate(
     resampler: for the scan's axis and the model's grid, or the fault that there is none.
     """
     try:
+        check_serial(model.devices, scan.serial)
         check_scan(scan)
         usable = check_references(references, ages, now)
         if isinstance(resampler, Fault):
@@ -57,6 +60,8 @@ def evaluate(
         output = model.infer(on_grid).y[0]
     except Fault as fault:
         return _failed(fault)
+    except BundleError as error:
+        return _failed(error.fault)
     except BackendError as error:
         return _failed(Fault(Faults.BUNDLE_INVALID, str(error)))
     values = np.array([output[p.column] for p in model.product.properties], np.float64)

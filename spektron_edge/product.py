@@ -1,21 +1,138 @@
-"""The product that a configuration names, loaded and checked."""
+"""The product that a configuration names, loaded and checked: from a file, or from the slots."""
 
 from __future__ import annotations
 
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+
 from .bundle import BundleError, read_bundle
+from .bundle.install import Terms
+from .bundle.rules import check_version
+from .bundle.slot_store import SlotStore
+from .bundle.slots import Slot, Slots, accepted, begun, fell_back
+from .bundle.trust import read_trust
 from .config import Config
 from .faults import Fault, Faults
 from .inference import Model, load_model
 
+# What speaks against the bundle itself. A trust store that cannot be read is no reason to leave it.
+_OF_THE_BUNDLE = (Faults.BUNDLE_INVALID, Faults.BUNDLE_UNTRUSTED, Faults.BUNDLE_ELSEWHERE)
 
-def load_product(config: Config) -> tuple[Model, float]:
-    """The configured model, checked, and its bundle's creation time (seconds since 1970).
 
-    Raises Fault(BUNDLE_INVALID).
+@dataclass(frozen=True)
+class Loaded:
+    """A model ready to predict, and where it came from.
+
+    created_utc_s: when its bundle was made, seconds since 1970; on_trial: it still has to prove
+    itself in its slot; left: why it is not the one that was asked for, empty when it is.
     """
+
+    model: Model
+    created_utc_s: float
+    name: str
+    version: int
+    on_trial: bool = False
+    left: str = ""
+
+
+def terms_of(config: Config, serial: str | None = None) -> Terms:
+    """What the configuration asks of a bundle. Raises Fault(TRUST_UNUSABLE)."""
+    trust = None
+    if config.trust is not None:
+        try:
+            trust = read_trust(config.trust.keys, require_signature=config.trust.require_signature)
+        except BundleError as error:
+            raise error.fault from None
+    return Terms(trust, config.product, config.precision, serial)
+
+
+def load_product(config: Config, serial: str | None = None) -> Loaded:
+    """The configured model; nothing is changed or counted.
+
+    serial: of the instrument, where it is known. Raises Fault for a bundle that may not be used.
+    """
+    store, terms = SlotStore(config.state_dir), terms_of(config, serial)
+    slots = store.read()
+    if config.uses_slots:
+        return _from_slot(store, _current(slots, store.folder), terms)
+    return _load(config.bundle_path, terms, slots)
+
+
+def take_product(config: Config, serial: str | None = None, running: str = "") -> Loaded:
+    """The configured model, taken into use: starts of a trial are counted, versions remembered.
+
+    running: id of the bundle that is in use already. Falls back to the other slot when the active
+    one cannot be used and the other is good. Raises Fault; then nothing was changed but a count.
+    """
+    store, terms = SlotStore(config.state_dir), terms_of(config, serial)
+    if config.uses_slots:
+        loaded = _begin(store, terms, running)
+    else:
+        loaded = _load(config.bundle_path, terms, store.read())
+    remember(config, loaded)
+    return loaded
+
+
+def remember(config: Config, loaded: Loaded) -> None:
+    """Nothing older than this bundle from now on, if it is signed. Raises Fault."""
+    if loaded.model.signed_by is not None:
+        SlotStore(config.state_dir).update(
+            functools.partial(accepted, name=loaded.name, version=loaded.version)
+        )
+
+
+def _begin(store: SlotStore, terms: Terms, running: str) -> Loaded:
+    current = _current(store.read(), store.folder)
+    # Counted before it is loaded: a graph may take the whole process down.
+    slots = store.read() if current.bundle == running else store.update(begun)
+    chosen = _current(slots, store.folder)
+    left = "" if chosen.bundle == current.bundle else f"{current.bundle} did not start in order"
     try:
-        bundle = read_bundle(config.bundle_path)
-        model = load_model(bundle, config.product, config.precision)
+        return _from_slot(store, chosen, terms, left)
+    except Fault as fault:
+        if fault.kind not in _OF_THE_BUNDLE or slots.fallback is None:
+            raise
+        why = fault.detail
+        other = slots.held[slots.fallback]
+    try:
+        # Loaded before the pointer moves: where neither can be used, nothing is changed.
+        loaded = _from_slot(store, other, terms, why)
+    except Fault:
+        raise Fault(Faults.BUNDLE_INVALID, f"{why}; the other slot cannot be used either") from None
+    store.update(functools.partial(fell_back, why=why))
+    return loaded
+
+
+def _current(slots: Slots, folder: Path) -> Slot:
+    if slots.current is None:
+        detail = f"no slot in {folder} is active; `spektron-edge bundle install` and `activate`"
+        raise Fault(Faults.BUNDLE_INVALID, detail)
+    return slots.current
+
+
+def _from_slot(store: SlotStore, slot: Slot, terms: Terms, left: str = "") -> Loaded:
+    # Its version was judged at installation; going back was an operator's or a trial's choice.
+    path = store.path(slot)
+    loaded = _load(path, terms, None, on_trial=slot.state == "trying", left=left)
+    if loaded.model.bundle_id != slot.bundle:
+        detail = f"{path} holds {loaded.model.bundle_id}, not {slot.bundle}, which was installed"
+        raise Fault(Faults.BUNDLE_INVALID, detail)
+    return loaded
+
+
+def _load(
+    path: Path, terms: Terms, slots: Slots | None, *, on_trial: bool = False, left: str = ""
+) -> Loaded:
+    """slots: whose floors the bundle has to meet, or None."""
+    try:
+        bundle = read_bundle(path)
+        signer = terms.admit(bundle)
+        if signer is not None and slots is not None:
+            check_version(bundle.manifest, slots.floors)
+        model = load_model(bundle, terms.product, terms.precision, signer)
     except BundleError as error:
-        raise Fault(Faults.BUNDLE_INVALID, str(error)) from None
-    return model, bundle.manifest.provenance.created.timestamp()
+        raise error.fault from None
+    manifest = bundle.manifest
+    created_utc_s = manifest.provenance.created.timestamp()
+    return Loaded(model, created_utc_s, manifest.name, manifest.version, on_trial, left)

@@ -62,10 +62,20 @@ class ApplicabilityInfo(_Record):
     q_limit: float
 
 
+class SignerInfo(_Record):
+    """Whose signature the device has checked."""
+
+    key_id: str
+    name: str
+
+
 class ModelInfo(_Record):
     """What computed the values."""
 
     bundle: str
+    signed_by: SignerInfo | None = Field(
+        None, description="null where the device is told to trust anybody's bundle"
+    )
     product: str
     graph_sha256: str
     precision: str

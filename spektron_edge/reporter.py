@@ -20,6 +20,7 @@ from .records import (
     ModelState,
     Prediction,
     ScanInfo,
+    SignerInfo,
     Times,
     Value,
     new_id,
@@ -134,8 +135,10 @@ class Reporter:
 
 def model_info(model: Model) -> ModelInfo:
     """Which model, down to the graph's hash."""
+    signer = model.signed_by
     return ModelInfo(
         bundle=model.bundle_id,
+        signed_by=None if signer is None else SignerInfo(key_id=signer.key_id, name=signer.name),
         product=model.product.name,
         graph_sha256=model.graph_sha256,
         precision=model.graph.precision,

@@ -1,4 +1,8 @@
-"""`spektron-export`: a checkpoint becomes a bundle that an instrument can run."""
+"""`spektron-export`: a checkpoint becomes a bundle that an instrument can run.
+
+`spektron-export keygen NAME` makes a signing key, `spektron-export sign BUNDLE` adds a signature.
+A checkpoint folder of such a name is `./keygen`.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,14 @@ import argparse
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .pack import Report
+    from .protection import Protection
+    from .signing import SigningKey
 
 EXIT_OK, EXIT_CHECKPOINT, EXIT_REFUSED, EXIT_WRITE, EXIT_MISSING = 0, 4, 5, 6, 7
 
@@ -29,16 +36,115 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--version", type=_version, default=1, help="of the bundle; newer is larger (default 1)"
     )
+    parser.add_argument("--sign", type=Path, metavar="KEY", help="sign with this private key")
+    parser.add_argument("--passphrase-file", type=Path, help="of an encrypted key")
+    parser.add_argument(
+        "--spectra",
+        default="included",
+        metavar="HOW",
+        help="calibration spectra: included, left-out, or for:DEVICE_PUBLIC_KEY.pem (included)",
+    )
+    parser.add_argument(
+        "--serial",
+        action="append",
+        default=[],
+        help="bind the bundle to this instrument; may be given several times",
+    )
     parser.add_argument("--json", action="store_true", help="report as JSON on standard output")
     return parser
 
 
+def _keygen_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="spektron-export keygen", description="Make a key that signs bundles."
+    )
+    parser.add_argument("name", type=_key_name, help="of the files NAME.key.pem and NAME.pem")
+    parser.add_argument("-o", "--output", type=Path, default=Path(), metavar="DIR")
+    parser.add_argument("--passphrase-file", type=Path, help="encrypt the private key with it")
+    parser.add_argument("--json", action="store_true", help="report as JSON on standard output")
+    parser.set_defaults(command=_keygen)
+    return parser
+
+
+def _sign_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="spektron-export sign", description="Add a signature to a bundle."
+    )
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("--key", type=Path, required=True, help="private key from keygen")
+    parser.add_argument("--passphrase-file", type=Path, help="of an encrypted key")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="NAME.spektron", help="default: in place"
+    )
+    parser.add_argument("--json", action="store_true", help="report as JSON on standard output")
+    parser.set_defaults(command=_sign)
+    return parser
+
+
+def _key_name(text: str) -> str:
+    if not text or Path(text).name != text or text.startswith("."):
+        raise argparse.ArgumentTypeError("a plain name; -o says the folder")
+    return text
+
+
+_OTHERS = {"keygen": _keygen_parser, "sign": _sign_parser}
+
+
 def main(argv: list[str] | None = None) -> int:
-    """Export; returns the exit code.
+    """Export, or make a key, or sign; returns the exit code.
 
     0, 2 usage, 4 checkpoint, 5 refused, 6 cannot write, 7 a package is missing.
     """
-    arguments = _parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    if words and words[0] in _OTHERS:
+        arguments = _OTHERS[words[0]]().parse_args(words[1:])
+        code: int = arguments.command(arguments)
+        return code
+    return _export(_parser().parse_args(words))
+
+
+def _keygen(arguments: argparse.Namespace) -> int:
+    from .errors import ExportError
+    from .signing import make_key, read_passphrase
+
+    try:
+        passphrase = read_passphrase(arguments.passphrase_file)
+        made = make_key(arguments.name, arguments.output, passphrase)
+    except ExportError as error:
+        return _fail(error, EXIT_REFUSED)
+    except OSError as error:
+        return _fail(f"cannot write {arguments.output}: {error}", EXIT_WRITE)
+    report = {"key": made.key_id, "private": str(made.private), "public": str(made.public)}
+    lines = [
+        f"key {made.key_id}",
+        f"private {made.private}: keep it off every device",
+        f"public {made.public}: goes into `trust.keys` of the devices",
+    ]
+    print(json.dumps(report) if arguments.json else "\n".join(lines))
+    return EXIT_OK
+
+
+def _sign(arguments: argparse.Namespace) -> int:
+    from spektron_edge.bundle import BundleError
+
+    from .errors import ExportError
+    from .signing import read_passphrase, read_signing_key, sign_bundle
+
+    target = arguments.output or arguments.bundle
+    try:
+        key = read_signing_key(arguments.key, read_passphrase(arguments.passphrase_file))
+        signers = sign_bundle(arguments.bundle, key, target)
+    except (ExportError, BundleError) as error:
+        return _fail(error, EXIT_REFUSED)
+    except OSError as error:
+        return _fail(f"cannot write {target}: {error}", EXIT_WRITE)
+    report = {"bundle": str(target), "signatures": signers}
+    text = f"{target}: signed by {', '.join(signers)}"
+    print(json.dumps(report) if arguments.json else text)
+    return EXIT_OK
+
+
+def _export(arguments: argparse.Namespace) -> int:
     # Waiting threads that spin make a busy machine a hundred times slower; read at torch's import.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # After parsing, since torch takes seconds to import and --help should not.
@@ -49,13 +155,21 @@ def main(argv: list[str] | None = None) -> int:
 
         from .errors import ExportError
         from .pack import export_bundle
+        from .signing import sign_bundle
     except ModuleNotFoundError as error:
         hint = "pip install 'spektron-edge[export]'"
         return _fail(f"{error.name} is not installed: {hint}", EXIT_MISSING)
     try:
+        # Before the minutes of work that a mistyped key would waste.
+        key, keep = _asked(arguments)
         checkpoint = load_checkpoint(arguments.checkpoint)
         with progress("Exporting", 4) as advance:
-            report = export_bundle(checkpoint, arguments.output, arguments.version, advance)
+            report = export_bundle(
+                checkpoint, arguments.output, arguments.version, advance, keep=keep
+            )
+        if key is not None:
+            sign_bundle(arguments.output, key, arguments.output)
+            report = replace(report, bytes=arguments.output.stat().st_size)
     except CheckpointError as error:
         return _fail(error, EXIT_CHECKPOINT)
     except (ExportError, BundleError) as error:
@@ -71,6 +185,16 @@ def main(argv: list[str] | None = None) -> int:
     else:
         _show(report)
     return EXIT_OK
+
+
+def _asked(arguments: argparse.Namespace) -> tuple[SigningKey | None, Protection]:
+    from .protection import protection
+    from .signing import read_passphrase, read_signing_key
+
+    key = None
+    if arguments.sign is not None:
+        key = read_signing_key(arguments.sign, read_passphrase(arguments.passphrase_file))
+    return key, protection(arguments.spectra, tuple(arguments.serial))
 
 
 def _fail(message: object, code: int) -> int:

@@ -32,6 +32,7 @@ from spektron_train.data.instrument_noise import NOISE_SEEDS, DetectorNoise, noi
 from .errors import ExportError
 from .graphs import IR_VERSION, OPSET, export_fp32
 from .parity import FP32, INT8, Limits, Parity, compare, require, run_torch
+from .protection import Protection, golden_spectra, npz, protected_source
 from .provenance import provenance
 from .quantise import quantise
 from .session import Run, runner
@@ -86,10 +87,12 @@ def export_bundle(
     version: int = 1,
     advance: Callable[[str], None] = lambda _: None,
     limits: tuple[Limits, Limits] | None = None,
+    keep: Protection | None = None,
 ) -> Report:
     """Write the bundle. Four steps are announced through `advance`.
 
-    limits: parity of fp32 with torch and of INT8 with fp32; FP32 and INT8 unless given.
+    limits: parity of fp32 with torch and of INT8 with fp32; FP32 and INT8 unless given. keep: what
+    is kept back of the calibration spectra; nothing unless given.
 
     Raises ParityError or ExportError (nothing is written), BundleError when the runtime refuses
     the result, OSError when it cannot be written.
@@ -111,15 +114,16 @@ def export_bundle(
     }
     parity, figures = _parity(checkpoint, runs, noise, limits or (FP32, INT8))
     advance("compared")
-    golden_x = scans[0][:: max(1, len(x) // _GOLDEN)][:_GOLDEN].astype(np.float32)
+    keep, name = keep or Protection(), checkpoint.card.product
+    golden_x = golden_spectra(x, scans[0], keep, _GOLDEN)
     members = {
         _FILES["fp32"]: graphs.fp32.SerializeToString(deterministic=True),
         _FILES["int8"]: graphs.int8.SerializeToString(deterministic=True),
         "theta0.npy": _npy(theta),
-        "source.npz": _npz(_source(checkpoint, runs["fp32"](x))),
-        "golden.npz": _npz(_golden(golden_x, runs)),
+        **protected_source(_source(checkpoint, runs["fp32"](x)), keep, name, version, name),
+        "golden.npz": npz(_golden(golden_x, runs)),
     }
-    manifest = _manifest(checkpoint, members, figures, version)
+    manifest = _manifest(checkpoint, members, figures, version, keep)
     bundle_id = _write_checked(path, manifest, members)
     advance("written")
     return Report(
@@ -193,6 +197,7 @@ def _manifest(
     members: Mapping[str, bytes],
     figures: Mapping[str, dict[str, Merit]],
     version: int,
+    keep: Protection,
 ) -> Manifest:
     card, config = checkpoint.card, checkpoint.encoder.config
     y_tolerance = _Y_TOLERANCE_OVER_RMSEP * min(m.rmsep for m in figures["fp32"].values())
@@ -231,10 +236,12 @@ def _manifest(
             },
         ),
         notes=card.notes,
+        **keep.product_fields,
     )
     return Manifest(
         name=card.product,
         version=version,
+        devices=keep.serials,
         opset=OPSET,
         ir_version=IR_VERSION,
         products=(product,),
@@ -264,10 +271,4 @@ def _write_checked(path: Path, manifest: Manifest, members: Mapping[str, bytes])
 def _npy(array: Array) -> bytes:
     stream = io.BytesIO()
     np.save(stream, array, allow_pickle=False)
-    return stream.getvalue()
-
-
-def _npz(arrays: Mapping[str, Array]) -> bytes:
-    stream = io.BytesIO()
-    np.savez(stream, **arrays)
     return stream.getvalue()

@@ -128,7 +128,7 @@ def _stream(
         process.send_signal(signal.SIGTERM)
         state = _last_state(subscriber)
     counters = state.get("counters", {})
-    model, _ = load_product(config)
+    model = load_product(config).model
     usable = np.all(np.isfinite(predicted), axis=1) if predicted else np.zeros(0, bool)
     return Summary(
         sent=sent,

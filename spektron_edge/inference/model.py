@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spektron_edge.bundle import Bundle, BundleError
+from spektron_edge.bundle.trust import Signer
 from spektron_edge.diagnostics import ApplicabilityModel
 from spektron_edge.manifest import Graph, Precision, Product
 
@@ -17,7 +18,11 @@ from .onnx import OnnxCpu
 
 @dataclass(frozen=True)
 class Model:
-    """Everything one prediction needs, checked and loaded. theta: (P,) as the bundle's layout."""
+    """Everything one prediction needs, checked and loaded.
+
+    theta: (P,) as the bundle's layout; devices: serial numbers that it is bound to, None for any;
+    signed_by: whose signature was checked, None where none was asked for.
+    """
 
     bundle_id: str
     product: Product
@@ -26,6 +31,8 @@ class Model:
     theta: NDArray[np.float32]
     backend: Backend
     applicability: ApplicabilityModel
+    devices: tuple[str, ...] | None = None
+    signed_by: Signer | None = None
 
     def infer(self, absorbance: NDArray[np.float64]) -> Inference:
         """Run spectra, (L,) or (B, L) absorbance on the product's grid."""
@@ -33,8 +40,15 @@ class Model:
         return self.backend.infer(x, self.theta)
 
 
-def load_model(bundle: Bundle, product: str | None = None, precision: Precision = "int8") -> Model:
+def load_model(
+    bundle: Bundle,
+    product: str | None = None,
+    precision: Precision = "int8",
+    signed_by: Signer | None = None,
+) -> Model:
     """Load one product's graph and compare it with the bundle's golden vectors.
+
+    signed_by: what the device's trust store said of the bundle.
 
     Raises BundleError when the product or precision does not exist, a member is unusable, or the
     outputs on this machine differ from the golden ones by more than the manifest's tolerances.
@@ -62,6 +76,8 @@ def load_model(bundle: Bundle, product: str | None = None, precision: Precision 
         theta=bundle.vector(chosen.theta),
         backend=backend,
         applicability=applicability,
+        devices=bundle.manifest.devices,
+        signed_by=signed_by,
     )
     _check_golden(model, bundle.arrays(chosen.golden))
     return model

@@ -175,6 +175,18 @@ class Rig:
         }
 
 
+class Raw(int):
+    """A value that goes into the TOML file as it stands."""
+
+    def __new__(cls, text: str) -> Raw:
+        self = super().__new__(cls, 0)
+        self.text = text
+        return self
+
+    def __str__(self) -> str:
+        return self.text
+
+
 def _toml(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()

@@ -12,7 +12,7 @@ from spektron_edge.cli import main
 from spektron_edge.config import load_config, shipped_bundle
 from spektron_edge.mqtt.commands import Key, sign
 from spektron_edge.mqtt.connection import connect_plain
-from tests.integration.rig import ROOT, listening, until
+from tests.integration.rig import ROOT, Raw, listening, until
 
 SECRET = b"0123456789abcdef0123"
 
@@ -24,7 +24,7 @@ def running(broker, make_rig):
     (rig.folder / "anna.key").write_bytes(SECRET)
     (rig.folder / "bob.key").write_bytes(SECRET[::-1])
     rig.settings["commands"] = {
-        "operators": _Raw(
+        "operators": Raw(
             '[{ name = "anna", key_file = "anna.key", may = ["health", "reload"] }, '
             '{ name = "bob", key_file = "bob.key", may = ["health"] }]'
         )
@@ -37,18 +37,6 @@ def running(broker, make_rig):
         rig.subscriber = subscriber
         yield rig
         rig.stop()
-
-
-class _Raw(int):
-    """A value that goes into the TOML file as it stands."""
-
-    def __new__(cls, text):
-        self = super().__new__(cls, 0)
-        self.text = text
-        return self
-
-    def __str__(self):
-        return self.text
 
 
 def send(rig, name, operator, capsys, *more):

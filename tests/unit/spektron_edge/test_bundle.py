@@ -4,17 +4,22 @@ import contextlib
 import hashlib
 import io
 import json
+import os
 import pickle
+import stat
 import struct
+import tracemalloc
 import zipfile
+import zlib
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spektron_edge import bundle as module
 from spektron_edge.bundle import Bundle, BundleError, read_bundle, write_bundle
+from spektron_edge.bundle import archive as module
+from spektron_edge.bundle import arrays as arrays_module
 from spektron_edge.manifest import Manifest
 from tests import bundles
 
@@ -187,7 +192,7 @@ def test_a_member_name_with_a_path_is_refused(path, name):
 def test_too_many_members_are_not_read(path):
     extra = [(f"m{i}", b"") for i in range(module.MAX_MEMBERS)]
     with_entries(path, lambda entries: entries + extra)
-    assert "larger than any bundle" in refusal(path)
+    assert "larger than it may be" in refusal(path)
 
 
 def test_a_member_beyond_its_cap_is_not_read(path, monkeypatch):
@@ -199,7 +204,7 @@ def test_a_member_beyond_its_cap_is_not_read(path, monkeypatch):
 def test_the_sum_of_all_members_is_capped(path, monkeypatch):
     monkeypatch.setattr(module, "MAX_TOTAL_BYTES", 1000)
     with_entries(path, lambda entries: entries)
-    assert "larger than any bundle" in refusal(path)
+    assert "larger than it may be" in refusal(path)
 
 
 @pytest.mark.parametrize("claim", [10, 2**31])
@@ -210,6 +215,112 @@ def test_a_member_that_lies_about_its_size_is_refused(path, claim):
     raw[at + 24 : at + 28] = struct.pack("<I", claim)
     path.write_bytes(raw)
     assert refusal(path)
+
+
+# ---- what no bundle holds
+
+
+def edited(path, change):
+    """Change the file's bytes in place."""
+    raw = bytearray(path.read_bytes())
+    path.write_bytes(change(raw) or raw)
+    return path
+
+
+@pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFDIR, stat.S_IFCHR, stat.S_IFIFO])
+def test_a_link_folder_or_device_is_no_member(path, kind):
+    entries = bundles.raw_entries()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in entries:
+            info = zipfile.ZipInfo(name)
+            info.external_attr = ((kind if name == "theta0.npy" else 0) | 0o644) << 16
+            archive.writestr(info, data)
+    assert "'theta0.npy' is a link, folder or device" in refusal(path)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_compression_that_no_bundle_uses_is_refused(path, method):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in bundles.raw_entries():
+            archive.writestr(name, data, compress_type=method)
+    assert "compressed in a way" in refusal(path)
+
+
+@pytest.mark.parametrize("name", ["a\\b", "C:evil", "x" * 200, "ä.npy", "a b", "", "a\x00.npy"])
+def test_an_odd_member_name_is_refused(path, name):
+    with_entries(path, lambda entries: [*entries, ("placeholder", b"x")])
+    raw = path.read_bytes()
+    # zipfile would not write some of these, so the file is made longer or shorter by hand.
+    with zipfile.ZipFile(path, "w") as archive:
+        for member, data in bundles.raw_entries():
+            archive.writestr(member, data)
+        info = zipfile.ZipInfo("placeholder")
+        info.filename = name
+        archive.writestr(info, b"x")
+    assert path.read_bytes() != raw
+    assert "must be a plain file name" in refusal(path)
+
+
+def test_what_is_added_before_or_after_a_bundle_is_refused(tiny_bundle, path):
+    sound = tiny_bundle.read_bytes()
+    for raw in (b"#!/bin/sh\n" + sound, sound + b"more", sound[:-2] + b"\x04\x00more"):
+        path.write_bytes(raw)
+        assert "not a readable bundle" in refusal(path)
+
+
+def test_a_directory_of_millions_is_refused_before_it_is_parsed(path, monkeypatch):
+    monkeypatch.setattr(zipfile, "ZipFile", lambda *_: pytest.fail("the directory was parsed"))
+    raw = b"PK\x01\x02".ljust(46, b"\0") * 100_000
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, len(raw), 0, 0)
+    path.write_bytes(raw + end)
+    assert "larger than it may be" in refusal(path)
+
+
+def test_a_zip64_directory_is_refused_before_it_is_parsed(path, monkeypatch):
+    monkeypatch.setattr(zipfile, "ZipFile", lambda *_: pytest.fail("the directory was parsed"))
+    locator = b"PK\x06\x07".ljust(20, b"\0")
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 0, 0, 20, 0, 0)
+    path.write_bytes(locator + end)
+    assert "zip64" in refusal(path)
+
+
+def test_a_file_beyond_all_caps_is_not_read(path, monkeypatch):
+    monkeypatch.setattr(zipfile, "ZipFile", lambda *_: pytest.fail("the directory was parsed"))
+    with path.open("wb") as stream:
+        stream.truncate(2**40)  # sparse
+    assert "larger than it may be" in refusal(path)
+
+
+def test_an_endless_member_is_read_no_further_than_it_claims(path):
+    """A claim of 64 MiB, from a stream that unpacks to more than a gigabyte."""
+    entries = bundles.raw_entries()
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    chunk = bytes(2**20)
+    packed = b"".join(packer.compress(chunk) for _ in range(1100)) + packer.flush()
+    bundles.write_raw(path, [*entries, ("endless", b"")])
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in entries:
+            archive.writestr(name, data)
+        archive.writestr("endless", packed)  # stored; its headers are turned to deflate below
+
+    def lie(raw):
+        local = raw.rfind(b"PK\x03\x04")
+        struct.pack_into("<H", raw, local + 8, zipfile.ZIP_DEFLATED)
+        central = raw.rfind(b"PK\x01\x02")
+        struct.pack_into("<H", raw, central + 10, zipfile.ZIP_DEFLATED)
+        struct.pack_into("<L", raw, central + 24, module.MAX_MEMBER_BYTES)
+
+    edited(path, lie)
+    tracemalloc.start()
+    assert "not a readable bundle" in refusal(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4 * module.MAX_MEMBER_BYTES
+
+
+def test_a_pipe_is_not_waited_for(path):
+    os.mkfifo(path)
+    assert "not a file" in refusal(path)
 
 
 # ---- the manifest
@@ -229,6 +340,27 @@ def test_a_member_that_lies_about_its_size_is_refused(path, claim):
         ({"products": [bundles.product(properties=[])]}, "properties"),
         ({"files": {"encoder.fp32.onnx": "not a hash"}}, "files"),
         ({"opset": float("nan")}, "opset"),
+        ({"devices": []}, "devices"),
+        ({"devices": [""]}, "devices"),
+        ({"products": [bundles.product(source_spectra="lost")]}, "source_spectra"),
+        ({"products": [bundles.product(source_spectra="left_out")]}, "transfer_without"),
+        ({"products": [bundles.product(transfer_without="all")]}, "transfer_without"),
+        (
+            {"products": [bundles.product(source_spectra="encrypted", transfer_without="some")]},
+            "encrypted_spectra",
+        ),
+        (
+            {
+                "products": [
+                    bundles.product(
+                        source_spectra="encrypted",
+                        transfer_without="some",
+                        encrypted_spectra="absent.enc",
+                    )
+                ]
+            },
+            "absent.enc",
+        ),
     ],
 )
 def test_a_manifest_that_breaks_the_schema_is_refused_by_name(path, changes, where):
@@ -312,9 +444,26 @@ def test_what_is_no_archive_of_arrays_is_refused(data):
         holding(data).arrays("m")
 
 
+def test_an_array_makes_no_room_for_numbers_that_it_does_not_bring():
+    claims = header("(500000000,)") + bytes(64)
+    tracemalloc.start()
+    for data in (claims, zipped(**{"x.npy": claims})):
+        with pytest.raises(BundleError, match="claims more numbers than it brings"):
+            holding(data).arrays("m") if data is not claims else holding(data).vector("m")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2**20
+
+
+def test_an_archive_of_too_many_arrays_is_not_unpacked():
+    many = {f"a{i}.npy": bundles.npy(np.zeros(1)) for i in range(arrays_module.MAX_ARRAYS + 1)}
+    with pytest.raises(BundleError, match="larger than it may be"):
+        holding(zipped(**many)).arrays("m")
+
+
 def test_an_archive_that_unpacks_beyond_the_cap_is_not_unpacked(monkeypatch):
-    monkeypatch.setattr(module, "MAX_MEMBER_BYTES", 1000)
-    with pytest.raises(BundleError, match="larger than a member may be"):
+    monkeypatch.setattr(arrays_module, "MAX_BYTES", 1000)
+    with pytest.raises(BundleError, match="larger than it may be"):
         holding(zipped(**{"x.npy": bundles.npy(np.zeros(1000))})).arrays("m")
 
 

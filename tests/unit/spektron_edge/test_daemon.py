@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 from dataclasses import replace
@@ -10,6 +11,10 @@ import pytest
 
 from spektron_edge import delivery
 from spektron_edge.audit import verify
+from spektron_edge.bundle import read_bundle
+from spektron_edge.bundle.install import activate, install
+from spektron_edge.bundle.slot_store import SlotStore
+from spektron_edge.bundle.slots import MAX_STARTS, proven
 from spektron_edge.daemon import Daemon
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.inbox import (
@@ -21,8 +26,11 @@ from spektron_edge.inbox import (
     Measured,
     Streaming,
 )
+from spektron_edge.inference import BackendError, load_model
 from spektron_edge.outbox import OutboxFullError
-from tests import bundles
+from spektron_edge.trial import CALM_S, PREDICTIONS
+from tests import bundles, signers
+from tests.signers import terms
 
 
 @pytest.fixture
@@ -178,12 +186,12 @@ def test_a_reload_takes_the_new_bundle_and_names_what_needs_a_restart(daemon, tm
 
 @pytest.mark.parametrize("text", ["no toml", 'site = "s"\n'])
 def test_a_reload_that_fails_changes_nothing(daemon, tmp_path, text):
-    before = daemon._model
+    before = daemon._serving.model
     (tmp_path / "edge.toml").write_text(text)
     outcome = daemon._reload()
     assert not outcome.ok
     assert "nothing was changed" in outcome.message
-    assert daemon._model is before
+    assert daemon._serving.model is before
 
 
 def test_health_is_good_as_long_as_nothing_is_wrong(daemon):
@@ -227,3 +235,264 @@ def test_the_daemon_ends_in_good_order_even_when_its_disk_is_gone(daemon, scan, 
         daemon._delivery._acknowledged = ["x"]
         daemon._wind_down()
     assert not daemon._instrument.is_alive()
+
+
+# ---- slots, trials and binding
+
+
+def audited(daemon):
+    return [json.loads(line) for line in daemon._state.audit.path.read_text().splitlines()]
+
+
+@pytest.fixture
+def slots(tmp_path):
+    """A state folder whose slot a is good and whose slot b is on trial."""
+    store = SlotStore(tmp_path / "state")
+    for version, name in ((1, "a"), (2, "b")):
+        source = bundles.write_tiny(tmp_path / "new.spektron", version=version)
+        assert install(store, source, terms(None), "local:anna").slot == name
+        bundle = activate(store, name, terms(None), "local:anna").current.bundle
+        if name == "a":
+            store.update(lambda now, bundle=bundle: proven(now, bundle, "20 predictions"))
+    return store
+
+
+@pytest.fixture
+def start(tmp_path, slots):
+    """Start a daemon on those slots; it ends as by a power cut."""
+    logger = logging.getLogger("spektron_edge")
+    before = logger.handlers[:], logger.level, logger.propagate
+    (tmp_path / "edge.toml").write_text(
+        'site = "s"\ninstrument = "i"\nstate_dir = "state"\nbundle = "slots"\n'
+        '[serial]\nurl = "/dev/absent"\n[mqtt]\nurl = "mqtt://127.0.0.1:1"\n'
+    )
+    running = []
+
+    def make():
+        for daemon in running:
+            daemon._state.close()
+        running.append(Daemon(tmp_path / "edge.toml"))
+        return running[-1]
+
+    yield make
+    running[-1]._state.close()
+    logger.handlers[:], logger.level, logger.propagate = before
+
+
+@pytest.fixture
+def measured(make_scan, references):
+    def make(daemon, number, **changes):
+        now = daemon._clock.now()
+        fresh = replace(references, dark_taken=now, white_taken=now)
+        return Measured(make_scan(number=number, **changes), fresh)
+
+    return make
+
+
+def version(daemon):
+    return daemon._serving.model.bundle_id.rsplit("-", 1)[0]
+
+
+def test_a_bundle_is_proven_by_its_predictions(start, slots, make_scan, measured):
+    daemon = start()
+    turn(daemon, ready(make_scan), *(measured(daemon, n) for n in range(1, PREDICTIONS)))
+    assert slots.read().current.state == "trying"
+    turn(daemon, measured(daemon, PREDICTIONS, saturated=1))
+    assert slots.read().current.state == "trying"
+    turn(daemon, measured(daemon, PREDICTIONS + 1))
+    assert slots.read().current.state == "good"
+    assert len(events(daemon, "bundle_proven")) == 1
+    assert tuple(audited(daemon)[-1][key] for key in ("who", "what")) == ("daemon", "bundle_proven")
+    assert slots.read().untold == ()
+
+
+def test_a_bundle_is_proven_by_calm(start, slots):
+    daemon = start()
+    trial = daemon._serving.trial
+    trial.look(1e6, troubled=False)
+    assert slots.read().current.state == "good"
+
+
+def test_faults_are_no_calm(start, slots):
+    daemon = start()
+    trial = daemon._serving.trial
+    trial.look(1e6, troubled=True)
+    trial.look(1e6 + CALM_S - 1, troubled=False)
+    assert slots.read().current.state == "trying"
+    trial.look(1e6 + CALM_S, troubled=False)
+    assert slots.read().current.state == "good"
+
+
+def test_a_trial_that_cannot_be_written_down_is_tried_again(
+    start, slots, make_scan, measured, monkeypatch
+):
+    daemon = start()
+    scans = [measured(daemon, n) for n in range(1, PREDICTIONS + 1)]
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("spektron_edge.bundle.slot_store.write_durably", full)
+        turn(daemon, ready(make_scan), *scans)
+    assert "disk_full" in daemon._notices.codes
+    assert daemon._serving.trial.on
+    daemon._serving.trial.look(1e9, troubled=True)
+    assert slots.read().current.state == "good"
+
+
+def test_three_starts_that_come_to_no_end_end_the_trial(start, slots):
+    for _ in range(MAX_STARTS):
+        assert version(start()) == "tiny-2"
+    daemon = start()
+    assert version(daemon) == "tiny-1"
+    assert slots.read().active == "a"
+    daemon._serving.tell_of_slots()
+    turn(daemon)
+    (event,) = events(daemon, "bundle_fell_back")
+    assert (event["level"], "tiny-2" in event["message"]) == ("error", True)
+    assert audited(daemon)[-1]["what"] == "bundle_fell_back"
+
+
+def test_a_graph_that_takes_the_process_down_was_counted_first(start, slots, monkeypatch):
+    def die(*_):
+        raise SystemExit(139)
+
+    start()
+    monkeypatch.setattr("spektron_edge.product.load_model", die)
+    with pytest.raises(SystemExit):
+        start()
+    assert slots.read().current.starts == 2
+
+
+def test_a_slot_that_cannot_be_loaded_gives_way_at_once(start, slots):
+    slots.path(slots.read().current).write_bytes(b"PK gone")
+    daemon = start()
+    assert version(daemon) == "tiny-1"
+    assert slots.read().held["b"].state == "failed"
+    daemon._serving.tell_of_slots()
+    turn(daemon)
+    assert len(events(daemon, "bundle_fell_back")) == 1
+
+
+def test_a_bundle_on_trial_that_fails_at_work_gives_way_at_once(
+    start, slots, make_scan, measured, monkeypatch
+):
+    daemon = start()
+    turn(daemon, ready(make_scan), measured(daemon, 1))
+
+    def fail(*_):
+        raise BackendError("inference failed")
+
+    monkeypatch.setattr(daemon._serving.model.backend, "infer", fail)
+    turn(daemon, measured(daemon, 2), measured(daemon, 3))
+    daemon._turn(0.0)
+    assert version(daemon) == "tiny-1"
+    assert predicted(daemon) == [1, 2, 3]
+    by_number = {r["scan"]["number"]: r for r in stored(daemon) if "scan" in r}
+    assert by_number[2]["reasons"] == ["bundle_invalid"]
+    assert by_number[3]["model"]["bundle"].startswith("tiny-1-")
+    assert len(events(daemon, "bundle_fell_back")) == 1
+
+
+def test_an_orderly_end_does_not_count(start, slots, monkeypatch):
+    daemon = start()
+    assert slots.read().current.starts == 1
+    daemon._client.start()
+    daemon._instrument.start()
+    daemon._wind_down()
+    assert slots.read().current.starts == 0
+
+
+def test_a_reload_takes_the_slot_that_was_activated(start, slots, tmp_path):
+    daemon = start()
+    bundle = daemon._serving.model.bundle_id
+    slots.update(lambda now: proven(now, bundle, "20 predictions"))
+    source = bundles.write_tiny(tmp_path / "new.spektron", version=3)
+    assert install(slots, source, terms(None), "local:anna").slot == "a"
+    assert version(daemon) == "tiny-2"
+    activate(slots, "a", terms(None), "local:anna")
+    outcome = daemon._reload()
+    assert (outcome.ok, version(daemon)) == (True, "tiny-3")
+    assert slots.read().current.starts == 1
+    daemon._reload()
+    assert slots.read().current.starts == 1
+
+
+def test_a_reload_of_a_slot_that_cannot_be_used_says_so_and_falls_back(start, slots, tmp_path):
+    daemon = start()
+    bundle = daemon._serving.model.bundle_id
+    slots.update(lambda now: proven(now, bundle, "20 predictions"))
+    source = bundles.write_tiny(tmp_path / "new.spektron", version=3)
+    install(slots, source, terms(None), "local:anna")
+    slots.path(activate(slots, "a", terms(None), "local:anna").current).write_bytes(b"gone")
+    outcome = daemon._reload()
+    assert not outcome.ok
+    assert outcome.message.startswith("fell back to tiny-2-")
+    assert version(daemon) == "tiny-2"
+    assert slots.read().active == "b"
+
+
+def test_what_the_audit_log_does_not_take_is_kept_for_it(start, slots, monkeypatch):
+    daemon = start()
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    waiting = slots.read().untold
+    with monkeypatch.context() as patch:
+        patch.setattr(daemon._state.audit, "append", full)
+        daemon._serving.tell_of_slots()
+    assert slots.read().untold == waiting
+    daemon._serving.tell_of_slots()
+    assert slots.read().untold == ()
+    assert [line["what"] for line in audited(daemon)] == [action.what for action in waiting]
+
+
+def test_a_bundle_that_is_bound_to_others_does_not_predict(
+    daemon, scan, make_scan, tmp_path, monkeypatch
+):
+    turn(daemon, ready(make_scan), scan(1))
+    path = bundles.write_tiny(tmp_path / "bound.spektron", devices=["OTHER-1"])
+    bound = load_model(read_bundle(path))
+    monkeypatch.setattr(daemon._serving, "model", bound)
+    turn(daemon, ready(make_scan), scan(2))
+    daemon._turn(0.0)
+    record = next(r for r in stored(daemon) if r.get("scan", {}).get("number") == 2)
+    assert record["reasons"] == ["bundle_elsewhere"]
+    assert {v["value"] for v in record["values"].values()} == {None}
+    (event,) = events(daemon, "bundle_elsewhere")
+    assert "OTHER-1" in event["message"]
+
+
+def test_a_reload_of_a_bundle_that_is_bound_to_others_changes_nothing(
+    daemon, scan, make_scan, tmp_path
+):
+    turn(daemon, ready(make_scan), scan(1))
+    path = bundles.write_tiny(tmp_path / "bound.spektron", devices=["OTHER-1"])
+    text = (tmp_path / "edge.toml").read_text().splitlines()
+    text[3] = f'bundle = "{path}"'
+    (tmp_path / "edge.toml").write_text("\n".join(text))
+    before = daemon._serving.model
+    outcome = daemon._reload()
+    assert (outcome.ok, "OTHER-1" in outcome.message) == (False, True)
+    assert daemon._serving.model is before
+
+
+def test_records_name_who_signed(tmp_path, daemon, scan, make_scan):
+    anna = signers.key(tmp_path, "anna")
+    signers.trusting(tmp_path / "trust", anna)
+    turn(daemon, ready(make_scan), scan(1))
+    path = signers.signed_tiny(tmp_path / "new.spektron", anna, version=2)
+    text = (tmp_path / "edge.toml").read_text().splitlines()
+    text[3] = f'bundle = "{path}"'
+    (tmp_path / "edge.toml").write_text("\n".join([*text, '[trust]\nkeys = "trust"']))
+    outcome = daemon._reload()
+    assert outcome.ok
+    assert f"signed by anna ({anna.key_id})" in outcome.message
+    turn(daemon, scan(2))
+    signed = {r["scan"]["number"]: r["model"]["signed_by"] for r in stored(daemon) if "scan" in r}
+    assert signed == {1: None, 2: {"key_id": anna.key_id, "name": "anna"}}
+    model = daemon._reporter.model_state(daemon._serving.model)
+    assert model.model.signed_by.name == "anna"
+    assert SlotStore(tmp_path / "state").read().floors == {"tiny": 2}

@@ -34,7 +34,7 @@ def test_the_daemon_s_start_path_loads_nothing_slow(tmp_path, tiny_bundle):
         "from spektron_edge.daemon import Daemon\n"
         "from spektron_edge.product import load_product\n"
         "from spektron_edge.config import load_config\n"
-        "model, _ = load_product(load_config(pathlib.Path(sys.argv[1])))\n"
+        "model = load_product(load_config(pathlib.Path(sys.argv[1]))).model\n"
         "import numpy as np\n"
         "model.applicability.assess(np.zeros(60))\n"
         "print(json.dumps(sorted(sys.modules)))",

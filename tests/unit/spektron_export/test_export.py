@@ -10,6 +10,9 @@ import pytest
 import torch
 
 from spektron_edge.bundle import read_bundle
+from spektron_edge.bundle.spectra import open_spectra
+from spektron_edge.bundle.trust import read_trust
+from spektron_edge.device_key import load_device_key, show_device_key
 from spektron_edge.inference import load_model
 from spektron_export import cli, pack
 from spektron_export.errors import ExportError, ParityError
@@ -23,6 +26,7 @@ from spektron_train.data.corn import read_corn
 from spektron_train.finetune import Settings, finetune_corn
 from spektron_train.model.rounding import rounded_as_int8
 from spektron_train.pretraining import linear_prior
+from tests import signers
 from tests.foundations import tiny_foundation
 
 torch.set_num_threads(1)
@@ -238,3 +242,71 @@ def test_cli_writes_and_reports(checkpoint, tmp_path, capsys, monkeypatch):
     blocked.write_text("")
     assert cli.main([str(tmp_path / "checkpoint"), "-o", str(blocked / "x.spektron")]) == 6
     assert "cannot write" in capsys.readouterr().err
+
+
+# ---- what a vendor keeps back
+
+
+def export(checkpoint, tmp_path, capsys, monkeypatch, *words):
+    monkeypatch.setattr(pack, "INT8", LOOSE[1])
+    save_checkpoint(tmp_path / "checkpoint", checkpoint)
+    out = tmp_path / "corn.spektron"
+    status = cli.main([str(tmp_path / "checkpoint"), "-o", str(out), "--json", *words])
+    return status, out, capsys.readouterr()
+
+
+def test_an_export_is_signed_bound_and_keeps_its_spectra_for_a_device(
+    checkpoint, tmp_path, capsys, monkeypatch
+):
+    show_device_key(tmp_path / "state", tmp_path / "device.pem")
+    key = signers.key(tmp_path, "anna")
+    status, out, said = export(
+        *(checkpoint, tmp_path, capsys, monkeypatch),
+        *("--sign", str(key.private), "--spectra", f"for:{tmp_path / 'device.pem'}"),
+        *("--serial", "X-1", "--serial", "X-2", "--version", "3"),
+    )
+    assert status == 0, said.err
+    assert json.loads(said.out)["bytes"] == out.stat().st_size
+    bundle = read_bundle(out)
+    assert read_trust(signers.trusting(tmp_path / "trust", key)).judge(bundle).name == "anna"
+    assert bundle.manifest.devices == ("X-1", "X-2")
+    product = bundle.manifest.product(None)
+    assert "standardisation" in product.transfer_without
+    assert not {"x", "y", "samples"} & set(bundle.arrays(product.source))
+    opened = open_spectra(bundle, product, load_device_key(tmp_path / "state"))
+    assert np.array_equal(opened["x"], checkpoint.source["x"])
+    assert np.array_equal(opened["y"], checkpoint.source["y"])
+    assert load_model(bundle).applicability.points == 700
+
+
+def test_golden_vectors_give_no_kept_back_spectrum_away(
+    checkpoint, exported, tmp_path, capsys, monkeypatch
+):
+    status, out, said = export(
+        *(checkpoint, tmp_path, capsys, monkeypatch), "--spectra", "left-out"
+    )
+    assert status == 0, said.err
+    x = np.asarray(checkpoint.source["x"], np.float64)
+
+    def nearest(bundle):
+        golden = bundle.arrays("golden.npz")["x"]
+        return np.min(np.linalg.norm(golden[:, None] - x[None], axis=2))
+
+    # Two different calibration spectra are further apart than a spectrum and its noisy self.
+    assert nearest(read_bundle(out)) > 3 * nearest(read_bundle(exported.path))
+    assert read_bundle(out).manifest.product(None).source_spectra == "left_out"
+
+
+def test_what_cannot_be_kept_back_is_said_before_any_work(
+    checkpoint, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(pack, "export_bundle", lambda *_, **__: pytest.fail("it went on"))
+    for words, expected in (
+        (("--spectra", "hidden"), 2),
+        (("--spectra", "for:absent.pem"), 5),
+        (("--sign", "absent.pem"), 5),
+    ):
+        status, out, said = export(checkpoint, tmp_path, capsys, monkeypatch, *words)
+        assert status == expected
+        assert words[1].rpartition(":")[2] in said.err
+        assert not out.exists()

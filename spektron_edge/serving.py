@@ -1,0 +1,131 @@
+"""The model in use, the instrument that it serves, and the slot that it came from."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .acquisition import Ages
+from .bundle import BundleError
+from .bundle.rules import check_serial
+from .bundle.slot_store import SlotStore
+from .bundle.slots import Action
+from .clock import Stamp
+from .config import Config
+from .faults import Fault, Faults
+from .inbox import Measured
+from .notices import Notices
+from .pipeline import Outcome, evaluate
+from .product import Loaded, take_product
+from .resampling import Resampler
+from .trial import Trial
+
+
+class Serving:
+    """One loaded product, its resampler for the instrument's axis, and its trial.
+
+    Trouble with the slots becomes a notice: the daemon goes on with the bundle it has.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        loaded: Loaded,
+        notices: Notices,
+        audit: Callable[[Action], bool],
+        changed: Callable[[Loaded], None],
+    ) -> None:
+        """audit: writes a line, false when the disk does not take it; changed: another model."""
+        self._store = SlotStore(config.state_dir)
+        self._notices = notices
+        self._audit = audit
+        self._changed = changed
+        self.serial: str | None = None
+        self._axis_nm: NDArray[np.float64] | None = None
+        self._fit: Resampler | Fault = Fault(Faults.AXIS_INVALID, "no axis is known yet")
+        self.model = loaded.model
+        self.trial = Trial(self._store, loaded, time.monotonic())
+
+    @property
+    def signed_by(self) -> str | None:
+        """Who signed the model in use, as far as anybody was asked for."""
+        signer = self.model.signed_by
+        return None if signer is None else str(signer)
+
+    def take(self, loaded: Loaded) -> None:
+        """Predict with another model from now on, and say so."""
+        self.model = loaded.model
+        self.trial = Trial(self._store, loaded, time.monotonic())
+        self._refit()
+        self._changed(loaded)
+        self.tell_of_slots()
+
+    def instrument(self, serial: str, axis_nm: NDArray[np.float64]) -> None:
+        """Who measures; axis_nm: (P,) in nm."""
+        self.serial, self._axis_nm = serial, axis_nm
+        self._refit()
+
+    def evaluate(self, measured: Measured, ages: Ages, now: Stamp) -> Outcome:
+        """Evaluate one scan; see `pipeline.evaluate`."""
+        outcome = evaluate(measured.scan, measured.references, self._fit, self.model, ages, now)
+        if outcome.values is not None:
+            self.trial.predicted()
+        return outcome
+
+    def give_way(self, config: Config, why: Fault) -> None:
+        """Leave a bundle on trial that cannot predict for the one before it, if there is one."""
+        with self._noticed():
+            if self.trial.failed(why.detail):
+                self.take(take_product(config, self.serial))
+
+    def look_after_trial(self, now_s: float) -> None:
+        """See whether a bundle on trial has proven itself. now_s: of the monotonic clock."""
+        if not self.trial.on:
+            return
+        with self._noticed():
+            self.trial.look(now_s, troubled=bool(self._notices.codes))
+        if not self.trial.on:
+            self.tell_of_slots()
+
+    def end_in_order(self) -> None:
+        """The daemon ends, and not because of a fault."""
+        with self._noticed():
+            self.trial.stopped()
+
+    def tell_of_slots(self) -> None:
+        """Audit and announce what operators and trials did to the slots."""
+        with self._noticed():
+            for action in self.trial.untold():
+                if not self._audit(action):
+                    return
+                self.trial.told(1)
+                if action.what == Faults.BUNDLE_FELL_BACK.value.code:
+                    left, why = action.details.get("left"), action.details.get("why")
+                    self._notices.once(Fault(Faults.BUNDLE_FELL_BACK, f"left {left}: {why}"))
+                else:
+                    said = ", ".join(f"{k} {v}" for k, v in action.details.items())
+                    self._notices.say(action.what, f"{said}, by {action.who}")
+
+    @contextlib.contextmanager
+    def _noticed(self) -> Iterator[None]:
+        try:
+            yield
+        except Fault as fault:
+            self._notices.begin(fault)
+
+    def _refit(self) -> None:
+        if self._axis_nm is None or self.serial is None:
+            return
+        try:
+            check_serial(self.model.devices, self.serial)
+            self._fit = Resampler.between(self._axis_nm, self.model.product.grid.axis())
+        except BundleError as error:
+            self._fit = error.fault
+        except Fault as fault:
+            self._fit = fault
+        if isinstance(self._fit, Fault):
+            self._notices.begin(self._fit)
