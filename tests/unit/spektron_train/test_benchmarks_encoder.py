@@ -10,6 +10,7 @@ from spektron_train.data.simulate.matter import Matter
 from spektron_train.pretraining import linear_prior as prior_module
 from spektron_train.pretraining.linear_prior import RANK, linear_prior
 from spektron_train.reference.joint_ridge import fit_joint_ridge
+from spektron_train.training.calibration import shares
 from spektron_train.training.progress import silent
 from tests.foundations import tiny_foundation
 
@@ -84,7 +85,8 @@ def test_the_prior_helps_products_it_has_not_seen():
         y = samples.composition[:, samples.composition.std(axis=0) > 0.01]
 
         def error(*blocks, y=y):
-            fitted = fit_joint_ridge([b[:8] for b in blocks], y[:8])
+            tried = shares(prior=len(blocks) > 1, chem=False)
+            fitted = fit_joint_ridge([b[:8] for b in blocks], y[:8], tried)
             missed = fitted.predict(*[b[8:] for b in blocks]) - y[8:]
             return np.mean(missed**2 / y.var(axis=0))
 

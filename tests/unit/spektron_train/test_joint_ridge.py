@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
-from spektron_train.reference.joint_ridge import fit_joint_ridge, mixtures
+from spektron_train.reference.joint_ridge import fit_joint_ridge
 
 rng = np.random.default_rng(0)
 F = rng.standard_normal((12, 40))
@@ -14,16 +14,13 @@ def unit(block):
     return np.sqrt(np.mean(np.sum((block - block.mean(axis=0)) ** 2, axis=1)))
 
 
-def test_mixtures_are_shares():
-    for blocks, count in ((1, 1), (2, 5), (3, 15)):
-        shares = mixtures(blocks)
-        assert shares.shape == (count, blocks)
-        assert shares.sum(axis=1) == pytest.approx(np.ones(count))
+ONE = np.ones((1, 1))
+TWO = np.array([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]])
 
 
 def test_one_block_and_penalty_is_ridge():
     penalty = 0.3
-    fitted = fit_joint_ridge([F], Y, penalties=np.array([penalty]))
+    fitted = fit_joint_ridge([F], Y, ONE, penalties=np.array([penalty]))
     oracle = Ridge(alpha=penalty * unit(F) ** 2).fit(F, Y)
     new = rng.standard_normal((5, 40))
     assert fitted.predict(new) == pytest.approx(oracle.predict(new), abs=1e-9)
@@ -42,23 +39,24 @@ def test_leave_one_out_is_what_it_says():
         ]
         errors.append(np.mean(np.square(left), axis=0))
     error = np.stack(errors)
-    weights = np.exp(-(error / error.min(axis=0) - 1) / 0.1)
+    weights = np.exp(-(error / error.min(axis=0) - 1) * 12 / 20)
     weights /= weights.sum(axis=0)
     new = rng.standard_normal((5, 40))
     each = [Ridge(alpha=p * unit(F) ** 2).fit(F, Y).predict(new) for p in penalties]
     expected = sum(w * y for w, y in zip(weights, each, strict=True))
     # The mean of the left samples differs by 1/n, which the closed form accounts for only to first
     # order in the blocks' scale.
-    assert fit_joint_ridge([F], Y, penalties=penalties).predict(new) == pytest.approx(
+    assert fit_joint_ridge([F], Y, ONE, penalties=penalties).predict(new) == pytest.approx(
         expected, abs=0.05
     )
 
 
 def test_weights_follow_the_block_that_carries_the_property():
     y = Z @ rng.standard_normal((6, 1))
-    assert fit_joint_ridge([F, Z], y).share[1, 0] > 0.5
+    assert fit_joint_ridge([F, Z], y, TWO).share[1, 0] > 0.5
     few = np.tile(F[:, :3], 5)
-    assert fit_joint_ridge([few, Z], few[:, :3] @ rng.standard_normal((3, 1))).share[1, 0] < 0.3
+    y = few[:, :3] @ rng.standard_normal((3, 1))
+    assert fit_joint_ridge([few, Z], y, TWO).share[1, 0] < 0.3
 
 
 def test_scatter_between_scans_shrinks():
@@ -67,7 +65,7 @@ def test_scatter_between_scans_shrinks():
     loadings = rng.standard_normal((4, 40)) * np.array([[1.0], [1.0], [1.0], [0.01]])
     x, y = scores @ loadings, scores @ np.array([[0.1], [0.0], [0.0], [1.0]])
     scans = x + 0.1 * rng.standard_normal((8, 20, 40))
-    clean, wary = fit_joint_ridge([x], y), fit_joint_ridge([x], y, again=[scans])
+    clean, wary = fit_joint_ridge([x], y, ONE), fit_joint_ridge([x], y, ONE, again=[scans])
     new = x + 0.1 * rng.standard_normal(x.shape)
 
     def rmse(model):
@@ -81,4 +79,9 @@ def test_scatter_between_scans_shrinks():
 )
 def test_shapes_are_checked(blocks, y):
     with pytest.raises(ValueError, match="at least 4"):
-        fit_joint_ridge(blocks, y)
+        fit_joint_ridge(blocks, y, np.ones((1, len(blocks))))
+
+
+def test_shares_are_of_the_blocks_that_there_are():
+    with pytest.raises(ValueError, match="shares"):
+        fit_joint_ridge([F], Y, TWO)

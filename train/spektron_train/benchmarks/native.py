@@ -16,7 +16,7 @@ from spektron_train.model import Encoder
 from spektron_train.pretraining.foundation import load_foundation
 from spektron_train.pretraining.shipped import FOUNDATION
 from spektron_train.reference.joint_ridge import fit_joint_ridge
-from spektron_train.training.calibration import basis_on
+from spektron_train.training.calibration import basis_on, shares
 from spektron_train.training.progress import Advance
 
 from . import peers
@@ -56,7 +56,8 @@ def _methods(source: LabelledSet, foundation: Encoder) -> dict[str, Method]:
     basis = basis_on(foundation, source.start, source.x.shape[1], source.y.shape[1])
 
     def model(x: Array, y: Array, test: Array, rng: np.random.Generator) -> Array:  # noqa: ARG001
-        return fit_joint_ridge(basis.blocks(x), y).predict(*basis.blocks(test))
+        tried = shares(prior=True, chem=True)
+        return fit_joint_ridge(basis.blocks(x), y, tried).predict(*basis.blocks(test))
 
     return {
         MODEL: model,

@@ -20,7 +20,7 @@ from spektron_train.model.transplant import across_domains, new_like
 from spektron_train.pretraining.foundation import load_foundation
 from spektron_train.pretraining.shipped import FOUNDATION, MID_INFRARED
 from spektron_train.reference.joint_ridge import fit_joint_ridge
-from spektron_train.training.calibration import basis_on, blocks
+from spektron_train.training.calibration import basis_on, blocks, shares
 from spektron_train.training.few_labels import train_on_few
 from spektron_train.training.progress import Advance
 
@@ -141,4 +141,5 @@ def _predict(arm: Arm, x: Array, y: Array, test: Array, seed: int) -> Array:
         encoder.load_state_dict(start.state_dict())
         train_on_few(encoder, x, y, steps=arm.steps, rate=RATE, seed=seed)
     known, unseen = (blocks(part, arm.prior, encoder) for part in (x, test))
-    return fit_joint_ridge(known, y).predict(*unseen)
+    tried = shares(prior=arm.prior is not None, chem=encoder is not None)
+    return fit_joint_ridge(known, y, tried).predict(*unseen)

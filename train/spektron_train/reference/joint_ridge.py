@@ -10,16 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 PENALTIES = np.geomspace(1e-8, 1.0, 25)
-QUARTERS = 4
-# Settings this much worse than the best, relative to it, count 1/e as much.
-_TEMPERATURE = 0.1
+# The fewer samples, the less a leave-one-out error says: settings that are worse than the best by
+# this over the number of samples, relative to it, count 1/e as much.
+_TEMPERATURE = 20.0
 
 
 @dataclass(frozen=True)
@@ -42,21 +41,17 @@ class JointRidge:
         return y
 
 
-def mixtures(blocks: int) -> Array:
-    """(settings, blocks) shares in quarters that sum to one."""
-    grid = product(range(QUARTERS + 1), repeat=blocks)
-    return np.array([s for s in grid if sum(s) == QUARTERS]) / QUARTERS
-
-
 def fit_joint_ridge(
     blocks: Sequence[Array],
     y: Array,
+    shares: Array,
     *,
     again: Sequence[Array] | None = None,
     penalties: Array = PENALTIES,
 ) -> JointRidge:
     """Fit; blocks are scaled to a mean squared norm of one, penalties are relative to that.
 
+    shares (settings, blocks): shares of the blocks in the kernel to try, each row with sum one.
     again: blocks (k, n, p_b) of k further scans of each sample. What a setting makes of their
     scatter counts as error too: the best one for noiseless spectra amplifies noise. Raises
     ValueError for fewer than four samples or shapes that do not fit.
@@ -64,12 +59,13 @@ def fit_joint_ridge(
     n = len(y)
     if n < 4 or y.ndim != 2 or not blocks or any(len(block) != n for block in blocks):
         raise ValueError("expected blocks (n, p) and y (n, m) with n of at least 4")
+    if shares.ndim != 2 or shares.shape[1] != len(blocks):
+        raise ValueError(f"expected shares (settings, {len(blocks)}), not {shares.shape}")
     means = tuple(block.mean(axis=0) for block in blocks)
     y_mean = y.mean(axis=0)
     units = [_unit(block - mean) for block, mean in zip(blocks, means, strict=True)]
     scaled = [(b - m) / u for b, m, u in zip(blocks, means, units, strict=True)]
     grams = np.stack([block @ block.T for block in scaled])
-    shares = mixtures(len(blocks))
     scatter = None
     if again is not None:
         deltas = zip(again, blocks, scaled, units, strict=True)
@@ -83,7 +79,8 @@ def fit_joint_ridge(
         duals.append(dual)
         errors.append(error)
     error = np.stack(errors)
-    weights = np.exp(-(error / np.maximum(error.min(axis=(0, 1)), 1e-300) - 1) / _TEMPERATURE)
+    worse = error / np.maximum(error.min(axis=(0, 1)), 1e-300) - 1
+    weights = np.exp(-worse * n / _TEMPERATURE)
     weights /= weights.sum(axis=(0, 1))
     per_share = np.einsum("sgm,sgnm->snm", weights, np.stack(duals))
     return JointRidge(
@@ -104,13 +101,16 @@ def _unit(centred: Array) -> float:
 
 def _paths(gram: Array, y: Array, penalties: Array) -> tuple[Array, Array]:
     """Dual coefficients (g, n, m) and mean squared leave-one-out errors (g, m) per penalty."""
-    values, vectors = np.linalg.eigh(gram)
-    values = np.clip(values, 0.0, None)
-    rotated = vectors.T @ y
-    inverse = 1 / (values + penalties[:, None])
-    dual = np.einsum("ij,gj,jm->gim", vectors, inverse, rotated)
-    # The mean is fitted too, which takes 1/n of each sample's own leverage.
-    hat = np.einsum("ij,gj,ij->gi", vectors, values * inverse, vectors) + 1 / len(y)
-    residual = y - np.einsum("ij,gjm->gim", gram, dual)
-    left_out = residual / np.clip(1 - hat, 1e-9, None)[:, :, None]
+    n = len(y)
+    # The mean is fitted too. Its direction, which centred blocks leave empty, is filled far beyond
+    # all others, so that it takes no part in what follows.
+    full = np.trace(gram)
+    values, vectors = np.linalg.eigh(gram + full / n)
+    inverse = 1 / (np.clip(values, 0.0, None) + penalties[:, None])
+    dual = np.einsum("ij,gj,jm->gim", vectors, inverse, vectors.T @ y)
+    # Left-out error = residual / (1 - leverage); both vanish with the penalty, this ratio does not.
+    own = np.einsum("ij,gj,ij->gi", vectors, inverse, vectors) - 1 / (
+        n * (full + penalties[:, None])
+    )
+    left_out = dual / own[:, :, None]
     return dual, np.mean(left_out**2, axis=1)

@@ -8,6 +8,7 @@ path, the third into its residual.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import torch
@@ -26,6 +27,9 @@ from spektron_train.reference.joint_ridge import JointRidge, fit_joint_ridge
 
 Array = NDArray[np.float64]
 BLOCKS = ("derivative spectrum", "simulated prior", "z_chem")
+# Shares of the prior and of z_chem in the kernel that are tried; the derivative spectrum has the
+# rest. Never less than that: a block that alone fits few samples well misleads leave-one-out.
+_PRIOR, _CHEM = (0.0, 0.25, 0.5), (0.0, 0.1)
 # A value should not depend on the precision it was computed in: rounding counts as so much larger.
 _ROUNDING = 4.0
 
@@ -52,6 +56,13 @@ def blocks(x: Array, prior: Array | None, encoder: Encoder | None) -> list[Array
     return found
 
 
+def shares(*, prior: bool, chem: bool) -> Array:
+    """(settings, blocks) for the blocks that there are."""
+    grid = product(_PRIOR if prior else (0.0,), _CHEM if chem else (0.0,))
+    kept = [True, prior, chem]
+    return np.array([(1 - p - z, p, z) for p, z in grid])[:, kept]
+
+
 def basis_on(foundation: Encoder, start: float, points: int, properties: int) -> Basis:
     """The near-infrared foundation and the prior on the grid that begins at `start` (nm).
 
@@ -76,7 +87,12 @@ def calibrate(
         for known, scan in zip(again, noisy, strict=True):
             known[-1] += _ROUNDING * (run_encoder(basis.encoder, scan)[1] - known[-1])
     known = basis.blocks(x)
-    fitted = fit_joint_ridge(known, y, again=[np.stack(b) for b in zip(*again, strict=True)])
+    fitted = fit_joint_ridge(
+        known,
+        y,
+        shares(prior=True, chem=True),
+        again=[np.stack(b) for b in zip(*again, strict=True)],
+    )
     derivative, prior, chem = fitted.coefficients
     encoder = basis.encoder
     weight = unfilter(derivative + basis.prior @ prior, FIRST_DERIVATIVE)
