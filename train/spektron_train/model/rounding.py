@@ -17,6 +17,9 @@ from .encoder import Encoder
 from .transformer import Projection
 
 _ACTIVATIONS, _WEIGHTS = 127, 63
+# A unit that hardly fires on the spectra seen may fire on others: the louder it was made, the more
+# of everyone's range it would then take.
+_MOST_AMPLIFIED = 4.0
 Inputs = tuple[torch.Tensor, ...]
 
 
@@ -49,7 +52,8 @@ def equalise(encoder: Encoder, x: torch.Tensor) -> None:
 
     What a block's values and hidden units are divided by, the weights behind them are multiplied
     by: attention is linear in values and ReLU in positive scales, so nothing else changes. Half
-    of the range goes to either side (Nagel et al., ICCV 2019; Xiao et al., ICML 2023).
+    of the range goes to either side (Nagel et al., ICCV 2019; Xiao et al., ICML 2023), but none
+    is made much louder than the median one.
     """
     blocks = list(encoder.blocks)
     behind = [product for block in blocks for product in (block.out, block.contract)]
@@ -63,8 +67,11 @@ def equalise(encoder: Encoder, x: torch.Tensor) -> None:
 
 def _share(before: Projection, columns: slice, behind: Projection, most: torch.Tensor) -> None:
     weight = behind.weight.abs().amax(dim=1)
-    factor = (most / weight.clamp_min(1e-12)).sqrt().clamp_min(1e-6)
-    factor = factor / factor.log().mean().exp()
+    factor = (most / weight.clamp_min(1e-12)).sqrt()
+    fires = factor > 0
+    if not fires.any():
+        return
+    factor = (factor / factor[fires].median()).clamp_min(1 / _MOST_AMPLIFIED)
     before.weight[:, columns] /= factor
     before.bias[columns] /= factor
     behind.weight *= factor[:, None]
