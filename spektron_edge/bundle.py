@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from .manifest import Manifest
+from .manifest import GraphFile, Manifest
 
 MAX_MEMBER_BYTES = 64 * 2**20
 MAX_TOTAL_BYTES = 128 * 2**20
@@ -37,6 +37,15 @@ class Bundle:
     manifest: Manifest
     members: Mapping[str, bytes]
     id: str
+
+    def graph(self, graph: GraphFile) -> bytes:
+        """An ONNX file, put together from its own part and the one it shares with others.
+
+        Serialised protobuf messages one after the other are their union, field by field, so a file
+        with nodes followed by one with weights is a model with both.
+        """
+        own = self.members[graph.file]
+        return own + self.members[graph.weights_file] if graph.weights_file else own
 
     def arrays(self, member: str) -> dict[str, NDArray[np.float64]]:
         """Arrays of an .npz member. Raises BundleError when it cannot be read."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,10 @@ from .onnx import OnnxCpu
 
 @dataclass(frozen=True)
 class Model:
-    """Everything one prediction needs, checked and loaded. theta: (P,) as the bundle's layout."""
+    """Everything one prediction needs, checked and loaded.
+
+    theta: (P,) as the bundle's layout; graph_sha256: of the whole graph, shared weights included.
+    """
 
     bundle_id: str
     product: Product
@@ -45,7 +49,8 @@ def load_model(bundle: Bundle, product: str | None = None, precision: Precision 
     except KeyError as error:
         raise BundleError(str(error.args[0])) from None
     try:
-        backend = OnnxCpu(bundle.members[graph.file])
+        file = bundle.graph(graph)
+        backend = OnnxCpu(file)
     except BackendError as error:
         raise BundleError(f"{graph.file}: {error}") from None
     try:
@@ -58,7 +63,7 @@ def load_model(bundle: Bundle, product: str | None = None, precision: Precision 
         bundle_id=bundle.id,
         product=chosen,
         graph=graph,
-        graph_sha256=bundle.manifest.files[graph.file],
+        graph_sha256=hashlib.sha256(file).hexdigest(),
         theta=bundle.vector(chosen.theta),
         backend=backend,
         applicability=applicability,
