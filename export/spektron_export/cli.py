@@ -7,9 +7,11 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 if TYPE_CHECKING:
+    from spektron_edge.manifest import Precision
+
     from .pack import Report
 
 EXIT_OK, EXIT_CHECKPOINT, EXIT_REFUSED, EXIT_WRITE, EXIT_MISSING = 0, 4, 5, 6, 7
@@ -22,12 +24,35 @@ def _version(text: str) -> int:
     return value
 
 
+def _precisions(text: str) -> tuple[Precision, ...]:
+    from spektron_edge.manifest import Precision
+
+    known, chosen = get_args(Precision), tuple(text.split(","))
+    if unknown := [name for name in chosen if name not in known]:
+        raise argparse.ArgumentTypeError(f"no precision {unknown[0]!r}; there are {known}")
+    # In one order and once each, whatever was typed.
+    return tuple(name for name in known if name in chosen)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="spektron-export", description=__doc__)
     parser.add_argument("checkpoint", type=Path, help="folder written by spektron-train")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="NAME.spektron")
     parser.add_argument(
         "--version", type=_version, default=1, help="of the bundle; newer is larger (default 1)"
+    )
+    parser.add_argument(
+        "--precision",
+        type=_precisions,
+        default="int8,fp16,fp32",
+        metavar="LIST",
+        help="encoder graphs to put in, separated by commas (default int8,fp16,fp32)",
+    )
+    parser.add_argument(
+        "--no-adapt",
+        dest="adapt",
+        action="store_false",
+        help="leave out the gradient graph; the instrument cannot adapt then",
     )
     parser.add_argument("--json", action="store_true", help="report as JSON on standard output")
     return parser
@@ -54,8 +79,15 @@ def main(argv: list[str] | None = None) -> int:
         return _fail(f"{error.name} is not installed: {hint}", EXIT_MISSING)
     try:
         checkpoint = load_checkpoint(arguments.checkpoint)
-        with progress("Exporting", 4) as advance:
-            report = export_bundle(checkpoint, arguments.output, arguments.version, advance)
+        with progress("Exporting", 3) as advance:
+            report = export_bundle(
+                checkpoint,
+                arguments.output,
+                arguments.version,
+                advance,
+                precisions=arguments.precision,
+                adapt=arguments.adapt,
+            )
     except CheckpointError as error:
         return _fail(error, EXIT_CHECKPOINT)
     except (ExportError, BundleError) as error:
@@ -106,5 +138,7 @@ def _show(report: Report) -> None:
             numbers = (f"{m.r2:.4f}", f"{m.rmsep:.4f}", f"{m.bias:+.4f}", f"{m.sep:.4f}")
             figures.add_row(graph, name, *numbers, f"{m.rpd:.1f}")
     console.print(figures)
+    if report.gradient_error is not None:
+        console.print(f"Gradient against autograd: {report.gradient_error:.1e} of the largest one")
     sizes = ", ".join(f"{n} {size / 2**20:.2f} MB" for n, size in report.graph_bytes.items())
     console.print(f"{report.path}: {report.bytes / 2**20:.2f} MB ({sizes}); id {report.bundle_id}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,24 +81,28 @@ def load_gradient(bundle: Bundle, product: str | None = None) -> OnnxGradient:
         raise BundleError(f"product {chosen.name!r} has no gradient graph; it cannot adapt")
     if adapt.inputs != INPUTS or adapt.terms != TERMS:
         raise BundleError(f"{adapt.file} is for another version of this software")
+    golden: dict[str, NDArray[Any]] = {**bundle.arrays(adapt.golden)}
+    golden["theta0"] = bundle.vector(chosen.theta)
+    # Spectra are kept in one place, so that a vendor can leave them out there.
+    golden["x"] = bundle.arrays(chosen.golden).get("x", np.empty(0))
     try:
         engine = OnnxGradient(bundle.graph(adapt))
-        _check_golden(engine, adapt, bundle.vector(chosen.theta), bundle.arrays(adapt.golden))
+        _check_golden(engine, adapt, golden)
     except BackendError as error:
         raise BundleError(f"{adapt.file}: {error}") from None
     return engine
 
 
 def _check_golden(
-    engine: OnnxGradient, adapt: Adaptation, theta0: Vector, golden: dict[str, NDArray[np.float64]]
+    engine: OnnxGradient, adapt: Adaptation, golden: Mapping[str, NDArray[Any]]
 ) -> None:
-    needed = sorted({*INPUTS, *OUTPUTS} - {"theta0"})
+    needed = (*INPUTS, *OUTPUTS)
     if missing := [name for name in needed if name not in golden]:
         raise BundleError(f"{adapt.golden} lacks {missing[0]!r}")
     if any(golden[name].dtype.kind != "f" for name in needed):
         raise BundleError(f"{adapt.golden} holds something that is no number")
     given = {name: golden[name].astype(np.float32) for name in needed}
-    objective = Objective(theta0, given["centre"], given["spread"], given["weights"])
+    objective = Objective(*(given[name] for name in ("theta0", "centre", "spread", "weights")))
     actual = engine.step(given["x"], given["keep"], given["theta"], objective)
     for name in OUTPUTS:
         seen, expected = np.asarray(getattr(actual, name)), golden[name]
