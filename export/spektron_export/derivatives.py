@@ -14,8 +14,6 @@ import torch
 from torch import Tensor
 
 _aten = torch.ops.aten
-# torch's and the encoder's; the backward pass is not told which one the forward pass used.
-_EPSILON = 1e-5
 
 
 def convolution(
@@ -75,34 +73,33 @@ def _padded(x: Tensor, behind: int, before: int, after: int) -> Tensor:
 def norm(
     x: Tensor, shape: Sequence[int], gain: Tensor | None, bias: Tensor | None, epsilon: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Layer norm as the plain one, which the backward pass uses too, times gain plus bias."""
+    """Layer norm: the result, the plain norm and the deviation, the latter two for `norm_backward`.
+
+    The mean of x times its plain norm n is m = v / sqrt(v + e), with v the variance and e epsilon,
+    so the deviation sqrt(v + e) is (m + sqrt(m^2 + 4 e)) / 2. It is taken here and not where it is
+    needed, so that x need not be kept till then.
+    """
     if gain is None or bias is None:
         return NotImplemented
-    normal, mean, inverse = _aten.native_layer_norm.default(x, shape, None, None, epsilon)
-    return normal * gain + bias, mean, inverse
+    normal = _aten.native_layer_norm.default(x, shape, None, None, epsilon)[0]
+    m = (x * normal).mean(-1, keepdim=True)
+    return normal * gain + bias, normal, (m + torch.sqrt(m * m + 4 * epsilon)) / 2
 
 
 def norm_backward(
     gradient: Tensor,
-    x: Tensor,
-    shape: Sequence[int],
-    _mean: Tensor,
-    _inverse: Tensor,
+    _x: Tensor,
+    _shape: Sequence[int],
+    normal: Tensor,
+    deviation: Tensor,
     gain: Tensor,
     _bias: Tensor,
     _wanted: Sequence[bool],
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of x, gain and bias, without the mean and inverse deviation of the forward pass.
-
-    The mean of x times its normal form n is v / sqrt(v + e), with v the variance and e epsilon;
-    solved for the deviation r = sqrt(v + e) that is r = (m + sqrt(m^2 + 4 e)) / 2.
-    """
-    normal = _aten.native_layer_norm.default(x, shape, None, None, _EPSILON)[0]
-    m = (x * normal).mean(-1, keepdim=True)
-    deviation = (m + torch.sqrt(m * m + 4 * _EPSILON)) / 2
+    """Gradients of x, gain and bias, with what `norm` gave in place of mean and inverse."""
     scaled = gradient * gain
     across = scaled.mean(-1, keepdim=True) + normal * (scaled * normal).mean(-1, keepdim=True)
-    rows = list(range(x.dim() - 1))
+    rows = list(range(gradient.dim() - 1))
     return (scaled - across) / deviation, (gradient * normal).sum(rows), gradient.sum(rows)
 
 

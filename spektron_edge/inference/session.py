@@ -15,14 +15,19 @@ import onnxruntime as ort
 
 
 def open_session(
-    graph: bytes, inputs: Sequence[str], outputs: Sequence[str]
+    graph: bytes, inputs: Sequence[str], outputs: Sequence[str], *, plan_memory: bool = True
 ) -> ort.InferenceSession:
-    """Load a graph that takes `inputs` and gives at least `outputs`. Raises BackendError."""
+    """Load a graph that takes `inputs` and gives at least `outputs`.
+
+    plan_memory: one block per shape of the inputs, kept beside what the first run took piece by
+    piece. Raises BackendError.
+    """
     options = ort.SessionOptions()
     # A second thread loses under contention: 11 ms instead of 2 (see docs/decisions/0003).
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    options.enable_mem_pattern = plan_memory
     try:
         session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # noqa: BLE001  onnxruntime raises a dozen unrelated types

@@ -9,7 +9,6 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from spektron_edge.inference.gradient import TERMS
 from spektron_train.model import Encoder
 
 from .bottleneck import kl_to_standard_normal
@@ -24,7 +23,7 @@ class AdaptationLoss(nn.Module):
 
     x (B, L) absorbance; keep (B, L): 0 where a channel is hidden from the encoder, else 1; theta,
     theta0 (P,); centre, spread (128,): mean and standard deviation of the source's z_chem;
-    weights (5,). loss = weights @ terms, and the terms are, in the order of `TERMS`:
+    weights (5,). loss = weights @ terms, and the terms are, as `spektron_edge` names them:
 
     - reconstruction: mean squared error of the hidden channels of the corrected spectrum, each in
       units of its spread over the spectra the encoder was standardised on;
@@ -56,33 +55,31 @@ class AdaptationLoss(nn.Module):
         weights: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Loss and its terms."""
-        rows = [x.shape[0], x.shape[0]]
-        # One pass over masked and whole spectra: few rows cost little more than the weights alone.
-        both = torch.cat([keep, torch.ones_like(keep)])
-        latent = self.encoder.encode(torch.cat([x, x]), theta, both)
-        tokens, _ = torch.split(latent.tokens, rows)
-        _, chem = torch.split(latent.chem, rows)
-        _, chem_logvar = torch.split(latent.chem_logvar, rows)
-        _, inst = torch.split(latent.inst, rows)
-        _, inst_logvar = torch.split(latent.inst_logvar, rows)
-        of_mean, of_deviation = _moment_errors(chem, centre, spread)
-        terms = {
-            "reconstruction": self._reconstruction(x, keep, theta, tokens),
-            "bottleneck": kl_to_standard_normal(chem, chem_logvar)
-            + kl_to_standard_normal(inst, inst_logvar),
-            "centre": of_mean,
-            "spread": of_deviation,
-            "anchor": ((theta - theta0) ** 2).sum(),
-        }
-        stacked = torch.stack([terms[name] for name in TERMS])
-        return (weights * stacked).sum(), stacked
+        hidden = self.of_masked(x, keep, theta)
+        terms = torch.cat([hidden, self.of_whole(x, theta, theta0, centre, spread)])
+        return (weights * terms).sum(), terms
 
-    def _reconstruction(
-        self, x: torch.Tensor, keep: torch.Tensor, theta: torch.Tensor, tokens: torch.Tensor
-    ) -> torch.Tensor:
+    def of_masked(self, x: torch.Tensor, keep: torch.Tensor, theta: torch.Tensor) -> torch.Tensor:
+        """(1,): reconstruction."""
+        tokens = self.encoder.encode(x, theta, keep).tokens
         target = self.encoder.corrected_inputs(x, theta)[:, 0]
         predicted = self.encoder.reconstruction(tokens).flatten(1)[:, : x.shape[1]]
-        return masked_error(predicted, target, keep)
+        return masked_error(predicted, target, keep)[None]
+
+    def of_whole(
+        self,
+        x: torch.Tensor,
+        theta: torch.Tensor,
+        theta0: torch.Tensor,
+        centre: torch.Tensor,
+        spread: torch.Tensor,
+    ) -> torch.Tensor:
+        """(4,): bottleneck, centre, spread, anchor."""
+        latent = self.encoder.encode(x, theta)
+        divergence = kl_to_standard_normal(latent.chem, latent.chem_logvar)
+        divergence = divergence + kl_to_standard_normal(latent.inst, latent.inst_logvar)
+        anchor = ((theta - theta0) ** 2).sum()
+        return torch.stack([divergence, *_moment_errors(latent.chem, centre, spread), anchor])
 
 
 def _moment_errors(
