@@ -9,7 +9,7 @@ from .audit import AuditError, verify
 from .bundle import BundleError, read_bundle
 from .bundle.slot_store import SlotStore
 from .faults import Fault, Faults
-from .inference import load_model
+from .inference import load_gradient, load_model
 from .outbox import OutboxError, read_counts
 from .state import AUDIT_FILE, OUTBOX_FILE
 
@@ -25,6 +25,8 @@ def inspect_bundle(path: Path) -> dict[str, object]:
         for product in manifest.products:
             for graph in product.graphs:
                 load_model(bundle, product.name, graph.precision)
+            if product.adapt:
+                load_gradient(bundle, product.name)
     except BundleError as error:
         raise error.fault from None
     report: dict[str, object] = {

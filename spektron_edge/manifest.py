@@ -73,13 +73,32 @@ class Property(_Strict):
     calibrated_max: float
 
 
-class Graph(_Strict):
-    """One ONNX file, (x, theta) -> y, z_chem, z_inst, and how far it may be from golden."""
+class GraphFile(_Strict):
+    """An ONNX file, or the part of one that no other graph has."""
 
     file: MemberName
+    weights_file: MemberName | None = Field(
+        None, description="what the graph shares with others; `file` followed by it is the graph"
+    )
+
+
+class Graph(GraphFile):
+    """One encoder, (x, theta) -> y, z_chem, z_inst, and how far it may be from golden."""
+
     precision: Precision
     y_tolerance: float = Field(gt=0, description="absolute, in the properties' units")
     z_tolerance: float = Field(gt=0, description="absolute, latent units")
+
+
+class Adaptation(GraphFile):
+    """Loss and gradient of adaptation: a graph from `inputs` to loss, terms and gradient."""
+
+    inputs: tuple[str, ...]
+    terms: tuple[str, ...] = Field(description="of the loss, in the order of `weights` and `terms`")
+    golden: MemberName
+    tolerance: float = Field(
+        gt=0, description="of loss, terms and gradient, each relative to its largest element"
+    )
 
 
 class Figures(_Strict):
@@ -111,6 +130,7 @@ class Product(_Strict):
     theta: MemberName
     source: MemberName
     golden: MemberName
+    adapt: Adaptation | None = Field(None, description="absent: theta stays as it is")
     evaluation: Evaluation
     source_spectra: SourceSpectra = Field(
         "included", description="whether the calibration spectra are in `source`"
@@ -178,7 +198,12 @@ class Manifest(_Strict):
     def _members_listed(self) -> Manifest:
         for product in self.products:
             wanted = [product.theta, product.source, product.golden]
-            wanted += [graph.file for graph in product.graphs]
+            files: list[GraphFile] = [*product.graphs]
+            if product.adapt:
+                files.append(product.adapt)
+                wanted.append(product.adapt.golden)
+            wanted += [file.file for file in files]
+            wanted += [file.weights_file for file in files if file.weights_file]
             wanted += [product.encrypted_spectra] if product.encrypted_spectra else []
             for name in wanted:
                 if name not in self.files:

@@ -60,6 +60,55 @@ def _tensor(name: str, array: np.ndarray) -> bytes:
     return dims + _field(2, 1) + _field(8, name) + _field(9, array.astype("<f4").tobytes())
 
 
+def _graph(
+    nodes: tuple[bytes, ...],
+    inputs: Mapping[str, tuple[int | str, ...]],
+    outputs: Mapping[str, tuple[int | str, ...]],
+    weights: Mapping[str, np.ndarray],
+) -> bytes:
+    graph = b"".join(_field(1, node) for node in nodes)
+    graph += _field(2, "tiny")
+    graph += b"".join(_field(5, _tensor(n, w)) for n, w in weights.items())
+    graph += b"".join(_field(11, _value_info(n, d)) for n, d in inputs.items())
+    graph += b"".join(_field(12, _value_info(n, d)) for n, d in outputs.items())
+    return _field(1, 10) + _field(7, graph) + _field(8, _field(2, 20))
+
+
+def weights_part(weights: Mapping[str, np.ndarray]) -> bytes:
+    """What follows a graph that names these weights and does not hold them."""
+    return _field(7, b"".join(_field(5, _tensor(n, w)) for n, w in weights.items()))
+
+
+def gradient_graph(**outputs: str) -> bytes:
+    """Stands for loss and gradient of adaptation; outputs may get other names.
+
+    s = max(x keep),  c = centre spread,  terms = weights s + c,  loss = weights terms,
+    gradient = (theta - theta0) s
+    """
+    names = {n: outputs.get(n, n) for n in ("loss", "terms", "gradient")}
+    nodes = (
+        _node("Mul", ("x", "keep"), "kept"),
+        # Over all channels and rows: ReduceMax keeps dimensions, the product with 1 drops them.
+        _node("ReduceMax", ("kept",), "largest"),
+        _node("MatMul", ("largest", "one"), "row"),
+        _node("MatMul", ("row", "one"), "s"),
+        _node("MatMul", ("centre", "spread"), "c"),
+        _node("Mul", ("weights", "s"), "scaled"),
+        _node("Add", ("scaled", "c"), names["terms"]),
+        _node("MatMul", ("weights", names["terms"]), names["loss"]),
+        _node("Sub", ("theta", "theta0"), "moved"),
+        _node("Mul", ("moved", "s"), names["gradient"]),
+    )
+    inputs: dict[str, tuple[int | str, ...]] = {
+        **dict.fromkeys(("x", "keep"), ("B", GRID.points)),
+        **dict.fromkeys(("theta", "theta0"), (len(THETA),)),
+        **dict.fromkeys(("centre", "spread"), (Z_CHEM,)),
+        "weights": (5,),
+    }
+    shapes = {names["loss"]: (), names["terms"]: (5,), names["gradient"]: (len(THETA),)}
+    return _graph(nodes, inputs, shapes, {"one": np.ones(1)})
+
+
 def onnx_graph(
     weights: Mapping[str, np.ndarray],
     *,
@@ -83,13 +132,8 @@ def onnx_graph(
         "z_chem": ("B", Z_CHEM),
         "z_inst": ("B", Z_INST),
     }
-    graph = b"".join(_field(1, node) for node in nodes)
-    graph += _field(2, "tiny")
-    graph += b"".join(_field(5, _tensor(n, w)) for n, w in weights.items())
-    for name, dims in zip(names, (("B", points), (weights["W"].shape[1],)), strict=True):
-        graph += _field(11, _value_info(name, dims))
-    graph += b"".join(_field(12, _value_info(n, d)) for n, d in outputs.items())
-    return _field(1, 10) + _field(7, graph) + _field(8, _field(2, 20))
+    inputs = dict(zip(names, (("B", points), (weights["W"].shape[1],)), strict=True))
+    return _graph(nodes, inputs, outputs, weights)
 
 
 # ---- the model's parts
@@ -125,6 +169,50 @@ def expected(x: np.ndarray, theta: np.ndarray = THETA) -> dict[str, np.ndarray]:
         "y": x @ w["W"] + theta.astype(np.float64),
         "z_chem": np.tanh(x @ w["C"]),
         "z_inst": np.tanh(x @ w["D"]),
+    }
+
+
+def gradient_inputs(rows: int = 4) -> dict[str, np.ndarray]:
+    """All inputs of the gradient graph, theta0 = THETA."""
+    rng = np.random.default_rng(6)
+    values = {
+        "x": spectra(4, seed=5)[:rows],
+        "keep": rng.random((rows, GRID.points)) > 0.4,
+        "theta": THETA + np.array([0.5, -0.25]),
+        "theta0": THETA,
+        "centre": rng.standard_normal(Z_CHEM),
+        "spread": rng.random(Z_CHEM),
+        "weights": rng.random(5),
+    }
+    return {name: np.asarray(value, np.float32) for name, value in values.items()}
+
+
+def expected_gradient(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Its outputs by numpy."""
+    s = (inputs["x"] * inputs["keep"]).max()
+    terms = inputs["weights"] * s + inputs["centre"] @ inputs["spread"]
+    gradient = (inputs["theta"] - inputs["theta0"]) * s
+    return {"loss": inputs["weights"] @ terms, "terms": terms, "gradient": gradient}
+
+
+def adaptive(**changes: Any) -> dict[str, Any]:
+    """Arguments of `write_tiny` for a product that can adapt; changes to its `adapt`."""
+    inputs = gradient_inputs()
+    golden = {k: v for k, v in inputs.items() if k not in ("x", "theta0")}
+    adapt = {
+        "file": "adapt.onnx",
+        "inputs": ["x", "keep", "theta", "theta0", "centre", "spread", "weights"],
+        "terms": ["reconstruction", "bottleneck", "centre", "spread", "anchor"],
+        "golden": "adapt.golden.npz",
+        "tolerance": 1e-3,
+        **changes,
+    }
+    return {
+        "replaced": {
+            "adapt.onnx": gradient_graph(),
+            "adapt.golden.npz": npz({**golden, **expected_gradient(inputs)}),
+        },
+        "products": [product(adapt=adapt)],
     }
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -38,7 +39,17 @@ def _missing_tmpfs() -> str | None:
     return None
 
 
-_CHECKS = {"broker": _missing_broker, "shared": _missing_shared, "tmpfs": _missing_tmpfs}
+def _missing_tensorrt_rtx() -> str | None:
+    found = importlib.util.find_spec("tensorrt_rtx")
+    return None if found else "tensorrt-rtx-cu12 is not installed (extra dev, on x86-64 Linux)"
+
+
+_CHECKS = {
+    "broker": _missing_broker,
+    "shared": _missing_shared,
+    "tensorrt-rtx": _missing_tensorrt_rtx,
+    "tmpfs": _missing_tmpfs,
+}
 
 
 def need(what: str) -> None:

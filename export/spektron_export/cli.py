@@ -12,9 +12,11 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 if TYPE_CHECKING:
+    from spektron_edge.manifest import Precision
+
     from .pack import Report
     from .protection import Protection
     from .signing import SigningKey
@@ -27,6 +29,16 @@ def _version(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError("a bundle's version starts at 1")
     return value
+
+
+def _precisions(text: str) -> tuple[Precision, ...]:
+    from spektron_edge.manifest import Precision
+
+    known, chosen = get_args(Precision), tuple(text.split(","))
+    if unknown := [name for name in chosen if name not in known]:
+        raise argparse.ArgumentTypeError(f"no precision {unknown[0]!r}; there are {known}")
+    # In one order and once each, whatever was typed.
+    return tuple(name for name in known if name in chosen)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -49,6 +61,19 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         help="bind the bundle to this instrument; may be given several times",
+    )
+    parser.add_argument(
+        "--precision",
+        type=_precisions,
+        default="int8,fp16,fp32",
+        metavar="LIST",
+        help="encoder graphs to put in, separated by commas (default int8,fp16,fp32)",
+    )
+    parser.add_argument(
+        "--no-adapt",
+        dest="adapt",
+        action="store_false",
+        help="leave out the gradient graph; the instrument cannot adapt then",
     )
     parser.add_argument("--json", action="store_true", help="report as JSON on standard output")
     return parser
@@ -163,9 +188,15 @@ def _export(arguments: argparse.Namespace) -> int:
         # Before the minutes of work that a mistyped key would waste.
         key, keep = _asked(arguments)
         checkpoint = load_checkpoint(arguments.checkpoint)
-        with progress("Exporting", 4) as advance:
+        with progress("Exporting", 3) as advance:
             report = export_bundle(
-                checkpoint, arguments.output, arguments.version, advance, keep=keep
+                checkpoint,
+                arguments.output,
+                arguments.version,
+                advance,
+                precisions=arguments.precision,
+                adapt=arguments.adapt,
+                keep=keep,
             )
         if key is not None:
             sign_bundle(arguments.output, key, arguments.output)
@@ -230,5 +261,7 @@ def _show(report: Report) -> None:
             numbers = (f"{m.r2:.4f}", f"{m.rmsep:.4f}", f"{m.bias:+.4f}", f"{m.sep:.4f}")
             figures.add_row(graph, name, *numbers, f"{m.rpd:.1f}")
     console.print(figures)
+    if report.gradient_error is not None:
+        console.print(f"Gradient against autograd: {report.gradient_error:.1e} of the largest one")
     sizes = ", ".join(f"{n} {size / 2**20:.2f} MB" for n, size in report.graph_bytes.items())
     console.print(f"{report.path}: {report.bytes / 2**20:.2f} MB ({sizes}); id {report.bundle_id}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 
 import onnx
@@ -18,6 +18,8 @@ from .errors import ExportError
 OPSET = 20
 IR_VERSION = 10
 OUTPUTS = ("y", "z_chem", "z_inst")
+BATCH = "batch"
+Shape = tuple[str | int, ...]
 
 
 def export_fp32(encoder: Encoder) -> onnx.ModelProto:
@@ -29,7 +31,7 @@ def export_fp32(encoder: Encoder) -> onnx.ModelProto:
     theta = encoder.theta.detach()
     # Two rows: a batch of one would be specialised to one.
     x = encoder.linear.x_mean.repeat(2, 1)
-    with torch.no_grad(), _quiet():
+    with torch.no_grad(), quiet():
         program = torch.onnx.export(
             encoder,
             (x, theta),
@@ -37,7 +39,7 @@ def export_fp32(encoder: Encoder) -> onnx.ModelProto:
             opset_version=OPSET,
             input_names=["x", "theta"],
             output_names=list(OUTPUTS),
-            dynamic_shapes=({0: torch.export.Dim("batch")}, None),
+            dynamic_shapes=({0: torch.export.Dim(BATCH)}, None),
             verbose=False,
         )
     model = program.model_proto
@@ -46,12 +48,12 @@ def export_fp32(encoder: Encoder) -> onnx.ModelProto:
     return model
 
 
-def tidy(model: onnx.ModelProto) -> None:
+def tidy(model: onnx.ModelProto, name: str = "encoder") -> None:
     """Pin the IR version; strip stack traces, host paths and everything else that is not maths."""
     model.ir_version = IR_VERSION
     model.producer_name, model.producer_version = "spektron-export", ""
     model.doc_string, model.graph.doc_string = "", ""
-    model.graph.name = "encoder"
+    model.graph.name = name
     del model.metadata_props[:]
     graph = model.graph
     for part in (graph, *graph.node, *graph.input, *graph.output, *graph.value_info):
@@ -64,15 +66,20 @@ def tidy(model: onnx.ModelProto) -> None:
 
 
 def check_interface(model: onnx.ModelProto, encoder: Encoder) -> None:
-    """Assert names, opset, IR and dimensions. Raises ExportError naming what differs."""
+    """Assert that it is an encoder's graph. Raises ExportError naming what differs."""
     c = encoder.config
     expected = {
-        "x": ("batch", c.points),
+        "x": (BATCH, c.points),
         "theta": (encoder.layout.size,),
-        "y": ("batch", c.properties),
-        "z_chem": ("batch", c.z_chem),
-        "z_inst": ("batch", c.z_inst),
+        "y": (BATCH, c.properties),
+        "z_chem": (BATCH, c.z_chem),
+        "z_inst": (BATCH, c.z_inst),
     }
+    check_dimensions(model, expected)
+
+
+def check_dimensions(model: onnx.ModelProto, expected: Mapping[str, Shape]) -> None:
+    """Assert inputs and outputs, opset and IR. Raises ExportError naming what differs."""
     graph = model.graph
     actual = {value.name: _shape(value) for value in (*graph.input, *graph.output)}
     for name, shape in expected.items():
@@ -85,13 +92,13 @@ def check_interface(model: onnx.ModelProto, encoder: Encoder) -> None:
         raise ExportError(f"the graph uses opsets {opsets} and IR {model.ir_version}")
 
 
-def _shape(value: onnx.ValueInfoProto) -> tuple[str | int, ...]:
+def _shape(value: onnx.ValueInfoProto) -> Shape:
     dims = value.type.tensor_type.shape.dim
     return tuple(d.dim_param or d.dim_value for d in dims)
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """The exporter prints its steps and warns of its own internals."""
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")

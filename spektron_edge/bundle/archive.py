@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from spektron_edge.manifest import Manifest
+from spektron_edge.manifest import GraphFile, Manifest
 
 from .arrays import read_npy, read_npz
 from .canonical import canonical, is_canonical
@@ -50,6 +50,15 @@ class Bundle:
     def canonical(self) -> bool:
         """Whether the manifest has the form that can be signed."""
         return is_canonical(self.raw_manifest)
+
+    def graph(self, graph: GraphFile) -> bytes:
+        """An ONNX file, put together from its own part and the one it shares with others.
+
+        Serialised protobuf messages one after the other are their union, field by field, so a file
+        with nodes followed by one with weights is a model with both.
+        """
+        own = self.members[graph.file]
+        return own + self.members[graph.weights_file] if graph.weights_file else own
 
     def arrays(self, member: str) -> dict[str, NDArray[np.float64]]:
         """Arrays of an .npz member. Raises BundleError when it cannot be read."""

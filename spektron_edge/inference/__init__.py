@@ -1,6 +1,17 @@
 """Spectrum in, prediction and latents out: one interface over several engines."""
 
 from .backend import Backend, BackendError, Inference
+from .gradient import Gradient, Objective, OnnxGradient, load_gradient
 from .model import Model, load_model
 
-__all__ = ["Backend", "BackendError", "Inference", "Model", "load_model"]
+__all__ = [
+    "Backend",
+    "BackendError",
+    "Gradient",
+    "Inference",
+    "Model",
+    "Objective",
+    "OnnxGradient",
+    "load_gradient",
+    "load_model",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,8 +21,9 @@ from .onnx import OnnxCpu
 class Model:
     """Everything one prediction needs, checked and loaded.
 
-    theta: (P,) as the bundle's layout; devices: serial numbers that it is bound to, None for any;
-    signed_by: whose signature was checked, None where none was asked for.
+    theta: (P,) as the bundle's layout; graph_sha256: of the whole graph, shared weights included;
+    devices: serial numbers that it is bound to, None for any; signed_by: whose signature was
+    checked, None where none was asked for.
     """
 
     bundle_id: str
@@ -59,7 +61,8 @@ def load_model(
     except KeyError as error:
         raise BundleError(str(error.args[0])) from None
     try:
-        backend = OnnxCpu(bundle.members[graph.file])
+        file = bundle.graph(graph)
+        backend = OnnxCpu(file)
     except BackendError as error:
         raise BundleError(f"{graph.file}: {error}") from None
     try:
@@ -72,7 +75,7 @@ def load_model(
         bundle_id=bundle.id,
         product=chosen,
         graph=graph,
-        graph_sha256=bundle.manifest.files[graph.file],
+        graph_sha256=hashlib.sha256(file).hexdigest(),
         theta=bundle.vector(chosen.theta),
         backend=backend,
         applicability=applicability,

@@ -10,7 +10,7 @@ from spektron_train.benchmarks import NAMES as ENCODER
 from spektron_train.benchmarks.command import benchmark
 from tests.benchmarks.report import FOLDER, write
 
-NAMES = ("inference", "daemon", "main_job", "sinkhorn", "pretrain_scaling")
+NAMES = ("inference", "daemon", "main_job", "adapt_step", "sinkhorn", "pretrain_scaling")
 
 
 def main() -> int:

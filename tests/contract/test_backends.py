@@ -129,6 +129,6 @@ def test_the_shipped_graphs_run(make):
         theta = bundle.vector(product.theta)
         x = bundle.arrays(product.golden)["x"].astype(np.float32)
         for graph in product.graphs:
-            outputs = make(bundle.members[graph.file]).infer(x, theta)
+            outputs = make(bundle.graph(graph)).infer(x, theta)
             assert outputs.y.shape[0] == len(x)
             assert np.all(np.isfinite(outputs.y))

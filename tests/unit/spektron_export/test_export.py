@@ -1,7 +1,5 @@
 import json
-import os
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,49 +12,28 @@ from spektron_edge.bundle.spectra import open_spectra
 from spektron_edge.bundle.trust import read_trust
 from spektron_edge.device_key import load_device_key, show_device_key
 from spektron_edge.inference import load_model
-from spektron_export import cli, pack
+from spektron_edge.manifest import GraphFile
+from spektron_export import cli, graph_set, pack
 from spektron_export.errors import ExportError, ParityError
-from spektron_export.graphs import check_interface, export_fp32
+from spektron_export.graphs import check_interface
 from spektron_export.pack import export_bundle
-from spektron_export.parity import FP32, INT8, run_torch
+from spektron_export.parity import LIMITS, run_torch
 from spektron_export.provenance import created, git_commit
 from spektron_export.quantise import constant_products, quantise
 from spektron_train.checkpoint import save_checkpoint
-from spektron_train.data.corn import read_corn
-from spektron_train.finetune import Settings, finetune_corn
 from spektron_train.model.rounding import rounded_as_int8
-from spektron_train.pretraining import linear_prior
 from tests import signers
-from tests.foundations import tiny_foundation
 
-torch.set_num_threads(1)
 EPOCH = "1700000000"
-# An untrained, tiny encoder is less forgiving of INT8 than the one that ships.
-LOOSE = (FP32, replace(INT8, z_chem_cosine=0.99, z=1.0))
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory):
-    foundation = tiny_foundation(tmp_path_factory.mktemp("nir"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(linear_prior, "PRODUCTS", 12)
-        return finetune_corn(read_corn(), Settings(foundation=foundation, threads=1))
-
-
-@pytest.fixture(scope="module")
-def fp32(checkpoint):
-    return export_fp32(checkpoint.encoder)
-
-
-@pytest.fixture(scope="module")
-def exported(checkpoint, tmp_path_factory):
-    os.environ["SOURCE_DATE_EPOCH"] = EPOCH
-    try:
-        path = tmp_path_factory.mktemp("bundle") / "corn.spektron"
-        report = export_bundle(checkpoint, path, version=7, limits=LOOSE)
-    finally:
-        del os.environ["SOURCE_DATE_EPOCH"]
-    return report
+WEIGHTS = "weights.onnx"
+FILES_AND_WEIGHTS = {
+    "encoder.qdq.onnx": {"file": "encoder.qdq.onnx"},
+    **{
+        name: {"file": name, "weights_file": WEIGHTS}
+        for name in ("encoder.fp32.onnx", "encoder.fp16.onnx", "adapt.onnx")
+    },
+}
+FILES = tuple(FILES_AND_WEIGHTS)
 
 
 def test_bundle_loads_and_predicts_what_torch_predicts(checkpoint, exported):
@@ -85,7 +62,7 @@ def test_rounding_in_torch_foretells_the_int8_graph(checkpoint, exported):
     assert np.sqrt(np.mean((foretold - exact) ** 2)) == pytest.approx(error, rel=0.5)
 
 
-@pytest.mark.parametrize("precision", ["fp32", "int8"])
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
 def test_batch_is_dynamic(exported, precision):
     model = load_model(read_bundle(exported.path), None, precision)
     x = np.random.default_rng(0).random((9, 700))
@@ -112,10 +89,11 @@ def test_theta_is_an_input_that_matters(checkpoint, exported):
     assert np.allclose(changed.z_chem, expected.numpy(), atol=1e-4)
 
 
-@pytest.mark.parametrize("file", ["encoder.fp32.onnx", "encoder.qdq.onnx"])
+@pytest.mark.parametrize("file", FILES)
 def test_graph_is_standard_pinned_and_clean(exported, file):
-    data = read_bundle(exported.path).members[file]
+    data = read_bundle(exported.path).graph(GraphFile(**FILES_AND_WEIGHTS[file]))
     model = onnx.load_from_string(data)
+    onnx.checker.check_model(model, full_check=True)
     assert model.ir_version == 10
     assert [(o.domain, o.version) for o in model.opset_import] == [("", 20)]
     assert not model.metadata_props
@@ -140,22 +118,24 @@ def test_only_the_transformers_constant_products_are_quantised(checkpoint, expor
     assert all(not z.any() for z in zero_points)
 
 
-def test_same_checkpoint_gives_the_same_bytes(checkpoint, exported, monkeypatch):
+def test_same_checkpoint_gives_the_same_bytes(checkpoint, exported, monkeypatch, loose):
     monkeypatch.setenv("SOURCE_DATE_EPOCH", EPOCH)
     again = exported.path.with_name("again.spektron")
-    export_bundle(checkpoint, again, version=7, limits=LOOSE)
+    export_bundle(checkpoint, again, version=7, limits=loose)
     assert again.read_bytes() == exported.path.read_bytes()
 
 
 def test_report_is_complete(exported):
     report = json.loads(json.dumps(exported.to_json()))
     assert report["bytes"] == exported.path.stat().st_size
-    assert [p["graph"] for p in report["parity"]] == ["fp32", "int8"]
-    assert set(report["figures"]) == {"torch", "fp32", "int8"}
+    assert [p["graph"] for p in report["parity"]] == ["fp32", "fp16", "int8"]
+    assert set(report["figures"]) == {"torch", "fp32", "fp16", "int8"}
     assert report["parity"][0]["z_chem"] < 1e-4
+    assert 0 < report["gradient_error"] < 1e-4
+    assert set(report["graph_bytes"]) == {*FILES, "weights.onnx"}
 
 
-def test_parity_out_of_tolerance_writes_nothing(checkpoint, tmp_path, monkeypatch):
+def test_parity_out_of_tolerance_writes_nothing(checkpoint, tmp_path, monkeypatch, loose):
     path = tmp_path / "corn.spektron"
 
     def broken(model, x, theta, *, expected):
@@ -166,19 +146,21 @@ def test_parity_out_of_tolerance_writes_nothing(checkpoint, tmp_path, monkeypatc
                 tensor.CopyFrom(onnx.numpy_helper.from_array(value, tensor.name))
         return out
 
-    monkeypatch.setattr(pack, "quantise", broken)
-    with pytest.raises(ParityError, match=r"int8 against fp32: .* more than .*nothing was written"):
-        export_bundle(checkpoint, path, limits=LOOSE)
+    monkeypatch.setattr(graph_set, "quantise", broken)
+    message = r"int8 against fp32: .* more than .*nothing was written; it drifts from chem.mean "
+    with pytest.raises(ParityError, match=message):
+        export_bundle(checkpoint, path, limits=loose, precisions=("int8",), adapt=False)
     assert list(tmp_path.iterdir()) == []
     save_checkpoint(tmp_path / "checkpoint", checkpoint)
-    assert cli.main([str(tmp_path / "checkpoint"), "-o", str(path)]) == 5
+    arguments = [str(tmp_path / "checkpoint"), "-o", str(path), "--no-adapt"]
+    assert cli.main(arguments) == 5
     assert not path.exists()
 
 
-def test_oversized_graph_is_refused(checkpoint, tmp_path, monkeypatch):
+def test_oversized_graph_is_refused(checkpoint, tmp_path, monkeypatch, loose):
     monkeypatch.setattr(pack, "MAX_INT8_BYTES", 1000)
     with pytest.raises(ExportError, match="larger than"):
-        export_bundle(checkpoint, tmp_path / "corn.spektron", limits=LOOSE)
+        export_bundle(checkpoint, tmp_path / "corn.spektron", limits=loose, adapt=False)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -232,23 +214,32 @@ def test_cli_exit_codes(checkpoint, tmp_path, capsys):
     assert error.value.code == 2
 
 
-def test_cli_writes_and_reports(checkpoint, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(pack, "INT8", LOOSE[1])
+def test_cli_writes_and_reports(checkpoint, loose, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(LIMITS, "int8", loose["int8"])
     save_checkpoint(tmp_path / "checkpoint", checkpoint)
     out = tmp_path / "corn.spektron"
-    assert cli.main([str(tmp_path / "checkpoint"), "-o", str(out), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["id"] == read_bundle(out).id
+    arguments = [str(tmp_path / "checkpoint"), "--precision", "fp16,int8", "--no-adapt", "--json"]
+    assert cli.main([*arguments, "-o", str(out)]) == 0
+    bundle = read_bundle(out)
+    assert json.loads(capsys.readouterr().out)["id"] == bundle.id
+    assert [g.precision for g in bundle.manifest.products[0].graphs] == ["int8", "fp16"]
+    assert bundle.manifest.products[0].adapt is None
+    # With nobody to share with, a graph is whole.
+    assert {n for n in bundle.members if n.endswith(".onnx")} == {
+        "encoder.fp16.onnx",
+        "encoder.qdq.onnx",
+    }
     blocked = tmp_path / "file"
     blocked.write_text("")
-    assert cli.main([str(tmp_path / "checkpoint"), "-o", str(blocked / "x.spektron")]) == 6
+    assert cli.main([*arguments, "-o", str(blocked / "x.spektron")]) == 6
     assert "cannot write" in capsys.readouterr().err
 
 
 # ---- what a vendor keeps back
 
 
-def export(checkpoint, tmp_path, capsys, monkeypatch, *words):
-    monkeypatch.setattr(pack, "INT8", LOOSE[1])
+def export(checkpoint, loose, tmp_path, capsys, monkeypatch, *words):
+    monkeypatch.setitem(LIMITS, "int8", loose["int8"])
     save_checkpoint(tmp_path / "checkpoint", checkpoint)
     out = tmp_path / "corn.spektron"
     status = cli.main([str(tmp_path / "checkpoint"), "-o", str(out), "--json", *words])
@@ -256,12 +247,12 @@ def export(checkpoint, tmp_path, capsys, monkeypatch, *words):
 
 
 def test_an_export_is_signed_bound_and_keeps_its_spectra_for_a_device(
-    checkpoint, tmp_path, capsys, monkeypatch
+    checkpoint, loose, tmp_path, capsys, monkeypatch
 ):
     show_device_key(tmp_path / "state", tmp_path / "device.pem")
     key = signers.key(tmp_path, "anna")
     status, out, said = export(
-        *(checkpoint, tmp_path, capsys, monkeypatch),
+        *(checkpoint, loose, tmp_path, capsys, monkeypatch),
         *("--sign", str(key.private), "--spectra", f"for:{tmp_path / 'device.pem'}"),
         *("--serial", "X-1", "--serial", "X-2", "--version", "3"),
     )
@@ -280,10 +271,10 @@ def test_an_export_is_signed_bound_and_keeps_its_spectra_for_a_device(
 
 
 def test_golden_vectors_give_no_kept_back_spectrum_away(
-    checkpoint, exported, tmp_path, capsys, monkeypatch
+    checkpoint, loose, exported, tmp_path, capsys, monkeypatch
 ):
     status, out, said = export(
-        *(checkpoint, tmp_path, capsys, monkeypatch), "--spectra", "left-out"
+        *(checkpoint, loose, tmp_path, capsys, monkeypatch), "--spectra", "left-out"
     )
     assert status == 0, said.err
     x = np.asarray(checkpoint.source["x"], np.float64)
@@ -298,7 +289,7 @@ def test_golden_vectors_give_no_kept_back_spectrum_away(
 
 
 def test_what_cannot_be_kept_back_is_said_before_any_work(
-    checkpoint, tmp_path, capsys, monkeypatch
+    checkpoint, loose, tmp_path, capsys, monkeypatch
 ):
     monkeypatch.setattr(pack, "export_bundle", lambda *_, **__: pytest.fail("it went on"))
     for words, expected in (
@@ -306,7 +297,15 @@ def test_what_cannot_be_kept_back_is_said_before_any_work(
         (("--spectra", "for:absent.pem"), 5),
         (("--sign", "absent.pem"), 5),
     ):
-        status, out, said = export(checkpoint, tmp_path, capsys, monkeypatch, *words)
+        status, out, said = export(checkpoint, loose, tmp_path, capsys, monkeypatch, *words)
         assert status == expected
         assert words[1].rpartition(":")[2] in said.err
         assert not out.exists()
+
+
+@pytest.mark.parametrize("precision", ["int4", "", "int8,", "fp32 fp16"])
+def test_a_precision_that_does_not_exist_is_a_usage_error(tmp_path, capsys, precision):
+    with pytest.raises(SystemExit) as error:
+        cli.main([str(tmp_path), "-o", "x", "--precision", precision])
+    assert error.value.code == 2
+    assert "no precision" in capsys.readouterr().err

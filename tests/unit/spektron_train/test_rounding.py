@@ -39,3 +39,21 @@ def test_equalising_changes_rounding_and_nothing_else(small_encoder):
     for a, b in zip(before, run_encoder(small_encoder, x.numpy()), strict=True):
         assert np.allclose(a, b, atol=1e-4)
     assert rounding_error(small_encoder, x) < loud / 3
+
+
+def test_a_unit_that_never_fired_is_not_made_loud(small_encoder):
+    block = small_encoder.blocks[0]
+    with torch.no_grad():
+        # Fires only where the spectra say more than those it is equalised on.
+        block.expand.bias[3] -= 6 * block.expand.weight[:, 3].norm()
+    equalise(small_encoder, spectra())
+    columns = block.expand.weight.norm(dim=0)
+    assert columns[3] < 10 * columns.median()
+    with torch.no_grad():
+        block.expand.weight.zero_()
+        block.expand.bias.fill_(-1.0)
+    before = [p.clone() for p in block.parameters()]
+    equalise(small_encoder, spectra())
+    changed = [not torch.equal(p, b) for p, b in zip(block.parameters(), before, strict=True)]
+    names = [name for name, _ in block.named_parameters()]
+    assert not any(c for c, n in zip(changed, names, strict=True) if n.startswith(("exp", "con")))

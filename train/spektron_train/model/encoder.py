@@ -98,6 +98,10 @@ class Encoder(nn.Module):
             pooled = self.pooling(tokens, self.positions[position : position + tokens.shape[1]])
             return Latent(*self.chem(pooled), *self.inst(pooled), pooled, tokens)
 
+    def corrected_inputs(self, x: torch.Tensor, theta: torch.Tensor) -> torch.Tensor:
+        """(B, L) -> (B, 3, L): what the tokenizer sees of x, standardised, nothing masked."""
+        return self.tokenizer.inputs(self.adapter(x, self.layout.split(theta)[0]))
+
     def forward(
         self, x: torch.Tensor, theta: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -60,7 +60,7 @@ class Block(nn.Module):
         """(B, T, width) -> (B, T, width)."""
         tokens, width = x.shape[1], x.shape[2]
         qkv = self.qkv(x).reshape(-1, tokens, 3, self._heads, self._size).permute(2, 0, 3, 1, 4)
-        query, key, value = qkv[0], qkv[1], qkv[2]
+        query, key, value = qkv.unbind(0)
         weights = torch.softmax((query @ key.transpose(-1, -2)) / math.sqrt(self._size), dim=-1)
         return self.out((weights @ value).permute(0, 2, 1, 3).reshape(-1, tokens, width))
 
