@@ -124,9 +124,10 @@ def _speed(engine: OnnxGradient, encoder: Encoder, bundle: Bundle, rows: int) ->
         raise RuntimeError("one pass and two do not compute the same gradient")
     engines = (lambda: case.run(engine), lambda: two(*tensors), lambda: one(*tensors))
     seconds = _rounds(engines, CALLS_PER_ROUND[rows])
-    ratios = seconds[:, 1:].min(axis=1) / seconds[:, 0]
-    low, middle, high = np.percentile(ratios, (25, 50, 75))
     ours, in_two, in_one = np.median(seconds, axis=0) * 1e3
+    # The quicker over all rounds: the smaller of each round would be the luckier of two.
+    ratios = seconds[:, 1 if in_two < in_one else 2] / seconds[:, 0]
+    low, middle, high = np.percentile(ratios, (25, 50, 75))
     return Figure(
         id=f"step_speedup_vs_torch_b{rows}",
         value=float(middle),
