@@ -80,8 +80,8 @@ def export_bundle(
     """Write the bundle. Three steps are announced through `advance`.
 
     precisions: encoder graphs that go into it; adapt: whether the gradient graph does; limits:
-    parity of fp32 with torch, and of the others with fp32; keep: what is kept back of the calibration spectra, nothing unless
-    given.
+    parity of fp32 with torch, and of the others with fp32; keep: what is kept back of the
+    calibration spectra, nothing unless given.
 
     Raises ParityError or ExportError (nothing is written), BundleError when the runtime refuses
     the result, OSError when it cannot be written.
