@@ -49,11 +49,3 @@ def test_a_unit_that_never_fired_is_not_made_loud(small_encoder):
     equalise(small_encoder, spectra())
     columns = block.expand.weight.norm(dim=0)
     assert columns[3] < 10 * columns.median()
-    with torch.no_grad():
-        block.expand.weight.zero_()
-        block.expand.bias.fill_(-1.0)
-    before = [p.clone() for p in block.parameters()]
-    equalise(small_encoder, spectra())
-    changed = [not torch.equal(p, b) for p, b in zip(block.parameters(), before, strict=True)]
-    names = [name for name, _ in block.named_parameters()]
-    assert not any(c for c, n in zip(changed, names, strict=True) if n.startswith(("exp", "con")))
