@@ -20,6 +20,7 @@ def foundation(tmp_path, monkeypatch):
     tiny_foundation(tmp_path / "nir", layers=1, slots=4, slot_width=8, z_chem=16, z_inst=8)
     for module in (latent, native, pretraining):
         monkeypatch.setattr(module, "FOUNDATION", tmp_path / "nir")
+    monkeypatch.setattr(pretraining, "MID_INFRARED", tmp_path / "mid")
     monkeypatch.setattr(prior_module, "PRODUCTS", 12)
     # The peers have tests of their own, and their searches take long.
     for name in ("pls", "ridge", "svr"):

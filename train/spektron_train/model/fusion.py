@@ -93,7 +93,7 @@ class FusedEncoder(nn.Module):
         with torch.autocast(theta.device.type, enabled=False):
             tokens = tokens.float()
             pooled = self._pool(tokens, {name: part.shape[1] for name, part in parts.items()})
-            return Latent(*self.chem(pooled), *self.inst(pooled), tokens)
+            return Latent(*self.chem(pooled), *self.inst(pooled), pooled, tokens)
 
     def forward(
         self, spectra: Mapping[str, torch.Tensor | None], theta: torch.Tensor
