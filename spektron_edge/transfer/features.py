@@ -1,0 +1,96 @@
+"""From spectra on one footing to a few coordinates: filter, weight of channels, basis.
+
+Channels in which pairs differ unpredictably count less: each is divided by the root of one plus
+`contrast` times its share of the differences' variance. With few pairs this says more about the next
+sample's difference than the covariance of those seen, towards whose diagonal it shrinks (Schaefer and
+Strimmer, Stat. Appl. Genet. Mol. Biol. 4 (2005) 32).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .alignment import Alignment
+from .filters import Filter
+from .penalised_ridge import Rows
+from .problem import Problem
+
+Array = NDArray[np.float64]
+_BASIS = 100
+_NOTHING = 1e-13
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """Takes target spectra (k, L) to (k, r), and holds the rows of a regression in the same basis.
+
+    weight: (p,) of filtered channels; shift: (p,) mean difference source - target, weighted;
+    basis: (p, r); rows: of the regression, penalty of weight one; spread: (n, r) differences less
+    their mean; library: as in the problem.
+    """
+
+    alignment: Alignment
+    filter: Filter
+    weight: Array
+    shift: Array
+    basis: Array
+    rows: Rows
+
+    def target(self, spectra: Array) -> Array:
+        """(k, L) target spectra -> (k, r)."""
+        filtered = self.filter.apply(self.alignment.target(spectra)) * self.weight
+        coordinates: Array = (filtered + self.shift) @ self.basis
+        return coordinates
+
+    def source(self, spectra: Array) -> Array:
+        """(k, L) source spectra -> (k, r)."""
+        coordinates: Array = (
+            self.filter.apply(self.alignment.source(spectra)) * self.weight
+        ) @ self.basis
+        return coordinates
+
+
+def features(
+    problem: Problem, alignment: Alignment, filter_: Filter, contrast: float, trust: Array
+) -> Features:
+    """Fit everything that depends on the pairs; trust: (n,) weight of each pair, 0 to 1."""
+    source = filter_.apply(alignment.source(problem.source))
+    s = filter_.apply(alignment.source(problem.pairs_source))
+    t = filter_.apply(alignment.target(problem.pairs_target))
+    share = trust / trust.sum()
+    difference = s - t
+    mean = share @ difference
+    rest = difference - mean
+    n = len(rest)
+    variance = share @ rest**2 * n / max(n - 1, 1)
+    level = float(variance.mean())
+    weight = (
+        1 / np.sqrt(1 + contrast * variance / level) if level > 0 else np.ones_like(variance)
+    )
+    source, t, shift, rest = source * weight, (t + mean) * weight, mean * weight, rest * weight
+    scale = np.sqrt(len(source) * share)
+    step = -(-len(source) // _BASIS)
+    centre = source.mean(axis=0)
+    basis = _span(np.concatenate([source[::step] - centre, rest, t - centre]), centre)
+    known = np.isfinite(problem.labels).all(axis=1) & (trust > 0)
+    rows = Rows(
+        source @ basis,
+        problem.y,
+        (t @ basis)[known],
+        problem.labels[known],
+        scale[:, None] * (rest @ basis),
+    )
+    return Features(alignment, filter_, weight, shift, basis, rows)
+
+
+def _span(spectra: Array, centre: Array) -> Array:
+    """(p, r) orthonormal basis of the rows of `spectra` (k, p) and of their centre."""
+    gram = spectra @ spectra.T
+    values, vectors = np.linalg.eigh(gram)
+    keep = values > _NOTHING * max(float(values[-1]), 1e-300)
+    basis: Array = spectra.T @ (vectors[:, keep] / np.sqrt(values[keep]))
+    del centre
+    return basis
