@@ -24,7 +24,8 @@ class Recipe:
     """One way of transferring, up to the ridge penalty, all values of which are candidates.
 
     contrast: of channels, see `features`; penalty: of the differences of pairs; label_weight: of a
-    labelled target spectrum against a source spectrum, 0 where labels are not used.
+    labelled target spectrum against a source spectrum, 0 where labels are not used; fleet_weight:
+    of differences that other instruments showed, against those of the pairs.
     """
 
     alignment: AlignmentMethod
@@ -32,12 +33,14 @@ class Recipe:
     contrast: float = 100.0
     penalty: float = 1.0
     label_weight: float = 0.0
+    fleet_weight: float = 0.0
 
     @property
     def name(self) -> str:
         """In reports."""
         labelled = f", labels x {self.label_weight:g}" if self.label_weight else ""
-        return f"{self.alignment.name}, {self.filter.name}{labelled}"
+        fleet = f", fleet x {self.fleet_weight:g}" if self.fleet_weight else ""
+        return f"{self.alignment.name}, {self.filter.name}{labelled}{fleet}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +99,7 @@ def _fit(
 ) -> list[tuple[Features, Path]]:
     """Recipes share alignments and features."""
     alignments: dict[str, Alignment] = {}
-    made: dict[tuple[str, str, float], Features] = {}
+    made: dict[tuple[str, str, float, float], Features] = {}
     out = []
     used = trust > 0
     for recipe in recipes:
@@ -105,9 +108,16 @@ def _fit(
             alignments[name] = recipe.alignment.fit(
                 problem.pairs_source[used], problem.pairs_target[used]
             )
-        key = (name, recipe.filter.name, recipe.contrast)
+        key = (name, recipe.filter.name, recipe.contrast, recipe.fleet_weight)
         if key not in made:
-            made[key] = features(problem, alignments[name], recipe.filter, recipe.contrast, trust)
+            made[key] = features(
+                problem,
+                alignments[name],
+                recipe.filter,
+                recipe.contrast,
+                trust,
+                fleet_weight=recipe.fleet_weight,
+            )
         feature = made[key]
         rows = feature.rows
         if not recipe.label_weight:

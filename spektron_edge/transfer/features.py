@@ -54,9 +54,18 @@ class Features:
 
 
 def features(
-    problem: Problem, alignment: Alignment, filter_: Filter, contrast: float, trust: Array
+    problem: Problem,
+    alignment: Alignment,
+    filter_: Filter,
+    contrast: float,
+    trust: Array,
+    *,
+    fleet_weight: float = 0.0,
 ) -> Features:
-    """Fit everything that depends on the pairs; trust: (n,) weight of each pair, 0 to 1."""
+    """Fit everything that depends on the pairs; trust: (n,) weight of each pair, 0 to 1.
+
+    fleet_weight: of the differences that other instruments showed, 0 for none.
+    """
     source = filter_.apply(alignment.source(problem.source))
     s = filter_.apply(alignment.source(problem.pairs_source))
     t = filter_.apply(alignment.target(problem.pairs_target))
@@ -72,25 +81,37 @@ def features(
     )
     source, t, shift, rest = source * weight, (t + mean) * weight, mean * weight, rest * weight
     scale = np.sqrt(len(source) * share)
+    fleet = _fleet(problem, filter_, len(source), fleet_weight) * weight
     step = -(-len(source) // _BASIS)
     centre = source.mean(axis=0)
-    basis = _span(np.concatenate([source[::step] - centre, rest, t - centre]), centre)
+    basis = _span(np.concatenate([source[::step] - centre, rest, t - centre, fleet]))
     known = np.isfinite(problem.labels).all(axis=1) & (trust > 0)
     rows = Rows(
         source @ basis,
         problem.y,
         (t @ basis)[known],
         problem.labels[known],
-        scale[:, None] * (rest @ basis),
+        np.concatenate([scale[:, None] * rest, fleet]) @ basis,
     )
     return Features(alignment, filter_, weight, shift, basis, rows)
 
 
-def _span(spectra: Array, centre: Array) -> Array:
-    """(p, r) orthonormal basis of the rows of `spectra` (k, p) and of their centre."""
+def _fleet(problem: Problem, filter_: Filter, size: int, weight: float) -> Array:
+    """(k, p) differences of other instruments about their means, as rows of a penalty."""
+    rows = []
+    for differences in problem.fleet if weight > 0 else ():
+        filtered = filter_.apply(differences)
+        share = weight / (len(problem.fleet) * max(len(filtered) - 1, 1))
+        rows.append(np.sqrt(size * share) * (filtered - filtered.mean(axis=0)))
+    if not rows:
+        return np.empty((0, problem.axis.size - max(filter_.window, 1) + 1))
+    return np.concatenate(rows)
+
+
+def _span(spectra: Array) -> Array:
+    """(p, r) orthonormal basis of the rows of `spectra` (k, p)."""
     gram = spectra @ spectra.T
     values, vectors = np.linalg.eigh(gram)
     keep = values > _NOTHING * max(float(values[-1]), 1e-300)
     basis: Array = spectra.T @ (vectors[:, keep] / np.sqrt(values[keep]))
-    del centre
     return basis

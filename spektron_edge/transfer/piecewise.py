@@ -49,7 +49,7 @@ class Piecewise:
     """Fits a `PiecewiseMap`. ridge: relative to the mean eigenvalue of each window's kernel."""
 
     name: str = "piecewise (PDS)"
-    least: int = 4
+    least: int = 6
     half: int = 5
     ridge: float = 0.1
 

@@ -22,7 +22,7 @@ class SpectralSpace:
     """
 
     name: str = "spectral space (SST)"
-    least: int = 4
+    least: int = 8
     components: int = 4
 
     def fit(self, source: Array, target: Array) -> Affine:
@@ -47,7 +47,7 @@ class Direct:
     """
 
     name: str = "direct (DS)"
-    least: int = 6
+    least: int = 10
     ridge: float = 1e-4
 
     def fit(self, source: Array, target: Array) -> Affine:

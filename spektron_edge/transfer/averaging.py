@@ -1,0 +1,142 @@
+"""Averages of near-best candidates, by errors on what each had not seen.
+
+Taking the single best of many candidates by a handful of held-out pairs is mostly luck; averaging
+all whose score lies near the best takes the luck out (Claeskens and Hjort, Model Selection and Model
+Averaging, 2008, ch. 7). The risk on the target is that on the source, known from many samples, and
+what moving to the target adds, known from the pairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .evaluation import Evaluated
+from .linear import LinearPredictor, Part
+
+Array = NDArray[np.float64]
+WIDTH = 0.4
+# A squared error counts for at most so many medians: one bad pair must not choose the method.
+_CAP = 12.0
+# Names of alignments -> what they have to be better by, over the number of pairs.
+COMPLEXITY = {
+    "as measured": 0.0,
+    "scale and offset": 0.3,
+    "smooth correction": 3.0,
+    "piecewise (PDS)": 4.0,
+    "spectral space (SST)": 6.0,
+    "direct (DS)": 8.0,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Average:
+    """A predictor with errors on what it had not seen; see `Evaluated` for the three.
+
+    share: (c, m) weight of each recipe; source_error: (N, m); moved, target_error: (n, m).
+    """
+
+    name: str
+    predictor: LinearPredictor
+    share: Array
+    source_error: Array
+    moved: Array
+    target_error: Array
+
+    @property
+    def risk(self) -> Array:
+        """(m,) expected squared error on the target."""
+        return np.mean(self.source_error**2, axis=0) + capped(self.moved**2)
+
+
+def capped(squares: Array) -> Array:
+    """(..., n, m) -> (..., m): mean over pairs, none counting more than some medians."""
+    if squares.shape[-2] < 3:
+        return squares.mean(axis=-2)
+    limit = _CAP * np.median(squares, axis=-2, keepdims=True)
+    mean: Array = np.minimum(squares, limit).mean(axis=-2)
+    return mean
+
+
+def scores(evaluated: Evaluated, pairs: NDArray[np.bool_]) -> Array:
+    """(g, m) risk of each candidate, by the pairs that are true in `pairs`."""
+    risk = np.mean(evaluated.source_error**2, axis=1) + capped(evaluated.moved[:, pairs] ** 2)
+    extra = COMPLEXITY.get(evaluated.recipe.alignment.name, 1.0) / max(int(pairs.sum()), 1)
+    score: Array = risk * (1 + extra)
+    return score
+
+
+def label_scores(evaluated: Evaluated, pairs: NDArray[np.bool_]) -> Array:
+    """(g, m) mean squared error on held-out labelled target spectra."""
+    known = pairs & np.isfinite(evaluated.target_error).all(axis=(0, 2))
+    return capped(evaluated.target_error[:, known] ** 2)
+
+
+def average(
+    name: str, candidates: Sequence[Evaluated], score: Sequence[Array], width: float = WIDTH
+) -> Average:
+    """Weights fall off exponentially with the score, by e for each `width` of the best."""
+    stacked = np.stack(score)
+    best = np.maximum(stacked.min(axis=(0, 1)), 1e-300)
+    weights = np.exp(-(stacked / best - 1) / width)
+    weights /= weights.sum(axis=(0, 1))
+    return weighted(name, candidates, weights)
+
+
+def weighted(name: str, candidates: Sequence[Evaluated], weights: Array) -> Average:
+    """The average with given weights (c, g, m), which sum to one for each property."""
+    m = weights.shape[2]
+    parts = []
+    for candidate, w in zip(candidates, weights, strict=True):
+        if w.sum() < 1e-4:
+            continue
+        path = candidate.path
+        coefficients = np.einsum("gm,grm->rm", w, path.coefficients)
+        intercept = np.einsum("gm,gm->m", w, path.intercept)
+        parts.append(Part.of(candidate.features, coefficients, intercept))
+
+    def mixed(errors: list[Array]) -> Array:
+        total = np.zeros(errors[0].shape[1:])
+        for w, e in zip(weights, errors, strict=True):
+            total += np.einsum("gm,gkm->km", w, e)
+        return total
+
+    return Average(
+        name,
+        LinearPredictor(tuple(parts), np.stack([np.ones(m), np.zeros(m)])),
+        weights.sum(axis=1),
+        mixed([c.source_error for c in candidates]),
+        mixed([c.moved for c in candidates]),
+        mixed([c.target_error for c in candidates]),
+    )
+
+
+def blend(name: str, parts: Sequence[Average], weights: Array) -> Average:
+    """Averages (a) with weights (a, m), summing to one for each property."""
+    m = weights.shape[1]
+    flat = []
+    for part, w in zip(parts, weights, strict=True):
+        gain = w * part.predictor.after[0]
+        for piece in part.predictor.parts:
+            flat.append(
+                Part(piece.alignment, piece.filter, piece.slopes * gain, piece.offset * gain)
+            )
+    bias = sum((w * p.predictor.after[1] for p, w in zip(parts, weights, strict=True)), np.zeros(m))
+
+    def mixed(errors: list[Array]) -> Array:
+        total = np.zeros_like(errors[0])
+        for w, e in zip(weights, errors, strict=True):
+            total += w * e
+        return total
+
+    return Average(
+        name,
+        LinearPredictor(tuple(flat), np.stack([np.ones(m), bias])),
+        np.concatenate([w * p.share for p, w in zip(parts, weights, strict=True)]),
+        mixed([p.source_error for p in parts]),
+        mixed([p.moved for p in parts]),
+        mixed([p.target_error for p in parts]),
+    )
