@@ -14,22 +14,25 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .evaluation import Evaluated
+from .evaluation import Evaluated, Recipe
 from .linear import LinearPredictor, Part
 
 Array = NDArray[np.float64]
 WIDTH = 0.4
 # A squared error counts for at most so many medians: one bad pair must not choose the method.
 _CAP = 12.0
-# Names of alignments -> what they have to be better by, over the number of pairs.
-COMPLEXITY = {
+# An alignment is needed when it leaves no more than this share of the risk.
+_NEEDED = 0.8
+# Names -> what they have to be better by, over the number of pairs.
+_ALIGNMENTS = {
     "as measured": 0.0,
     "scale and offset": 0.3,
-    "smooth correction": 3.0,
-    "piecewise (PDS)": 4.0,
-    "spectral space (SST)": 6.0,
-    "direct (DS)": 8.0,
+    "smooth correction": 2.0,
+    "piecewise (PDS)": 3.0,
+    "spectral space (SST)": 4.0,
+    "direct (DS)": 6.0,
 }
+_FILTERS = {"second derivative": 1.0, "SNV first derivative": 2.0}
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,9 +67,34 @@ def capped(squares: Array) -> Array:
 def scores(evaluated: Evaluated, pairs: NDArray[np.bool_]) -> Array:
     """(g, m) risk of each candidate, by the pairs that are true in `pairs`."""
     risk = np.mean(evaluated.source_error**2, axis=1) + capped(evaluated.moved[:, pairs] ** 2)
-    extra = COMPLEXITY.get(evaluated.recipe.alignment.name, 1.0) / max(int(pairs.sum()), 1)
-    score: Array = risk * (1 + extra)
+    score: Array = risk * (1 + complexity(evaluated.recipe) / max(int(pairs.sum()), 1))
     return score
+
+
+def complexity(recipe: Recipe) -> float:
+    """What a recipe has to be better by, over the number of pairs."""
+    return _ALIGNMENTS.get(recipe.alignment.name, 1.0) + _FILTERS.get(recipe.filter.name, 0.0)
+
+
+def admitted(candidates: Sequence[Evaluated], pairs: NDArray[np.bool_]) -> list[Evaluated]:
+    """Candidates without alignments that are not needed.
+
+    Whether the instruments are of one kind is a question for all properties together: an alignment
+    stays where its best risk, the geometric mean over properties, is clearly below that of the
+    simplest.
+    """
+    pooled: dict[str, float] = {}
+    for candidate in candidates:
+        score = np.log(np.maximum(scores(candidate, pairs).min(axis=0), 1e-300)).mean()
+        name = candidate.recipe.alignment.name
+        pooled[name] = min(pooled.get(name, np.inf), float(score))
+    simple = min(v for k, v in pooled.items() if _ALIGNMENTS.get(k, 1.0) < 1)
+    return [
+        c
+        for c in candidates
+        if _ALIGNMENTS.get(c.recipe.alignment.name, 1.0) < 1
+        or pooled[c.recipe.alignment.name] < simple + np.log(_NEEDED)
+    ]
 
 
 def label_scores(evaluated: Evaluated, pairs: NDArray[np.bool_]) -> Array:

@@ -76,15 +76,13 @@ def features(
     n = len(rest)
     variance = share @ rest**2 * n / max(n - 1, 1)
     level = float(variance.mean())
-    weight = (
-        1 / np.sqrt(1 + contrast * variance / level) if level > 0 else np.ones_like(variance)
-    )
+    weight = 1 / np.sqrt(1 + contrast * variance / level) if level > 0 else np.ones_like(variance)
     source, t, shift, rest = source * weight, (t + mean) * weight, mean * weight, rest * weight
     scale = np.sqrt(len(source) * share)
     fleet = _fleet(problem, filter_, len(source), fleet_weight) * weight
     step = -(-len(source) // _BASIS)
     centre = source.mean(axis=0)
-    basis = _span(np.concatenate([source[::step] - centre, rest, t - centre, fleet]))
+    basis = span(np.concatenate([source[::step] - centre, rest, t - centre, fleet]))
     known = np.isfinite(problem.labels).all(axis=1) & (trust > 0)
     rows = Rows(
         source @ basis,
@@ -108,7 +106,7 @@ def _fleet(problem: Problem, filter_: Filter, size: int, weight: float) -> Array
     return np.concatenate(rows)
 
 
-def _span(spectra: Array) -> Array:
+def span(spectra: Array) -> Array:
     """(p, r) orthonormal basis of the rows of `spectra` (k, p)."""
     gram = spectra @ spectra.T
     values, vectors = np.linalg.eigh(gram)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .alignment import AsMeasured
-from .averaging import Average, average, blend, capped, label_scores, scores
+from .averaging import Average, admitted, average, blend, capped, label_scores, scores
 from .baselines import mean_shift, slope_and_bias
 from .evaluation import Evaluated, Recipe, evaluate
 from .filters import filters_for
@@ -55,7 +55,9 @@ def recipes_for(problem: Problem) -> tuple[Recipe, ...]:
         Recipe(method, filter_)
         for method in methods
         if method.least <= problem.pairs
-        for filter_ in (filters if method.name in ("as measured", "smooth correction") else filters[:3])
+        for filter_ in (
+            filters if method.name in ("as measured", "smooth correction") else filters[:3]
+        )
     ]
     plain += [
         Recipe(AsMeasured(), filter_, fleet_weight=weight)
@@ -95,9 +97,7 @@ def choose(problem: Problem) -> Chosen:
     slope = slope_and_bias(problem, trust)
     average_, gate = _gate(chosen, (shift, slope), trust)
     pairs = trust > 0
-    tried = {
-        e.recipe.name: np.sqrt(scores(e, pairs).min(axis=0)) for e in evaluated
-    }
+    tried = {e.recipe.name: np.sqrt(scores(e, pairs).min(axis=0)) for e in evaluated}
     baselines = {b.name: np.sqrt(_risk(b, pairs)) for b in (shift, slope)}
     return Chosen(average_, trust, gate, baselines, tried)
 
@@ -105,8 +105,8 @@ def choose(problem: Problem) -> Chosen:
 def _plain(
     problem: Problem, recipes: Sequence[Recipe], trust: Array
 ) -> tuple[list[Evaluated], Average]:
-    evaluated = evaluate(problem, recipes, trust)
     pairs = trust > 0
+    evaluated = admitted(evaluate(problem, recipes, trust), pairs)
     return evaluated, average("average", evaluated, [scores(e, pairs) for e in evaluated])
 
 
@@ -138,8 +138,11 @@ def _with_labels(
     """
     pairs = trust > 0
     ranked = sorted(
-        (e for e in evaluated if e.recipe.alignment.name in ("as measured", "scale and offset")
-         or True),
+        (
+            e
+            for e in evaluated
+            if e.recipe.alignment.name in ("as measured", "scale and offset") or True
+        ),
         key=lambda e: float(np.sum(scores(e, pairs).min(axis=0) / np.maximum(mixed.risk, 1e-300))),
     )
     best = [e.recipe for e in ranked if not e.recipe.filter.snv][:3]
@@ -178,7 +181,10 @@ def _gate(
             loss = _loss(baseline, trust, j)
             difference = loss - best
             error = float(np.std(difference, ddof=1)) / np.sqrt(difference.size)
-            if float(difference.mean()) < -_sure(difference.size) * error and loss.mean() < _CLEAR * best.mean():
+            if (
+                float(difference.mean()) < -_sure(difference.size) * error
+                and loss.mean() < _CLEAR * best.mean()
+            ):
                 pick, best = k, loss
         weights[pick, j] = 1.0
         names[j] = candidates[pick].name
