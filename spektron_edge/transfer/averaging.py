@@ -18,7 +18,7 @@ from .evaluation import Evaluated, Recipe
 from .linear import LinearPredictor, Part
 
 Array = NDArray[np.float64]
-WIDTH = 0.4
+WIDTH = 0.5
 # A squared error counts for at most so many medians: one bad pair must not choose the method.
 _CAP = 12.0
 # An alignment is needed when it leaves no more than this share of the risk.
@@ -52,13 +52,15 @@ class Average:
     @property
     def risk(self) -> Array:
         """(m,) expected squared error on the target."""
-        return np.mean(self.source_error**2, axis=0) + capped(self.moved**2)
+        risk: Array = np.mean(self.source_error**2, axis=0) + capped(self.moved**2)
+        return risk
 
 
 def capped(squares: Array) -> Array:
     """(..., n, m) -> (..., m): mean over pairs, none counting more than some medians."""
     if squares.shape[-2] < 3:
-        return squares.mean(axis=-2)
+        plain: Array = squares.mean(axis=-2)
+        return plain
     limit = _CAP * np.median(squares, axis=-2, keepdims=True)
     mean: Array = np.minimum(squares, limit).mean(axis=-2)
     return mean
@@ -109,7 +111,7 @@ def average(
     """Weights fall off exponentially with the score, by e for each `width` of the best."""
     stacked = np.stack(score)
     best = np.maximum(stacked.min(axis=(0, 1)), 1e-300)
-    weights = np.exp(-(stacked / best - 1) / width)
+    weights: Array = np.exp(-(stacked / best - 1) / width)
     weights /= weights.sum(axis=(0, 1))
     return weighted(name, candidates, weights)
 

@@ -132,7 +132,9 @@ def _solved(
         report |= _told(chosen)
     else:
         unpaired = choose_unpaired(problem)
-        mixed = _with_guess(unpaired.average, unpaired.excess)
+        # Two finite samples of one population differ in their means by chance.
+        chance = problem.y.var(axis=0) * (1 / len(problem.source) + 1 / len(problem.unpaired))
+        mixed = _with_guess(unpaired.average, 2 * unpaired.excess + chance)
         methods = (mixed.name,) * problem.y.shape[1]
         expectation = expected(mixed, np.ones(1), paired=False)
     spread = problem.y.std(axis=0, ddof=1)
@@ -152,7 +154,7 @@ def _solved(
 
 
 def _with_guess(average: Average, excess: Array) -> Average:
-    """Excess scatter stands where pairs would say what moving to the target adds."""
+    """Excess scatter, and chance in the means, stand where pairs would say what moving adds."""
     return Average(
         average.name,
         average.predictor,

@@ -138,14 +138,12 @@ def _with_labels(
     """
     pairs = trust > 0
     ranked = sorted(
-        (
-            e
-            for e in evaluated
-            if e.recipe.alignment.name in ("as measured", "scale and offset") or True
-        ),
+        evaluated,
         key=lambda e: float(np.sum(scores(e, pairs).min(axis=0) / np.maximum(mixed.risk, 1e-300))),
     )
-    best = [e.recipe for e in ranked if not e.recipe.filter.snv][:3]
+    alignment = ranked[0].recipe.alignment.name
+    best = [e.recipe for e in ranked if e.recipe.alignment.name == alignment]
+    best = [recipe for recipe in best if not recipe.filter.snv][:3]
     recipes = labelled_recipes(problem, best)
     if not recipes:
         return mixed
@@ -155,7 +153,9 @@ def _with_labels(
     )
     known = pairs & np.isfinite(problem.labels).all(axis=1)
     n = int(known.sum())
-    plain_square = np.maximum(capped(mixed.target_error[known] ** 2), 1e-300)
+    # The risk rests on many source samples, so labels must be better than it says as well.
+    plain_square = np.minimum(capped(mixed.target_error[known] ** 2), _risk(mixed, pairs))
+    plain_square = np.maximum(plain_square, 1e-300)
     label_square = np.maximum(capped(labelled.target_error[known] ** 2), 1e-300)
     log_odds = 0.5 * _BELIEF * n * np.log(plain_square / label_square) - np.log(_ODDS)
     share = 1 / (1 + np.exp(-np.clip(log_odds, -50, 50)))
