@@ -1,9 +1,9 @@
 """Averages of near-best candidates, by errors on what each had not seen.
 
 Taking the single best of many candidates by a handful of held-out pairs is mostly luck; averaging
-all whose score lies near the best takes the luck out (Claeskens and Hjort, Model Selection and Model
-Averaging, 2008, ch. 7). The risk on the target is that on the source, known from many samples, and
-what moving to the target adds, known from the pairs.
+all whose score lies near the best takes the luck out (Claeskens and Hjort, Model Selection and
+Model Averaging, 2008, ch. 7). The risk on the target is that on the source, known from many
+samples, and what moving to the target adds, known from the pairs.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from .evaluation import Evaluated, Recipe
 from .linear import LinearPredictor, Part
 
 Array = NDArray[np.float64]
-WIDTH = 0.5
+# Scores of n pairs scatter by about the root of 2/n of themselves; candidates closer are not told
+# apart.
+_WIDTH = 2.0
 # A squared error counts for at most so many medians: one bad pair must not choose the method.
 _CAP = 12.0
 # An alignment is needed when it leaves no more than this share of the risk.
@@ -32,7 +34,7 @@ _ALIGNMENTS = {
     "spectral space (SST)": 4.0,
     "direct (DS)": 6.0,
 }
-_FILTERS = {"second derivative": 1.0, "SNV first derivative": 2.0}
+_FILTERS = {"second derivative": 4.0, "SNV first derivative": 2.0}
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,8 +107,13 @@ def label_scores(evaluated: Evaluated, pairs: NDArray[np.bool_]) -> Array:
     return capped(evaluated.target_error[:, known] ** 2)
 
 
+def width_for(pairs: int) -> float:
+    """Share of the best score within which candidates count."""
+    return _WIDTH / float(np.sqrt(max(pairs, 1)))
+
+
 def average(
-    name: str, candidates: Sequence[Evaluated], score: Sequence[Array], width: float = WIDTH
+    name: str, candidates: Sequence[Evaluated], score: Sequence[Array], width: float
 ) -> Average:
     """Weights fall off exponentially with the score, by e for each `width` of the best."""
     stacked = np.stack(score)
@@ -150,10 +157,10 @@ def blend(name: str, parts: Sequence[Average], weights: Array) -> Average:
     flat = []
     for part, w in zip(parts, weights, strict=True):
         gain = w * part.predictor.after[0]
-        for piece in part.predictor.parts:
-            flat.append(
-                Part(piece.alignment, piece.filter, piece.slopes * gain, piece.offset * gain)
-            )
+        flat += [
+            Part(piece.alignment, piece.filter, piece.slopes * gain, piece.offset * gain)
+            for piece in part.predictor.parts
+        ]
     bias = sum((w * p.predictor.after[1] for p, w in zip(parts, weights, strict=True)), np.zeros(m))
 
     def mixed(errors: list[Array]) -> Array:

@@ -1,4 +1,4 @@
-"""What every transfer has to beat: the source's calibration with a mean shift, or slope and bias."""
+"""What a transfer has to beat: the source's calibration with a mean shift, or slope and bias."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def mean_shift(problem: Problem, trust: Array) -> Average:
 def slope_and_bias(problem: Problem, trust: Array) -> Average:
     """The source's own ridge, its predictions corrected by a straight line through the pairs.
 
-    Bouveresse, Hartmann, Massart, Last and Prebble, Anal. Chem. 68 (1996) 982. The line goes through
-    references where there are any, else through predictions from the source's spectra. A slope below
-    zero is no correction of an instrument: then only the bias is corrected.
+    Bouveresse, Hartmann, Massart, Last and Prebble, Anal. Chem. 68 (1996) 982. The line goes
+    through references where there are any, else through predictions from the source's spectra. A
+    slope below zero is no correction of an instrument: then only the bias is corrected.
     """
     native = _native(problem, trust, "slope and bias")
     n, m = problem.labels.shape

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .alignment import Alignment, AlignmentMethod
-from .features import Features, features
+from .alignment import AlignmentMethod
+from .features import Aligned, Features, features
 from .filters import Filter
 from .penalised_ridge import Path, Rows, solve
 from .problem import Problem
@@ -98,16 +98,15 @@ def _fit(
     problem: Problem, recipes: Sequence[Recipe], trust: Array, *, loo: bool
 ) -> list[tuple[Features, Path]]:
     """Recipes share alignments and features."""
-    alignments: dict[str, Alignment] = {}
+    alignments: dict[str, Aligned] = {}
     made: dict[tuple[str, str, float, float], Features] = {}
     out = []
     used = trust > 0
     for recipe in recipes:
         name = recipe.alignment.name
         if name not in alignments:
-            alignments[name] = recipe.alignment.fit(
-                problem.pairs_source[used], problem.pairs_target[used]
-            )
+            alignment = recipe.alignment.fit(problem.pairs_source[used], problem.pairs_target[used])
+            alignments[name] = Aligned.of(problem, alignment)
         key = (name, recipe.filter.name, recipe.contrast, recipe.fleet_weight)
         if key not in made:
             made[key] = features(

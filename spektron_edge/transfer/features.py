@@ -1,9 +1,9 @@
 """From spectra on one footing to a few coordinates: filter, weight of channels, basis.
 
 Channels in which pairs differ unpredictably count less: each is divided by the root of one plus
-`contrast` times its share of the differences' variance. With few pairs this says more about the next
-sample's difference than the covariance of those seen, towards whose diagonal it shrinks (Schaefer and
-Strimmer, Stat. Appl. Genet. Mol. Biol. 4 (2005) 32).
+`contrast` times its share of the differences' variance. With few pairs this says more about the
+next sample's difference than the covariance of those seen, towards whose diagonal it shrinks
+(Schaefer and Strimmer, Stat. Appl. Genet. Mol. Biol. 4 (2005) 32).
 """
 
 from __future__ import annotations
@@ -53,9 +53,29 @@ class Features:
         return coordinates
 
 
+@dataclass(frozen=True, eq=False)
+class Aligned:
+    """Spectra of a problem on one footing: source (N, L), and pairs (n, L) of both instruments."""
+
+    alignment: Alignment
+    source: Array
+    pairs_source: Array
+    pairs_target: Array
+
+    @classmethod
+    def of(cls, problem: Problem, alignment: Alignment) -> Aligned:
+        """All spectra of the problem."""
+        return cls(
+            alignment,
+            alignment.source(problem.source),
+            alignment.source(problem.pairs_source),
+            alignment.target(problem.pairs_target),
+        )
+
+
 def features(
     problem: Problem,
-    alignment: Alignment,
+    aligned: Aligned,
     filter_: Filter,
     contrast: float,
     trust: Array,
@@ -66,9 +86,8 @@ def features(
 
     fleet_weight: of the differences that other instruments showed, 0 for none.
     """
-    source = filter_.apply(alignment.source(problem.source))
-    s = filter_.apply(alignment.source(problem.pairs_source))
-    t = filter_.apply(alignment.target(problem.pairs_target))
+    source = filter_.apply(aligned.source)
+    s, t = filter_.apply(aligned.pairs_source), filter_.apply(aligned.pairs_target)
     share = trust / trust.sum()
     difference = s - t
     mean = share @ difference
@@ -91,7 +110,7 @@ def features(
         problem.labels[known],
         np.concatenate([scale[:, None] * rest, fleet]) @ basis,
     )
-    return Features(alignment, filter_, weight, shift, basis, rows)
+    return Features(aligned.alignment, filter_, weight, shift, basis, rows)
 
 
 def _fleet(problem: Problem, filter_: Filter, size: int, weight: float) -> Array:

@@ -1,4 +1,4 @@
-"""`fit`: a calibration for a new instrument from a handful of samples, or the news that there is none."""
+"""`fit`: a calibration for a new instrument from a handful of samples, or the news of none."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .agreement import LEAST_AGREEMENT
 from .averaging import Average
 from .axes import Overlap, overlap
 from .paired import Chosen, choose
@@ -65,13 +66,13 @@ def fit(
     """Transfer a calibration to a target instrument.
 
     source_X: (N, S) spectra on source_axis (S,) with references source_y (N, m) or (N,).
-    pairs_source (n, S), pairs_target (n, P) on target_axis (P,): row i the same sample on both, three
-    at least; labels: (n, m) their references, NaN where unknown. Without pairs, unpaired: (u, P)
-    spectra of other samples of the same population, eight at least, twenty or more to be of use.
-    fleet: what pairs with other instruments showed; standards: glass or wavelength standards on both
-    (used as pairs where there are no others). sel: (m,) standard error of the reference method.
-    quantity: what turns target spectra into the source's quantity, or "find". library_labels:
-    whether pairs that are samples of source_X have their reference from there.
+    pairs_source (n, S), pairs_target (n, P) on target_axis (P,): row i the same sample on both,
+    three at least; labels: (n, m) their references, NaN where unknown. Without pairs, unpaired:
+    (u, P) spectra of other samples of the same population, eight at least, better twenty or more.
+    fleet: what pairs with other instruments showed; standards: glass or wavelength standards on
+    both (used as pairs where there are no others). sel: (m,) standard error of the reference
+    method. quantity: what turns target spectra into the source's quantity, or "find".
+    library_labels: whether pairs that are samples of source_X have their reference from there.
     seed: nothing is drawn, and it changes nothing; it is recorded.
 
     Raises TransferError, a ValueError, with what to do about it.
@@ -125,11 +126,13 @@ def _solved(
         "quantity": conversion,
         "seed": seed,
     }
+    alike = True
     if problem.pairs:
         chosen = choose(problem)
         mixed, methods = chosen.average, chosen.gate
         expectation = expected(mixed, chosen.trust)
         report |= _told(chosen)
+        alike = chosen.agreement > LEAST_AGREEMENT
     else:
         unpaired = choose_unpaired(problem)
         # Two finite samples of one population differ in their means by chance.
@@ -138,7 +141,7 @@ def _solved(
         methods = (mixed.name,) * problem.y.shape[1]
         expectation = expected(mixed, np.ones(1), paired=False)
     spread = problem.y.std(axis=0, ddof=1)
-    valid = expectation.rmsep < _USELESS * spread
+    valid = (expectation.rmsep < _USELESS * spread) & alike
     report |= _figures(expectation, spread, sel)
     return Transfer(
         methods,
@@ -168,6 +171,7 @@ def _with_guess(average: Average, excess: Array) -> Average:
 def _told(chosen: Chosen) -> dict[str, Any]:
     return {
         "set_aside": [int(i) for i in np.flatnonzero(chosen.trust == 0)],
+        "agreement_of_pairs": chosen.agreement,
         "baselines": {k: v.tolist() for k, v in chosen.baselines.items()},
         "tried": {k: v.tolist() for k, v in chosen.tried.items()},
     }
@@ -187,8 +191,8 @@ def _figures(expectation: Expected, spread: Array, sel: ArrayLike | None) -> dic
         errors = np.atleast_1d(np.asarray(sel, dtype=np.float64))
         if errors.shape != spread.shape or not np.all(errors >= 0):
             raise TransferError(
-                f"sel has shape {errors.shape}; give one standard error, zero or above, for each of "
-                f"the {spread.size} properties"
+                f"sel has shape {errors.shape}; give one standard error, zero or above, for each "
+                f"of the {spread.size} properties"
             )
         true = np.sqrt(np.maximum(expectation.rmsep**2 - errors**2, 0.0))
         found["predicted_error_against_true_value"] = true.tolist()
@@ -278,7 +282,7 @@ def _labels(
 
 
 def _history(name: str, history: History, inputs: _Inputs) -> Array:
-    """(k, S) differences source - other on the source's axis, NaN where the other does not reach."""
+    """(k, S) differences source - other, NaN where the other does not reach."""
     axis = axis_values(f"{name} axis", history.axis)
     source = matrix(f"{name} source", history.source, inputs.source_axis.size)
     other = matrix(f"{name} other", history.other, axis.size)

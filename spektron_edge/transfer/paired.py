@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from .agreement import agreement
 from .alignment import AsMeasured
-from .averaging import Average, admitted, average, blend, capped, label_scores, scores
+from .averaging import Average, admitted, average, blend, capped, label_scores, scores, width_for
 from .baselines import mean_shift, slope_and_bias
 from .evaluation import Evaluated, Recipe, evaluate
 from .filters import filters_for
@@ -23,12 +24,13 @@ Array = NDArray[np.float64]
 LEAST_LABELS = 8
 _LABEL_WEIGHTS = (30.0, 1000.0)
 _LABEL_WIDTH = 0.3
-# Odds against labels before they are seen, and how much of the likelihood is believed.
-_ODDS, _BELIEF = 5.0, 0.5
+# Odds against labels before they are seen, per squared number of source samples for each of them,
+# and how much of the likelihood is believed.
+_ODDS, _BELIEF = 1 / 3, 0.75
 # A pair is suspected when its error is so many times the others' root mean square.
-_SUSPECT = 3.0
+_SUSPECT = 2.0
 # Setting it aside must lower the others' risk by this share.
-_GAIN = 0.2
+_GAIN = 0.25
 # A simple method takes over only when its loss is below this share of the average's.
 _CLEAR = 0.7
 
@@ -37,7 +39,7 @@ _CLEAR = 0.7
 class Chosen:
     """What was chosen. trust: (n,) 1, or 0 for a pair set aside; gate: (m,) what passed it.
 
-    tried: recipe -> (m,) root of its best risk.
+    tried: recipe -> (m,) root of its best risk; agreement: of the pairs' spectra, see `agreement`.
     """
 
     average: Average
@@ -45,6 +47,10 @@ class Chosen:
     gate: tuple[str, ...]
     baselines: dict[str, Array]
     tried: dict[str, Array]
+    agreement: float
+
+
+_FREE = ("piecewise (PDS)", "spectral space (SST)", "direct (DS)")
 
 
 def recipes_for(problem: Problem) -> tuple[Recipe, ...]:
@@ -99,15 +105,21 @@ def choose(problem: Problem) -> Chosen:
     pairs = trust > 0
     tried = {e.recipe.name: np.sqrt(scores(e, pairs).min(axis=0)) for e in evaluated}
     baselines = {b.name: np.sqrt(_risk(b, pairs)) for b in (shift, slope)}
-    return Chosen(average_, trust, gate, baselines, tried)
+    return Chosen(average_, trust, gate, baselines, tried, agreement(problem, trust))
 
 
 def _plain(
     problem: Problem, recipes: Sequence[Recipe], trust: Array
 ) -> tuple[list[Evaluated], Average]:
+    """Free maps of channels are tried only where a smooth one is needed."""
     pairs = trust > 0
-    evaluated = admitted(evaluate(problem, recipes, trust), pairs)
-    return evaluated, average("average", evaluated, [scores(e, pairs) for e in evaluated])
+    free = [r for r in recipes if r.alignment.name in _FREE]
+    evaluated = evaluate(problem, [r for r in recipes if r not in free], trust)
+    kept = admitted(evaluated, pairs)
+    if len(kept) == len(evaluated) and free:
+        kept = admitted([*evaluated, *evaluate(problem, free, trust)], pairs)
+    width = width_for(int(pairs.sum()))
+    return kept, average("average", kept, [scores(e, pairs) for e in kept], width)
 
 
 def _suspect(mixed: Average, trust: Array) -> int | None:
@@ -153,11 +165,14 @@ def _with_labels(
     )
     known = pairs & np.isfinite(problem.labels).all(axis=1)
     n = int(known.sum())
-    # The risk rests on many source samples, so labels must be better than it says as well.
-    plain_square = np.minimum(capped(mixed.target_error[known] ** 2), _risk(mixed, pairs))
+    # Source spectra are of no use only where they tell less of the reference than target spectra
+    # do, so labels have to be better than what the source reaches on itself as well.
+    on_source = np.mean(mixed.source_error**2, axis=0)
+    plain_square = np.minimum(capped(mixed.target_error[known] ** 2), on_source)
     plain_square = np.maximum(plain_square, 1e-300)
     label_square = np.maximum(capped(labelled.target_error[known] ** 2), 1e-300)
-    log_odds = 0.5 * _BELIEF * n * np.log(plain_square / label_square) - np.log(_ODDS)
+    odds = max(1.0, _ODDS * (len(problem.source) / n) ** 2)
+    log_odds = 0.5 * _BELIEF * n * np.log(plain_square / label_square) - np.log(odds)
     share = 1 / (1 + np.exp(-np.clip(log_odds, -50, 50)))
     share = np.where(share < 0.02, 0.0, share)
     return blend("average with labels", (mixed, labelled), np.stack([1 - share, share]))

@@ -1,4 +1,4 @@
-"""Piecewise direct standardisation, regularised: each channel from a window of the other instrument.
+"""Piecewise direct standardisation, regularised: each channel from a window of the other device.
 
 Wang, Veltkamp and Kowalski, Anal. Chem. 63 (1991) 2750. Two things differ from the paper. A ridge
 takes the place of PLS or PCR in each window, and it pulls towards a smooth physical correction

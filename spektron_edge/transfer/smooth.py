@@ -1,8 +1,8 @@
 """A physical correction: photometric scale, baseline, axis, band-pass and linearity, all smooth.
 
 The target's spectrum is written as a sum of what instruments do to a spectrum s, to first order:
-an offset, s itself (photometric scale), its first derivative (axis shift), its second (band-pass) and
-its square (non-linearity, stray light), each times a low polynomial in the position. That is a
+an offset, s itself (photometric scale), its first derivative (axis shift), its second (band-pass)
+and its square (non-linearity, stray light), each times a low polynomial in the position. That is a
 handful of coefficients for all channels of all pairs, found by least squares, so five pairs are
 plenty. Larger shifts and widths are found first by trying them.
 Wavelength and band-pass as first-order terms: Wang, Veltkamp and Kowalski, Anal. Chem. 63 (1991)

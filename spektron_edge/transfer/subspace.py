@@ -1,4 +1,4 @@
-"""Maps through a common space of few dimensions: spectral-space transform, direct standardisation."""
+"""Maps through a common space: spectral-space transform and direct standardisation."""
 
 from __future__ import annotations
 

@@ -38,8 +38,8 @@ _Z90 = 1.645
 class Expected:
     """What to expect on the target, per property (m,).
 
-    rmsep: predicted, against the reference method; low, high: its 90 % interval; half_width: of 90 %
-    intervals; basis: what the intervals rest on.
+    rmsep: predicted, against the reference method; low, high: its 90 % interval; half_width: of
+    90 % intervals; basis: what the intervals rest on.
     """
 
     rmsep: Array

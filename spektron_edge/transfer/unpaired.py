@@ -30,11 +30,13 @@ _PENALTIES = (1e-9, 0.3)
 _COMPOSITION = 100.0
 # What a map of mean spectra has to save to be used.
 _NEEDED = 0.5
+# Share of the best score within which candidates count.
+_WIDTH = 0.4
 
 
 @dataclass(frozen=True, eq=False)
 class UnpairedChoice:
-    """The average, the excess scatter (m,) as a squared error, and whether scatter could be told."""
+    """The average, and the excess scatter (m,) as a squared error."""
 
     average: Average
     excess: Array
@@ -59,7 +61,7 @@ def choose_unpaired(problem: Problem) -> UnpairedChoice:
                 candidates.append(Evaluated(recipe, features, path, path.left_out, empty, empty))
                 score.append(np.mean(path.left_out**2, axis=1) + more)
                 excess.append(more)
-    mixed = average("mean match, scatter matched", candidates, score)
+    mixed = average("mean match, scatter matched", candidates, score, _WIDTH)
     on_target = mixed.predictor.predict(problem.unpaired).var(axis=0)
     on_source = np.maximum(problem.y.var(axis=0) - np.mean(mixed.source_error**2, axis=0), 0.0)
     return UnpairedChoice(mixed, np.maximum(on_target - on_source, 0.0))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from spektron_edge.transfer import TransferError, fit
+from spektron_edge.transfer.evaluation import RELATIVE
 from spektron_edge.transfer.filters import filters_for
 from spektron_edge.transfer.penalised_ridge import Rows, solve
-from spektron_edge.transfer.evaluation import RELATIVE
 from spektron_edge.transfer.uncertainty import COVERAGE
 
 from .transfer_peers import all_peers

@@ -22,7 +22,8 @@ def pls_path(x, y, components=COMPONENTS):
     Wold, Sjostrom and Eriksson, Chemom. Intell. Lab. Syst. 58 (2001) 109.
     """
     e, f = x.copy(), y.copy()
-    weights, loadings, scores, out = [], [], [], []
+    loadings, rotations, out = [], [], []
+    total = np.zeros(x.shape[1])
     for _ in range(components):
         w = e.T @ f
         norm = np.linalg.norm(w)
@@ -34,11 +35,12 @@ def pls_path(x, y, components=COMPONENTS):
         p, q = e.T @ t / power, f @ t / power
         e = e - np.outer(t, p)
         f = f - q * t
-        weights.append(w)
+        # The weight as seen from the undeflated spectra.
+        r = w - sum(((old @ w) * turn for old, turn in zip(loadings, rotations, strict=True)), 0.0)
         loadings.append(p)
-        scores.append(q)
-        W, P = np.array(weights).T, np.array(loadings).T
-        out.append(W @ np.linalg.solve(P.T @ W, np.array(scores)))
+        rotations.append(r)
+        total = total + q * r
+        out.append(total)
     out += [out[-1]] * (components - len(out))
     return np.array(out)
 
@@ -96,7 +98,7 @@ def _pds(s, t, setting):
 
 MAPS = {
     "mean shift": (_mean_shift, (0,)),
-    "SST (pynir)": (_sst, (1, 2, 3, 4)),
+    "SST (pynir)": (_sst, (2, 3)),
     "PDS (chemotools)": (_pds, ((3, 2),)),
 }
 
