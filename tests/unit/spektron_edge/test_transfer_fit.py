@@ -127,6 +127,15 @@ def test_standards_serve_as_pairs_and_a_fleet_is_heard():
     assert any("fleet" in name for name in with_fleet.report["tried"])
 
 
+def test_a_history_that_does_not_cover_the_range_is_left_out_and_told():
+    rng, amounts, y, x = world(6)
+    axis, target = target_like("same kind", amounts, rng)
+    short = History(x[30:34], target[30:34, :100], axis[:100])
+    transfer = fit(x[:30], AXIS, y[:30], x[:5], target[:5], axis, fleet=[short])
+    assert transfer.report["histories"] == 0
+    assert transfer.report["histories_left_out"] == 1
+
+
 def test_nine_labels_make_intervals_conformal():
     rng, amounts, y, x = world(7)
     axis, target = target_like("same kind", amounts, rng)
