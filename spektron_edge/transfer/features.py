@@ -116,9 +116,11 @@ def features(
 def _fleet(problem: Problem, filter_: Filter, size: int, weight: float) -> Array:
     """(k, p) differences of other instruments about their means, as rows of a penalty."""
     rows = []
-    for differences in problem.fleet if weight > 0 else ():
-        filtered = filter_.apply(differences)
-        share = weight / (len(problem.fleet) * max(len(filtered) - 1, 1))
+    for shown in problem.fleet if weight > 0 else ():
+        if len(shown.difference) < 2:
+            continue
+        filtered = filter_.apply(shown.difference)
+        share = weight / (len(problem.fleet) * (len(filtered) - 1))
         rows.append(np.sqrt(size * share) * (filtered - filtered.mean(axis=0)))
     if not rows:
         return np.empty((0, problem.axis.size - max(filter_.window, 1) + 1))

@@ -56,7 +56,6 @@ def fit(
     Raises TransferError, a ValueError, with what to do about it.
     """
     inputs = Inputs.read(source_X, source_axis, source_y, target_axis)
-    standard = None if standards is None else history_difference("standards", standards, inputs)
     s, t = pairs_of(inputs, pairs_source, pairs_target, standards)
     others = np.empty((0, inputs.target_axis.size))
     if unpaired is not None:
@@ -68,11 +67,11 @@ def fit(
         )
     shared = overlap(inputs.source_axis, inputs.target_axis)
     conversion = conversion_of(quantity, inputs, shared, s, t, others)
-    told = [history_difference("fleet", h, inputs)[:, shared.channels] for h in fleet]
-    if standard is not None and pairs_source is not None:
-        told.append(standard[:, shared.channels])
+    told = [history_difference("fleet", h, inputs, shared) for h in fleet]
+    if standards is not None and pairs_source is not None:
+        told.append(history_difference("standards", standards, inputs, shared))
     # One that does not cover the shared channels cannot say how they differ.
-    heard = [difference for difference in told if np.all(np.isfinite(difference))]
+    heard = [shown for shown in told if np.all(np.isfinite(shown.difference))]
     problem = Problem(
         shared.source(inputs.x),
         inputs.y,

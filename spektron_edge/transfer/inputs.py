@@ -12,6 +12,7 @@ from .axes import Overlap, overlap
 from .problem import (
     LEAST_PAIRS,
     LEAST_SOURCE,
+    Differences,
     TransferError,
     axis_values,
     library_rows,
@@ -121,17 +122,17 @@ def labels_of(
     return found
 
 
-def history_difference(name: str, history: History, inputs: Inputs) -> Array:
-    """(k, S) differences source - other, NaN where the other does not reach."""
+def history_difference(name: str, history: History, inputs: Inputs, shared: Overlap) -> Differences:
+    """On the shared channels, NaN where the other does not reach. Raises TransferError."""
     axis = axis_values(f"{name} axis", history.axis)
     source = matrix(f"{name} source", history.source, inputs.source_axis.size)
     other = matrix(f"{name} other", history.other, axis.size)
     if len(source) != len(other):
         raise TransferError(f"{name} holds {len(source)} and {len(other)} spectra; they must pair")
-    shared = overlap(inputs.source_axis, axis)
+    own = overlap(inputs.source_axis, axis)
     difference = np.full(source.shape, np.nan)
-    difference[:, shared.channels] = shared.source(source) - shared.target(other)
-    return difference
+    difference[:, own.channels] = own.source(source) - own.target(other)
+    return Differences(shared.source(source), difference[:, shared.channels])
 
 
 def conversion_of(

@@ -18,14 +18,29 @@ class TransferError(ValueError):
 
 
 @dataclass(frozen=True, eq=False)
+class Differences:
+    """What another instrument showed: source spectra (k, L), and source - other (k, L)."""
+
+    source: Array
+    difference: Array
+
+    def without(self, spectra: Array) -> Differences:
+        """Less those of samples whose source spectrum is one of `spectra` (q, L).
+
+        The same sample on a third instrument would tell how it differs on the target.
+        """
+        gone = library_rows(spectra, self.source) >= 0
+        return Differences(self.source[~gone], self.difference[~gone])
+
+
+@dataclass(frozen=True, eq=False)
 class Problem:
     """Everything on one axis of L channels; N source spectra, n pairs, m properties.
 
     source: (N, L); y: (N, m); axis: (L,); pairs_source, pairs_target: (n, L), row i the same
     sample; labels: (n, m) references of the transfer samples, NaN where unknown; library: (n,) row
     of `source` that is the same sample, -1 where none is; unpaired: (u, L) target spectra of other
-    samples; fleet: differences (k, L) source - target that other instruments showed, one array an
-    instrument.
+    samples; fleet: what other instruments showed, one entry an instrument.
     """
 
     source: Array
@@ -36,7 +51,7 @@ class Problem:
     labels: Array
     library: NDArray[np.int64]
     unpaired: Array
-    fleet: tuple[Array, ...] = ()
+    fleet: tuple[Differences, ...] = ()
 
     @property
     def pairs(self) -> int:
@@ -58,7 +73,7 @@ class Problem:
             self.labels[pairs],
             place[self.library[pairs]],
             self.unpaired,
-            self.fleet,
+            tuple(f.without(self.pairs_source[gone]) for f in self.fleet),
         )
 
 

@@ -15,7 +15,12 @@ from spektron_edge.transfer.evaluation import Recipe, evaluate
 from spektron_edge.transfer.filters import Filter, filters_for, standard_normal_variate
 from spektron_edge.transfer.penalised_ridge import Rows, solve
 from spektron_edge.transfer.piecewise import Piecewise, window_sums
-from spektron_edge.transfer.problem import Problem, TransferError, library_rows
+from spektron_edge.transfer.problem import (
+    Differences,
+    Problem,
+    TransferError,
+    library_rows,
+)
 from spektron_edge.transfer.quantity import convert, find_conversion
 from spektron_edge.transfer.sinkhorn import sinkhorn
 from spektron_edge.transfer.smooth import SCALE, Smooth, blurred
@@ -242,6 +247,14 @@ def test_a_pair_that_is_left_out_takes_its_label_and_its_library_row_along():
     assert len(less.source) == 19
     np.testing.assert_array_equal(less.library, [0, 1, 2, 3, 4])
     np.testing.assert_array_equal(less.source[less.library], less.pairs_source)
+
+
+def test_a_pair_that_is_left_out_leaves_the_fleet_s_history_too():
+    whole = problem()
+    shown = Differences(whole.pairs_source[[1, 4]], np.ones((2, 120)))
+    whole = Problem(**{**vars(whole), "fleet": (shown,)})
+    less = whole.keep(np.array([0, 2, 3, 4, 5]))
+    np.testing.assert_array_equal(less.fleet[0].source, whole.pairs_source[[4]])
 
 
 def test_held_out_errors_are_those_of_fits_without_the_pair():
