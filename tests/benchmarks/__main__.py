@@ -10,13 +10,23 @@ from spektron_train.benchmarks import NAMES as ENCODER
 from spektron_train.benchmarks.command import benchmark
 from tests.benchmarks.report import FOLDER, write
 
-NAMES = ("inference", "daemon", "main_job", "adapt_step", "sinkhorn", "pretrain_scaling")
+NAMES = (
+    "inference",
+    "daemon",
+    "main_job",
+    "adapt_step",
+    "sinkhorn",
+    "pretrain_scaling",
+    "transfer",
+)
+# Takes an hour; by name only.
+LONG = ("transfer",)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench")
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join((*NAMES, *ENCODER)))
-    names = parser.parse_args().names or NAMES
+    names = parser.parse_args().names or [name for name in NAMES if name not in LONG]
     for name in names:
         if name in ENCODER:
             code = benchmark(name, json=False, plot=True, splits=None, out=FOLDER)

@@ -11,9 +11,9 @@ __all__ = ["FOLDER", "Figure", "write"]
 FOLDER = Path(__file__).resolve().parents[2] / "build" / "bench"
 
 
-def write(name: str, figures: list[Figure]) -> Path:
+def write(name: str, found: list[Figure] | Report) -> Path:
     """Write build/bench/NAME.json and print the table; returns the file."""
-    report = Report(name, tuple(figures))
+    report = found if isinstance(found, Report) else Report(name, tuple(found))
     path = FOLDER / f"{name}.json"
     write_json(report, path)
     print_table(report)
