@@ -130,7 +130,7 @@ def _build(builder: Builder, graph: bytes, model: Model, engines: Path, key: Eng
 
 
 def _try_it(bundle: Bundle, model: Model, builder: Builder, engines: Path) -> str:
-    """Run the golden vectors as the daemon will. Raises Fault(ENGINE_FAILED); then it is set aside."""
+    """Run the golden vectors as the daemon will. Raises Fault(ENGINE_FAILED) and sets it aside."""
     if not builder.runs:
         return "not compared: running an engine needs the Python module tensorrt"
     choice = BackendChoice("tensorrt", engines)

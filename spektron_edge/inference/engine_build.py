@@ -45,7 +45,7 @@ def check_version(text: str) -> None:
 def build_engine(
     trt: Any, graph: bytes, precision: Precision, capability: tuple[int, int] | None = None
 ) -> Built:
-    """Parse and build. Raises BackendError with TensorRT's reasons, and for a graph that refers to files.
+    """Parse and build. Raises BackendError with TensorRT's reasons, or if the graph names files.
 
     capability: build for that GPU instead of the one that is here (TensorRT for RTX only).
     """

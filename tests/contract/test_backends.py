@@ -1,8 +1,8 @@
 """What every inference backend must do, whatever engine it stands on.
 
 A new backend is added to BACKENDS and must pass all of this. No GPU is here: onnxruntime only says
-that it uses one, and TensorRT's module and the driver are stand-ins (tests/accelerators.py). What is
-shown of those three is what this software does around the arithmetic, not the arithmetic.
+that it uses one, and TensorRT's module and the driver are stand-ins (tests/accelerators.py). Of
+those three is shown what this software does around the arithmetic, not the arithmetic.
 """
 
 from __future__ import annotations
