@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from .show import show
@@ -28,6 +29,26 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     engine.add_argument("--json", action="store_true")
     engine.set_defaults(command=_build_engine)
 
+    bench = commands.add_parser(
+        "bench-device", help="measure every backend and precision on this machine"
+    )
+    bench.add_argument("bundle", type=Path, nargs="?", help="default: the bundle that is shipped")
+    bench.add_argument("--product", help="needed when the bundle holds several")
+    bench.add_argument(
+        "--cache", type=Path, help="keep TensorRT's engines in this folder (default: nowhere)"
+    )
+    bench.add_argument("--rounds", type=_positive, default=5, help="(5)")
+    bench.add_argument("--calls", type=_positive, default=30, help="per round and batch size (30)")
+    bench.add_argument("--json", action="store_true")
+    bench.set_defaults(command=_bench_device)
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return value
+
 
 def _build_engine(arguments: argparse.Namespace) -> int:
     from .config import load_config
@@ -40,5 +61,25 @@ def _build_engine(arguments: argparse.Namespace) -> int:
     report = build_for_device(
         arguments.bundle, arguments.precision, engines.resolve(), arguments.product
     )
+    show(report, as_json=arguments.json)
+    return 0
+
+
+def _bench_device(arguments: argparse.Namespace) -> int:
+    from .config import shipped_bundle
+    from .device_bench import bench_device, table
+
+    report = bench_device(
+        arguments.bundle or shipped_bundle(),
+        arguments.product,
+        None if arguments.cache is None else arguments.cache.resolve(),
+        arguments.rounds,
+        arguments.calls,
+        lambda line: print(line, file=sys.stderr, flush=True),
+    )
+    if not arguments.json:
+        results = report["results"]
+        report["results"] = table(results if isinstance(results, list) else [])
+        report["recommended"] = report["recommended"] or "nothing: no backend runs this bundle"
     show(report, as_json=arguments.json)
     return 0

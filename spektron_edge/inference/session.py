@@ -67,6 +67,11 @@ def open_session(
     return session
 
 
+def available_providers() -> list[str]:
+    """What this onnxruntime was built with; whether a GPU is there shows when a graph is loaded."""
+    return list(ort.get_available_providers())
+
+
 def _release_freed_memory() -> None:
     """Give the system back what loading took and freed, 10 to 20 MB that glibc would keep."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
