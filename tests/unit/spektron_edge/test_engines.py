@@ -10,9 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spektron_edge.bundle import read_bundle
 from spektron_edge.cli import main
-from spektron_edge.config import shipped_bundle
 from spektron_edge.faults import Faults
 from spektron_edge.inference import BackendError, native_tensorrt
 from spektron_edge.inference.cuda import Cuda
@@ -22,7 +20,6 @@ from spektron_edge.inference.native_tensorrt import NativeTensorrt
 from spektron_edge.inference.trtexec import build_with_trtexec, trtexec_version
 from tests import bundles
 from tests.accelerators import ORIN, FakeCuda, FakeTensorrt
-from tests.requirements import need
 
 GRAPH = bundles.onnx_graph(bundles.weights())
 KEY = key_of(GRAPH, "int8", "10.3.0.26", ORIN)
@@ -63,25 +60,6 @@ def test_where_both_ways_fail_both_reasons_are_given():
     trt = FakeTensorrt("10.3.0", refuses=("strong", "flags"))
     with pytest.raises(BackendError, match=r"\(strong\).*with precision flags.*\(flags\)"):
         build_engine(trt, GRAPH, "int8")
-
-
-@pytest.mark.parametrize("precision", ["int8", "fp32"])
-def test_tensorrt_for_rtx_really_builds_the_shipped_graphs(precision):
-    need("tensorrt-rtx")
-    rtx = importlib.import_module("tensorrt_rtx")
-    bundle = read_bundle(shipped_bundle())
-    graph = bundle.graph(bundle.manifest.products[0].graph(precision))
-    built = build_engine(rtx, graph, precision, (8, 6))
-    assert built.typing == "strong"
-    assert len(built.plan) > 1_000_000
-
-
-def test_tensorrt_for_rtx_says_what_is_wrong_with_a_graph():
-    need("tensorrt-rtx")
-    rtx = importlib.import_module("tensorrt_rtx")
-    graph = bundles.onnx_graph(bundles.weights(), y_kind="NoSuchOperator")
-    with pytest.raises(BackendError, match="NoSuchOperator"):
-        build_engine(rtx, graph, "fp32", (8, 6))
 
 
 # ---- trtexec
