@@ -16,7 +16,7 @@ from .faults import Fault, Faults
 from .inference import BackendError, Model, load_model
 from .inference.cuda import Cuda, Gpu
 from .inference.engine_build import Built, build_engine, check_version
-from .inference.engine_file import BATCH, EngineKey, key_of, read_engine, store_engine
+from .inference.engine_file import BATCH, EngineKey, key_of, make_folder, read_engine, store_engine
 from .inference.trtexec import build_with_trtexec, find_trtexec, trtexec_version
 from .manifest import Precision
 from .state import storage_fault
@@ -121,7 +121,7 @@ def _kept(engines: Path, key: EngineKey) -> str:
 
 def _build(builder: Builder, graph: bytes, model: Model, engines: Path, key: EngineKey) -> str:
     # Written to before minutes are spent.
-    engines.mkdir(parents=True, exist_ok=True)
+    make_folder(engines)
     built = builder.build(graph, key.precision, model.product.grid.points)
     store_engine(engines, key, built.plan)
     if built.typing == "strong":

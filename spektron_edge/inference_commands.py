@@ -54,13 +54,14 @@ def _build_engine(arguments: argparse.Namespace) -> int:
     from .config import load_config
     from .engine_command import build_for_device
 
-    engines = arguments.cache
+    engines, product = arguments.cache.resolve(), arguments.product
+    then = f'in the configuration: [inference] backend = "tensorrt", engines = "{engines}"'
     if arguments.config is not None:
         config = load_config(arguments.config)
-        engines = config.backend.engines
-    report = build_for_device(
-        arguments.bundle, arguments.precision, engines.resolve(), arguments.product
-    )
+        engines, product = config.backend.engines, product or config.product
+        then = 'in the configuration: [inference] backend = "tensorrt"; then `command reload`'
+    report = build_for_device(arguments.bundle, arguments.precision, engines, product)
+    report["next"] = then
     show(report, as_json=arguments.json)
     return 0
 

@@ -240,5 +240,7 @@ def pretend_providers(monkeypatch: Any, *active: str) -> list[Any]:
         def __getattr__(self, name: str) -> Any:
             return getattr(self._real, name)
 
+    known = ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(ort, "get_available_providers", lambda: known)
     monkeypatch.setattr(ort, "InferenceSession", Session)
     return asked

@@ -13,7 +13,7 @@ import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from spektron_edge.durable import write_durably
+from spektron_edge.durable import share_with_owner, write_durably
 from spektron_edge.manifest import Precision
 from spektron_edge.set_aside import set_aside
 
@@ -57,9 +57,16 @@ def key_of(graph: bytes, precision: Precision, tensorrt: str, gpu: Gpu) -> Engin
     )
 
 
+def make_folder(folder: Path) -> None:
+    """A folder for engines that the daemon's user owns, also when root makes it. Raises OSError."""
+    if not folder.is_dir():
+        folder.mkdir(parents=True)
+        share_with_owner(folder)
+
+
 def store_engine(folder: Path, key: EngineKey, plan: bytes) -> Path:
     """Write an engine as a whole or not at all. Raises OSError."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     path = folder / key.file_name
     write_durably(path, _header(key, plan) + plan)
     return path

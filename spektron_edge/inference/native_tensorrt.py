@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,9 +95,11 @@ class NativeTensorrt:
         return "" if self._kept_in is None else put_aside(self._kept_in)
 
     def __del__(self) -> None:
-        # A reload makes a second one in the same process.
-        for address in getattr(self, "_addresses", {}).values():
-            self._cuda.free(address)
+        # A reload makes a second one in the same process; at its end the driver may be gone.
+        with contextlib.suppress(BackendError):
+            self._cuda.enter()
+            for address in getattr(self, "_addresses", {}).values():
+                self._cuda.free(address)
 
     def _check_tensors(self) -> dict[str, int]:
         """Width of every tensor: columns of x and the outputs, length of theta."""

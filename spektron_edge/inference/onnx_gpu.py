@@ -32,11 +32,17 @@ class OnnxTensorrt(OnnxBackend):
         """engines: of this device. Building at the first start takes up to minutes."""
         digest = hashlib.sha256(graph).hexdigest()
         self._folder = engines / f"onnxruntime-{precision}-{digest[:16]}"
+        points = _points(graph)
+        # Building it again at every start would take minutes, for the same outcome.
+        if aside := sorted(engines.glob(f"{self._folder.name}.damaged-*")):
+            raise BackendError(
+                f"its engine was wrong before and set aside; remove {aside[0]} to try again"
+            )
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise BackendError(f"cannot make {self._folder}: {error.strerror}") from None
-        super().__init__(graph, self._provider(_points(graph), precision))
+        super().__init__(graph, self._provider(points, precision))
 
     def reject(self) -> str:
         """The engine computes something else than promised: never use its files again."""

@@ -36,6 +36,9 @@ def open_session(
     on with another provider: it says so in a line of its log only.
     """
     refuse_external_data(graph)
+    # onnxruntime would warn on standard error and take the CPU.
+    if provider[0] not in available_providers():
+        raise BackendError(f"onnxruntime {ort.__version__} as installed here has no {provider[0]}")
     options = ort.SessionOptions()
     # A second thread loses under contention: 11 ms instead of 2 (see docs/decisions/0003).
     options.intra_op_num_threads = 1

@@ -272,6 +272,22 @@ def test_an_engine_is_built_once_and_tried(capsys, machine, tiny_bundle, tmp_pat
     assert len(trt.seen) == 1
 
 
+def test_with_a_configuration_it_lies_where_the_daemon_looks(
+    capsys, machine, tiny_bundle, tmp_path
+):
+    machine(FakeTensorrt())
+    path = tmp_path / "edge.toml"
+    path.write_text(
+        f'site = "s"\ninstrument = "i"\nstate_dir = "state"\nbundle = "{tiny_bundle}"\n'
+        '[serial]\nurl = "/dev/x"\n[mqtt]\nurl = "mqtt://h"\n[inference]\nbackend = "tensorrt"\n'
+    )
+    assert main(["build-engine", str(tiny_bundle), "--config", str(path)]) == 0
+    assert "backend = " in capsys.readouterr().out
+    assert len(list((tmp_path / "state" / "engines").glob("*.engine"))) == 1
+    assert main(["check-config", str(path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["backend"] == "tensorrt (TensorRT 10.3.0)"
+
+
 def test_an_engine_that_computes_something_else_is_set_aside(
     capsys, machine, tiny_bundle, tmp_path
 ):

@@ -16,6 +16,7 @@ from spektron_edge.daemon import Daemon
 from spektron_edge.faults import Fault
 from spektron_edge.inference import BackendError, load_model, native_tensorrt
 from spektron_edge.inference.engine_file import store_engine
+from spektron_edge.inference.onnx_gpu import OnnxTensorrt
 from spektron_edge.reporter import model_info
 from tests import bundles
 from tests.accelerators import FakeTensorrt, pretend_providers
@@ -57,8 +58,7 @@ def test_a_gpu_that_onnxruntime_does_not_use_is_noticed(load, name):
     # Not even a provider to try: what `pip install onnxruntime` brings.
     if "CUDAExecutionProvider" in ort.get_available_providers():
         pytest.skip("this onnxruntime has GPU providers")
-    with pytest.warns(UserWarning, match="not in available provider names"):
-        model = load(name)
+    model = load(name)
     assert names(model) == (name, "cpu", "CPUExecutionProvider")
     assert model.fell_back.startswith(f"{name} was asked for, the CPU is used: onnxruntime")
 
@@ -89,6 +89,22 @@ def test_what_was_asked_for_and_runs_is_published(load, monkeypatch, name, provi
 def test_a_tensorrt_provider_without_the_cuda_one_counts_as_absent(load, monkeypatch):
     pretend_providers(monkeypatch, "CUDAExecutionProvider")
     assert names(load("tensorrt-ep"))[1] == "cpu"
+
+
+def test_an_engine_of_onnxruntime_s_that_was_set_aside_is_not_built_again(
+    load, monkeypatch, tmp_path
+):
+    pretend_providers(monkeypatch, "TensorrtExecutionProvider")
+    monkeypatch.setattr(OnnxTensorrt, "infer", lambda *_: wrong())
+
+    def wrong():
+        raise BackendError("the engine is on fire")
+
+    assert "on fire; set aside as onnxruntime-int8-" in load("tensorrt-ep").fell_back
+    (aside,) = (tmp_path / "engines").iterdir()
+    asked = pretend_providers(monkeypatch, "TensorrtExecutionProvider")
+    assert f"remove {aside} to try again" in load("tensorrt-ep").fell_back
+    assert {name for ((name, _),) in asked} == {"CPUExecutionProvider"}
 
 
 def test_an_engine_that_was_built_is_used(load, with_tensorrt):

@@ -150,7 +150,7 @@ def test_a_damaged_gradient_graph_does_not_keep_the_encoder_from_loading(tmp_pat
     settings["replaced"]["adapt.onnx"] = b"no graph"
     bundle = read_bundle(bundles.write_tiny(tmp_path / "b", **settings))
     load_model(bundle)
-    with pytest.raises(BundleError, match=r"adapt\.onnx: .*refused the graph"):
+    with pytest.raises(BundleError, match=r"adapt\.onnx: .*(refused the graph|no ONNX file)"):
         load_gradient(bundle)
 
 
