@@ -43,6 +43,7 @@ def check_config(path: Path, *, probe: bool) -> dict[str, object]:
         "signed by": "nobody is asked for" if config.trust is None else str(model.signed_by),
         "product": model.product.name,
         "properties": ", ".join(p.name for p in model.product.properties),
+        "backend": model.fell_back or f"{model.active} ({model.backend.provider})",
         "state": str(config.state_dir),
     }
     if probe:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from .backend_choice import BackendChoice, BackendName
 from .faults import Fault, Faults
 from .manifest import Precision
 
@@ -138,6 +139,15 @@ class Trust(_Section):
     require_signature: bool = Field(True, description="false: an unsigned bundle is accepted, too")
 
 
+class InferenceSettings(_Section):
+    """What computes. A backend that cannot be had is replaced by the CPU, with an event."""
+
+    backend: BackendName = Field("cpu", description="docs/inference.md says what each needs")
+    engines: Path | None = Field(
+        None, description="folder of TensorRT's engines; default: `engines` in `state_dir`"
+    )
+
+
 class Log(_Section):
     """Log lines."""
 
@@ -162,12 +172,20 @@ class Config(_Section):
     outbox: OutboxLimits = OutboxLimits()
     commands: Commands = Commands()
     trust: Trust | None = None
+    inference: InferenceSettings = InferenceSettings()
     log: Log = Log()
 
     @property
     def uses_slots(self) -> bool:
         """Whether the bundle is the one in the active slot. A file of that name is `./slots`."""
         return self.bundle == "slots"
+
+    @property
+    def backend(self) -> BackendChoice:
+        """The backend to try, and where its engines are."""
+        return BackendChoice(
+            self.inference.backend, self.inference.engines or self.state_dir / "engines"
+        )
 
     @property
     def bundle_path(self) -> Path:
@@ -231,8 +249,10 @@ def _anchored(config: Config, folder: Path) -> Config:
         o.model_copy(update={"key_file": folder / o.key_file}) for o in config.commands.operators
     )
     trust = config.trust and config.trust.model_copy(update={"keys": folder / config.trust.keys})
+    inference = config.inference.model_copy(update={"engines": at(config.inference.engines)})
     return config.model_copy(
         update={
+            "inference": inference,
             "state_dir": folder / config.state_dir,
             "bundle": at(config.bundle) if isinstance(config.bundle, Path) else config.bundle,
             "trust": trust,

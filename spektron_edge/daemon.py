@@ -121,6 +121,7 @@ class Daemon:
         bundle, signed_by = self._serving.model.bundle_id, self._serving.signed_by
         self._audit("daemon_started", version=__version__, bundle=bundle, signed_by=signed_by)
         self._serving.tell_of_slots()
+        self._serving.tell_of_backend()
         log.info("started", version=__version__, bundle=bundle, instrument=self._config.instrument)
         for fault in self._state.damage:
             self._notices.begin(fault)

@@ -26,7 +26,7 @@ class Faults(Enum):
     """The catalogue.
 
     10-19 set-up, 20-29 serial line, 30-39 measurement, 40-49 MQTT, 50-59 clock, 60-69 demo,
-    80-89 bundles: trust and slots.
+    71-79 inference engines, 80-89 bundles: trust and slots.
     """
 
     CONFIG_INVALID = FaultKind(
@@ -117,6 +117,22 @@ class Faults(Enum):
     CLOCK_SUSPECT = FaultKind("clock_suspect", 50, "set the clock or enable time synchronisation")
     CLOCK_JUMPED = FaultKind(
         "clock_jumped", 51, "records on both sides carry monotonic times as well"
+    )
+    BACKEND_FELL_BACK = FaultKind(
+        "backend_fell_back",
+        71,
+        "results are right, and slower; `spektron-edge bench-device` shows what this machine runs",
+    )
+    GPU_MISSING = FaultKind(
+        "gpu_missing", 72, "run this on the device with the GPU; check its driver (`nvidia-smi`)"
+    )
+    TENSORRT_MISSING = FaultKind(
+        "tensorrt_missing",
+        73,
+        "install TensorRT 10.3 or newer (JetPack has it); virtual environments need its module",
+    )
+    ENGINE_FAILED = FaultKind(
+        "engine_failed", 74, "try another precision; report this with TensorRT's version and reason"
     )
     BUNDLE_UNTRUSTED = FaultKind(
         "bundle_untrusted",

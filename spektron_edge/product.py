@@ -44,7 +44,7 @@ def terms_of(config: Config, serial: str | None = None) -> Terms:
             trust = read_trust(config.trust.keys, require_signature=config.trust.require_signature)
         except BundleError as error:
             raise error.fault from None
-    return Terms(trust, config.product, config.precision, serial)
+    return Terms(trust, config.product, config.precision, serial, config.backend)
 
 
 def load_product(config: Config, serial: str | None = None) -> Loaded:
@@ -130,7 +130,7 @@ def _load(
         signer = terms.admit(bundle)
         if signer is not None and slots is not None:
             check_version(bundle.manifest, slots.floors)
-        model = load_model(bundle, terms.product, terms.precision, signer)
+        model = load_model(bundle, terms.product, terms.precision, signer, terms.backend)
     except BundleError as error:
         raise error.fault from None
     manifest = bundle.manifest

@@ -7,6 +7,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 from ulid import ULID
 
+from .backend_choice import BackendName
+
 
 def new_id() -> str:
     """A fresh ULID: a consumer that meets an id twice drops the second record."""
@@ -79,7 +81,11 @@ class ModelInfo(_Record):
     product: str
     graph_sha256: str
     precision: str
-    provider: str
+    provider: str = Field(description="the engine that really runs, by its own name")
+    backend_asked: BackendName = Field(description="`inference.backend` of the configuration")
+    backend_active: BackendName = Field(
+        description="what runs; another one than asked for is the event `backend_fell_back`"
+    )
 
 
 class Prediction(_Record):

@@ -143,6 +143,8 @@ def model_info(model: Model) -> ModelInfo:
         graph_sha256=model.graph_sha256,
         precision=model.graph.precision,
         provider=model.backend.provider,
+        backend_asked=model.asked,
+        backend_active=model.active,
     )
 
 

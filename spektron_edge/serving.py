@@ -48,6 +48,8 @@ class Serving:
         self._axis_nm: NDArray[np.float64] | None = None
         self._fit: Resampler | Fault = Fault(Faults.AXIS_INVALID, "no axis is known yet")
         self.model = loaded.model
+        self._loaded = loaded
+        self._told_of_backend = ""
         self.trial = Trial(self._store, loaded, time.monotonic())
 
     @property
@@ -60,8 +62,10 @@ class Serving:
         """Predict with another model from now on, and say so."""
         self.model = loaded.model
         self.trial = Trial(self._store, loaded, time.monotonic())
+        self._loaded = loaded
         self._refit()
         self._changed(loaded)
+        self.tell_of_backend()
         self.tell_of_slots()
 
     def instrument(self, serial: str, axis_nm: NDArray[np.float64]) -> None:
@@ -74,7 +78,19 @@ class Serving:
         outcome = evaluate(measured.scan, measured.references, self._fit, self.model, ages, now)
         if outcome.values is not None:
             self.trial.predicted()
+        if self.model.fell_back != self._told_of_backend:
+            # The GPU failed just now: the retained record must not go on naming it.
+            self._changed(self._loaded)
+            self.tell_of_backend()
         return outcome
+
+    def tell_of_backend(self) -> None:
+        """Say that the CPU computes what a GPU was asked to, or that it no longer does."""
+        why = self._told_of_backend = self.model.fell_back
+        if why:
+            self._notices.begin(Fault(Faults.BACKEND_FELL_BACK, why))
+        else:
+            self._notices.end((Faults.BACKEND_FELL_BACK,))
 
     def give_way(self, config: Config, why: Fault) -> None:
         """Leave a bundle on trial that cannot predict for the one before it, if there is one."""

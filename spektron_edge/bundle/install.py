@@ -12,6 +12,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from spektron_edge.backend_choice import CPU, BackendChoice
 from spektron_edge.durable import share_with_owner, sync_folder
 from spektron_edge.manifest import Precision
 from spektron_edge.state import storage_fault
@@ -32,13 +33,15 @@ _CHUNK = 2**20
 class Terms:
     """What a bundle has to meet on this device.
 
-    trust: None where no signature is asked for; serial: of the instrument, where it is known.
+    trust: None where no signature is asked for; serial: of the instrument, where it is known;
+    backend: what the daemon runs it with. A self-test runs on the CPU.
     """
 
     trust: TrustStore | None
     product: str | None
     precision: Precision
     serial: str | None = None
+    backend: BackendChoice = CPU
 
     def admit(self, bundle: Bundle) -> Signer | None:
         """Who signed it. Raises BundleError for whom this device does not accept it from."""

@@ -1,4 +1,4 @@
-"""onnxruntime on the CPU."""
+"""onnxruntime, on the CPU or on a GPU."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .backend import BackendError, Inference
-from .session import open_session
+from .session import CPU_PROVIDER, Provider, open_session
 
 _INPUTS = ("x", "theta")
 _OUTPUTS = ("y", "z_chem", "z_inst")
 
 
-class OnnxCpu:
-    """One encoder graph, ready to run. Raises BackendError for a graph that cannot serve."""
+class OnnxBackend:
+    """One encoder graph with one provider. Raises BackendError for a graph that cannot serve."""
 
-    def __init__(self, graph: bytes) -> None:
-        self._session = open_session(graph, _INPUTS, _OUTPUTS)
-        self.provider: str = self._session.get_providers()[0]
+    def __init__(self, graph: bytes, provider: Provider) -> None:
+        self._session = open_session(graph, _INPUTS, _OUTPUTS, provider=provider)
+        self.provider: str = provider[0]
 
     def infer(self, x: NDArray[np.float32], theta: NDArray[np.float32]) -> Inference:
         """Run a batch: x (B, L), theta (P,). Raises BackendError when the shapes do not fit."""
@@ -26,3 +26,10 @@ class OnnxCpu:
         except Exception as error:  # noqa: BLE001  onnxruntime raises a dozen unrelated types
             raise BackendError(f"inference failed: {error}") from None
         return Inference(y, z_chem, z_inst)
+
+
+class OnnxCpu(OnnxBackend):
+    """On the CPU, on one thread."""
+
+    def __init__(self, graph: bytes) -> None:
+        super().__init__(graph, CPU_PROVIDER)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Sequence
+from typing import Any
 
 from .backend import BackendError
 from .external_data import refuse_external_data
@@ -15,16 +16,29 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import onnxruntime as ort
 
+# A provider of onnxruntime with its options.
+Provider = tuple[str, dict[str, Any]]
+CPU_PROVIDER: Provider = ("CPUExecutionProvider", {})
+
 
 def open_session(
-    graph: bytes, inputs: Sequence[str], outputs: Sequence[str], *, plan_memory: bool = True
+    graph: bytes,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    *,
+    plan_memory: bool = True,
+    provider: Provider = CPU_PROVIDER,
 ) -> ort.InferenceSession:
     """Load a graph that takes `inputs` and gives at least `outputs`.
 
     plan_memory: one block per shape of the inputs, kept beside what the first run took piece by
-    piece. Raises BackendError.
+    piece; provider: what must run the graph. Raises BackendError, also where onnxruntime would go
+    on with another provider: it says so in a line of its log only.
     """
     refuse_external_data(graph)
+    # onnxruntime would warn on standard error and take the CPU.
+    if provider[0] not in available_providers():
+        raise BackendError(f"onnxruntime {ort.__version__} as installed here has no {provider[0]}")
     options = ort.SessionOptions()
     # A second thread loses under contention: 11 ms instead of 2 (see docs/decisions/0003).
     options.intra_op_num_threads = 1
@@ -34,10 +48,18 @@ def open_session(
     # Left to guess, onnxruntime would also load its own format, which was not looked through.
     options.add_session_config_entry("session.load_model_format", "ONNX")
     try:
-        session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(graph, options, providers=[provider])
     except Exception as error:  # noqa: BLE001  onnxruntime raises a dozen unrelated types
         raise BackendError(f"onnxruntime {ort.__version__} refused the graph: {error}") from None
     _release_freed_memory()
+    active = session.get_providers()
+    if provider[0] not in active:
+        raise BackendError(
+            f"onnxruntime {ort.__version__} does not run {provider[0]} here, only "
+            f"{', '.join(active)}"
+        )
+    # After a failure it would otherwise run the next batch somewhere else, and not say so.
+    session.disable_fallback()
     takes = {i.name for i in session.get_inputs()}
     gives = {o.name for o in session.get_outputs()}
     if takes != set(inputs) or not gives.issuperset(outputs):
@@ -46,6 +68,11 @@ def open_session(
             f"expected {', '.join(inputs)} -> {', '.join(outputs)}"
         )
     return session
+
+
+def available_providers() -> list[str]:
+    """What this onnxruntime was built with; whether a GPU is there shows when a graph is loaded."""
+    return list(ort.get_available_providers())
 
 
 def _release_freed_memory() -> None:

@@ -10,6 +10,8 @@ import pytest
 
 SLOW = ("scipy.signal", "scipy.stats", "scipy.optimize", "scipy.interpolate", "torch", "onnx")
 SLOW += ("matplotlib", "sklearn", "amqtt", "rich")
+# Of a GPU; none is asked for.
+SLOW += ("tensorrt", "spektron_edge.inference.cuda", "spektron_edge.inference.onnx_gpu")
 
 
 def python(code: str, *arguments: str) -> str:

@@ -1,0 +1,57 @@
+"""Golden vectors of an encoder: what it must compute, on every machine and every engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spektron_edge.bundle import BundleError
+from spektron_edge.manifest import Graph, Product
+
+from .backend import Backend, BackendError
+
+OUTPUTS = ("y", "z_chem", "z_inst")
+
+
+def check_vectors(
+    product: Product, graph: Graph, golden: Mapping[str, NDArray[np.float64]]
+) -> None:
+    """Return when there is something to compare with. Raises BundleError."""
+    wanted = ("x", *(f"{output}_{graph.precision}" for output in OUTPUTS))
+    missing = [name for name in wanted if name not in golden]
+    if missing:
+        raise BundleError(f"{product.golden} lacks {missing[0]!r}")
+    if any(array.dtype.kind != "f" for array in golden.values()):
+        raise BundleError(f"{product.golden} holds something that is no number")
+    if golden["x"].ndim != 2 or golden["x"].shape[1] != product.grid.points:
+        raise BundleError(f"{product.golden}: spectra are not on the product's grid")
+    if not len(golden["x"]):
+        raise BundleError(f"{product.golden} holds no spectra to check")
+
+
+def compare(
+    backend: Backend,
+    theta: NDArray[np.float32],
+    product: Product,
+    graph: Graph,
+    golden: Mapping[str, NDArray[np.float64]],
+) -> None:
+    """Run the golden spectra. Raises BackendError for outputs beyond the manifest's tolerances."""
+    outputs = backend.infer(np.atleast_2d(golden["x"]).astype(np.float32), theta)
+    for wanted in product.properties:
+        if outputs.y.ndim != 2 or wanted.column >= outputs.y.shape[1]:
+            raise BackendError(f"y has no column for {wanted.name}")
+    for output in OUTPUTS:
+        limit = graph.y_tolerance if output == "y" else graph.z_tolerance
+        expected = golden[f"{output}_{graph.precision}"]
+        actual = getattr(outputs, output)
+        if actual.shape != expected.shape:
+            raise BackendError(f"{output} has shape {actual.shape}")
+        worst = float(np.max(np.abs(actual - expected), initial=0.0))
+        if not worst <= limit:
+            raise BackendError(
+                f"{output} differs from its golden value by {worst:.3g}, "
+                f"more than {limit:.3g}; this machine does not compute what the bundle promises"
+            )
