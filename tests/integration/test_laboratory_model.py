@@ -1,4 +1,4 @@
-"""A laboratory's own PLS model, wrapped and served: counts in over serial, its values out by MQTT."""
+"""A laboratory's own PLS model, wrapped and served: counts in by serial, its values out by MQTT."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def filtered(x):
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """The bundle, and the model that it was made from."""
-    from skops import io
     from sklearn.cross_decomposition import PLSRegression
+    from skops import io
 
     from spektron_export import cli
 
@@ -54,9 +54,7 @@ def test_daemon_serves_it(broker, make_rig, made):
     held = load_corn().test
     expected = model.predict(filtered(held.spectra["m5"]))
     records = sorted(rig.received.values(), key=lambda record: record["scan"]["number"])
-    got = np.array(
-        [[record["values"][name]["value"] for name in PROPERTIES] for record in records]
-    )
+    got = np.array([[record["values"][name]["value"] for name in PROPERTIES] for record in records])
     # Through noise and resampling; the samples are shown in their order.
     error = np.sqrt(np.mean((got - expected) ** 2, axis=0))
     assert np.all(error < 0.1 * held.references.std(axis=0)), error
