@@ -239,7 +239,7 @@ def _export(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps({**report.to_json(), "report": [str(path) for path in written]}))
     else:
-        show(report)
+        show(report, written)
     return EXIT_OK
 
 

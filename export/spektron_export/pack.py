@@ -40,7 +40,8 @@ Array = NDArray[Any]
 class Report:
     """What was written, and how it compares.
 
-    graph_bytes: by file; gradient: the gradient graph beside autograd, None where there is none.
+    graph_bytes: by file; measured_on: what the figures are of, in words; gradient: the gradient
+    graph beside autograd, None where there is none.
     """
 
     path: Path
@@ -48,6 +49,7 @@ class Report:
     bytes: int
     graph_bytes: dict[str, int]
     comparison: Comparison
+    measured_on: str
     gradient: GradientParity | None = None
 
     @property
@@ -146,6 +148,7 @@ def export_bundle(
         bytes=path.stat().st_size,
         graph_bytes={name: len(data) for name, data in packed.members.items()},
         comparison=comparison,
+        measured_on=manifest.products[0].evaluation.data,
         gradient=gradient,
     )
 

@@ -92,7 +92,7 @@ def main(words: Sequence[str]) -> int:
     else:
         from ..screen import show
 
-        show(report)
+        show(report, written)
     return 0
 
 

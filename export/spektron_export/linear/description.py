@@ -36,9 +36,10 @@ _Y_TOLERANCE_OVER_RMSEP = 0.05
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """figures: by property; data: what they were measured on, in words; samples: how many."""
+    """figures: by property; how: they came about, in a word; data: what of, in words; samples."""
 
     figures: dict[str, Merit]
+    how: str
     data: str
     samples: int
 

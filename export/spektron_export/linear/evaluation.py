@@ -8,7 +8,7 @@ from spektron_edge.inference import Inference
 from spektron_edge.merit import merits
 
 from ..comparison import Comparison
-from ..errors import ParityError
+from ..errors import ExportError, ParityError
 from ..parity import compare
 from .calibration_set import References
 from .description import Measured
@@ -30,8 +30,10 @@ def compare_linear(
 ) -> Comparison:
     """The graph beside the model itself on held-out, else on calibration spectra.
 
-    graph: what it gave for them. Raises ParityError when float32 is not enough for the model.
+    graph: what it gave for them. Raises ParityError when float32 is not enough for the model,
+    ExportError when it makes no sense of its own calibration spectra.
     """
+    _require_sense(wrapped, known, names)
     tried = other or known
     exact = Inference(
         y=wrapped.predict(tried.x),
@@ -55,6 +57,17 @@ def compare_linear(
     return Comparison((parity,), figures, tried.y, {MODEL: exact.y, "fp32": y})
 
 
+def _require_sense(wrapped: Wrapped, known: References, names: tuple[str, ...]) -> None:
+    """Outputs in another order, or another filter, would give numbers all the same."""
+    for name, merit in merits(wrapped.predict(known.x), known.y, names).items():
+        if not merit.r2 > 0:
+            raise ExportError(
+                f"on its calibration spectra the model is worse for {name} than their mean (R2 "
+                f"{merit.r2:.2f}): is --property in the order of its outputs, in the units that it "
+                "was fitted with, and --savgol what the spectra went through?"
+            )
+
+
 def evaluate(
     wrapped: Wrapped,
     comparison: Comparison,
@@ -65,17 +78,18 @@ def evaluate(
     """Figures for the manifest: held out, else cross-validated, else of the fit, which it says."""
     fitted = comparison.figures["fp32"]
     if other is not None:
-        return Measured(fitted, "spectra held out by the laboratory, as measured", len(other.y))
+        told = "spectra held out by the laboratory, as measured"
+        return Measured(fitted, "fp32", told, len(other.y))
     refit = wrapped.model.cross_validate
     if refit is None:
         told = (
             "the calibration spectra themselves: coefficients cannot be fitted again, so these "
             "figures are too good; give --held-out"
         )
-        return Measured(fitted, told, len(known.y))
+        return Measured(fitted, "fp32", told, len(known.y))
     y = refit(wrapped.filtering.apply(known.x), known.y)
     told = (
         "ten-fold cross-validation of the model, fitted again, on the calibration spectra; its "
         "settings were chosen before"
     )
-    return Measured(merits(y, known.y, names), told, len(known.y))
+    return Measured(merits(y, known.y, names), "cross-validation", told, len(known.y))

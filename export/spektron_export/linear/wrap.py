@@ -88,13 +88,17 @@ def wrap_linear(order: Order) -> Report:
     figures = {"fp32": measured.figures}
     members[SBOM] = bill_of_materials(order.name, order.version, made, members, figures, notes)
     manifest = describe(order, grid, columns, known, members, measured, notes, made)
+    shown = {**comparison.figures}
+    if measured.how != "fp32":
+        shown = {measured.how: measured.figures, "fit": comparison.figures["fp32"]}
     bundle_id = write_checked(order.output, manifest, members)
     return Report(
         path=order.output,
         bundle_id=bundle_id,
         bytes=order.output.stat().st_size,
         graph_bytes={FILE: len(members[FILE])},
-        comparison=replace(comparison, figures={**comparison.figures, **figures}),
+        comparison=replace(comparison, figures=shown),
+        measured_on=measured.data,
     )
 
 

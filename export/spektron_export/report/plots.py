@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
@@ -67,6 +68,9 @@ def _scatter(axes: Axes, truth: Array, seen: Array, title: str) -> None:
 def _uri(figure: Figure, axes: list[Axes]) -> str:
     for one in axes:
         one.tick_params(labelsize=7)
+        one.xaxis.set_major_locator(MaxNLocator(4))
+        one.ticklabel_format(axis="x", scilimits=(-2, 4))
+        one.xaxis.get_offset_text().set_fontsize(7)
     stream = io.BytesIO()
     FigureCanvasAgg(figure).print_png(stream)
     return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode()

@@ -2,7 +2,6 @@
 
 import json
 import pickle
-import warnings
 
 import numpy as np
 import pytest
@@ -109,6 +108,8 @@ def test_manifest_says_what_it_is(wrap, data):
     assert set(bundle.manifest.provenance.data) == {"calibration spectra", "model file"}
     report = json.loads(out.with_name("lab.report.json").read_text())
     assert set(report["latency"]["milliseconds"]) == {"fp32"}
+    assert set(report["figures"]) == {"cross-validation", "fit"}
+    assert report["figures"]["cross-validation"]["moisture"]["rmsep"] == figures.rmsep
     assert out.with_name("lab.report.html").read_text().count("<img ") == 1
 
 
@@ -261,7 +262,7 @@ def test_what_does_not_fit_is_said(wrap, data, tmp_path):
     write_csv(spectra, x, y, names=("Moisture", "Protein"))
     assert "Moisture has no unit" in wrap(model)[2].err
     status, _, said = wrap(
-        model, "--property", "Protein=%", "--property", "Moisture=%", "--no-report"
+        model, "--property", "Moisture=%", "--property", "Protein=%", "--no-report"
     )
     assert status == 0, said.err
     uneven = AXIS.copy()
@@ -283,6 +284,15 @@ def test_spectra_without_references_are_left_out_and_one_property_is_enough(wrap
     assert len(bundle.arrays("source.npz")["x"]) == N - 3
 
 
+def test_outputs_in_another_order_or_another_filter_are_noticed(wrap, data):
+    x, y, _ = data
+    model = PLSRegression(3).fit(savgol_filter(x, 11, 2, 1, axis=1), y)
+    for words in (("--savgol", "11,2,0"), ("--savgol", "11,2,2"), ()):
+        assert "than their mean" in wrap(model, *words)[2].err
+    swapped = ("--property", "Protein=%", "--property", "Moisture=%")
+    assert "is --property in the order" in wrap(model, "--savgol", "11,2,1", *swapped)[2].err
+
+
 def test_spectra_can_be_kept_back(wrap, data):
     x, y, _ = data
     status, out, said = wrap(
@@ -296,10 +306,10 @@ def test_spectra_can_be_kept_back(wrap, data):
 
 def test_a_model_that_float32_cannot_carry_is_refused(wrap, data):
     x, y, _ = data
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        model = LinearRegression().fit(x, y)
-    model.coef_ = model.coef_ + 1e9 * np.array([[1.0, -1.0] * 40] * 2)
+    model = Ridge(1e-3).fit(x, y)
+    # Sees nothing of the calibration spectra, but all of their rounding.
+    unseen = np.linalg.svd(x)[2][-1]
+    model.coef_ = model.coef_ + 1e6 * unseen
     status, out, said = wrap(model, "--no-report")
     assert status == 5
     assert "float32" in said.err
