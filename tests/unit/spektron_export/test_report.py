@@ -118,6 +118,21 @@ def test_calibration_spectra_are_brought_to_the_grid(tmp_path):
     assert np.allclose(ranges.x, np.sin(AXIS / 200), atol=1e-5)
 
 
+def test_reflectance_over_wavenumbers_is_converted(tmp_path):
+    wavenumbers = np.arange(3990.0, 9105.0, 5.0)
+    absorbance = 0.5 + 0.2 * np.sin(wavenumbers / 400)
+    lines = ["##TITLE=flour", "##JCAMP-DX=4.24", "##DATA TYPE=NEAR INFRARED SPECTRUM"]
+    lines += ["##XUNITS=1/CM", "##YUNITS=REFLECTANCE", "##XFACTOR=1", "##YFACTOR=1"]
+    lines += [f"##FIRSTX={wavenumbers[0]}", f"##LASTX={wavenumbers[-1]}", "##DELTAX=5"]
+    lines += [f"##NPOINTS={len(wavenumbers)}", "##XYDATA=(X++(Y..Y))"]
+    values = 10.0**-absorbance
+    lines += [f"{a:.1f} {v:.8f}" for a, v in zip(wavenumbers, values, strict=True)]
+    path = tmp_path / "flour.jdx"
+    path.write_text("\n".join([*lines, "##END=", ""]))
+    ranges = read_range_spectra(path, AXIS)
+    assert np.allclose(ranges.x, 0.5 + 0.2 * np.sin(1e7 / AXIS / 400), atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("axis", "text", "problem"),
     [
