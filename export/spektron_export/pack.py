@@ -106,6 +106,8 @@ def export_bundle(
     the result, OSError when it cannot be written.
     """
     if ranges is not None:
+        if "int8" not in precisions:
+            raise ExportError("spectra for INT8's ranges are given, and no INT8 graph is asked for")
         checkpoint = replace(checkpoint, card=ranges.noted_on(checkpoint.card))
     encoder, noise = checkpoint.encoder, DetectorNoise()
     theta = encoder.theta.detach().numpy().copy()

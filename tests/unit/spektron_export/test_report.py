@@ -97,10 +97,13 @@ def test_ranges_are_seen_on_the_spectra_given(checkpoint, loose, exported, tmp_p
     wider = np.linspace(0.2, 3.0, len(x))[:, None] * x
     ranges = read_range_spectra(write_csv(tmp_path / "own.csv", AXIS, wider), AXIS)
     assert np.allclose(ranges.x, wider, atol=1e-6)
+    out = tmp_path / "own.spektron"
+    with pytest.raises(ExportError, match="no INT8 graph"):
+        export_bundle(checkpoint, out, precisions=("fp32",), ranges=ranges)
     limits = {**loose, "int8": LIMITS["int8"].__class__(99, 99, -1, 99)}
     made = export_bundle(
         checkpoint,
-        tmp_path / "own.spektron",
+        out,
         precisions=("int8",),
         adapt=False,
         limits=limits,
