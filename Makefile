@@ -6,9 +6,10 @@
 #   bench      benchmarks into build/bench           (make bench NAME=inference)
 #   bench-encoder  the long ones: native, tokenizer, latent, pretraining (an hour or two)
 #   pretrain   the foundation that ships, from simulated spectra (within an hour; goes on where it stopped)
-#   bundle     train and export the bundle that ships
+#   bundle     train and export the bundle that ships; its report is build/corn.report.html
 #   pages      regenerate what docs/ takes from the code
-#   pictures   regenerate docs/demo.svg, and docs/benchmarks from the last `make bench`
+#   pictures   regenerate docs/demo.svg, docs/benchmarks from the last `make bench`, and
+#              docs/export-report.png from the last `make bundle`
 PYTHON ?= python3
 HOST_ENV := .venv-host
 OLD_ENV := .venv-py310
@@ -91,7 +92,8 @@ pretrain: $(HOST_ENV)/installed
 
 bundle: $(HOST_ENV)/installed
 	$(HOST_ENV)/bin/spektron-train finetune corn --out build/corn-checkpoint
-	$(HOST_ENV)/bin/spektron-export build/corn-checkpoint -o spektron_edge/bundles/corn.spektron
+	$(HOST_ENV)/bin/spektron-export build/corn-checkpoint -o build/corn.spektron
+	cp build/corn.spektron spektron_edge/bundles/corn.spektron
 
 pages: $(HOST_ENV)/installed
 	$(HOST_ENV)/bin/python -m tests.pages --write

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +45,25 @@ def benchmark_page() -> None:
     (folder / "README.md").write_text("\n".join(lines))
 
 
+def export_picture() -> None:
+    """INT8 in the report of the checkpoint of `make bundle`, as docs/export-report.png."""
+    checkpoint = DOCS.parent / "build" / "corn-checkpoint"
+    if not checkpoint.is_dir():
+        return
+    # torch takes seconds to import.
+    from spektron_export.pack import export_bundle
+    from spektron_export.report.plots import graph_picture
+    from spektron_train.checkpoint import load_checkpoint
+
+    loaded = load_checkpoint(checkpoint)
+    with tempfile.TemporaryDirectory() as folder:
+        made = export_bundle(loaded, Path(folder) / "corn.spektron", adapt=False).comparison
+    labels = tuple(f"{p.name} [{p.unit}]" for p in loaded.card.properties)
+    pair = (made.values["int8"], made.values["fp32"])
+    uri = graph_picture(("int8", "fp32"), pair, made.reference, labels)
+    (DOCS / "export-report.png").write_bytes(base64.b64decode(uri.partition(",")[2]))
+
+
 def _section(report: dict[str, Any]) -> list[str]:
     versions = ", ".join(f"{name} {number}" for name, number in report["versions"].items())
     lines = [f"## {report['name']}", "", f"{report['machine']}; {versions}", ""]
@@ -74,3 +95,4 @@ def _rows(rows: list[dict[str, Any]]) -> list[str]:
 if __name__ == "__main__":
     demo_picture()
     benchmark_page()
+    export_picture()

@@ -44,10 +44,16 @@ def _missing_tensorrt_rtx() -> str | None:
     return None if found else "tensorrt-rtx-cu12 is not installed (extra dev, on x86-64 Linux)"
 
 
+def _missing_cyclonedx() -> str | None:
+    found = importlib.util.find_spec("cyclonedx")
+    return None if found else "cyclonedx-python-lib, for its schemas, is not installed (extra dev)"
+
+
 _CHECKS = {
     "broker": _missing_broker,
     "shared": _missing_shared,
     "tensorrt-rtx": _missing_tensorrt_rtx,
+    "cyclonedx": _missing_cyclonedx,
     "tmpfs": _missing_tmpfs,
 }
 

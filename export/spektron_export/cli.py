@@ -1,7 +1,8 @@
 """`spektron-export`: a checkpoint becomes a bundle that an instrument can run.
 
 `spektron-export keygen NAME` makes a signing key, `spektron-export sign BUNDLE` adds a signature.
-A checkpoint folder of such a name is `./keygen`.
+A checkpoint folder of such a name is `./keygen`. `spektron-export --from-sklearn MODEL` wraps a
+linear model that a laboratory has (`spektron-export --from-sklearn --help`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from typing import TYPE_CHECKING, get_args
 if TYPE_CHECKING:
     from spektron_edge.manifest import Precision
 
-    from .pack import Report
     from .protection import Protection
     from .signing import SigningKey
 
@@ -75,6 +75,18 @@ def _parser() -> argparse.ArgumentParser:
         action="store_false",
         help="leave out the gradient graph; the instrument cannot adapt then",
     )
+    parser.add_argument(
+        "--calibration",
+        type=Path,
+        metavar="FILE",
+        help="spectra to see INT8's ranges on, instead of the checkpoint's (CSV, MAT, SPC, JCAMP)",
+    )
+    parser.add_argument(
+        "--no-report",
+        dest="report",
+        action="store_false",
+        help="do not write NAME.report.html and NAME.report.json beside the bundle",
+    )
     parser.add_argument("--json", action="store_true", help="report as JSON on standard output")
     return parser
 
@@ -125,6 +137,10 @@ def main(argv: list[str] | None = None) -> int:
         arguments = _OTHERS[words[0]]().parse_args(words[1:])
         code: int = arguments.command(arguments)
         return code
+    if any(word.partition("=")[0] == "--from-sklearn" for word in words):
+        from .linear.cli import main as wrap
+
+        return wrap(words)
     return _export(_parser().parse_args(words))
 
 
@@ -178,8 +194,11 @@ def _export(arguments: argparse.Namespace) -> int:
         from spektron_train.checkpoint import CheckpointError, load_checkpoint
         from spektron_train.training.progress import progress
 
+        from .calibration_spectra import read_range_spectra
         from .errors import ExportError
         from .pack import export_bundle
+        from .report import write_report
+        from .screen import show
         from .signing import sign_bundle
     except ModuleNotFoundError as error:
         hint = "pip install 'spektron-edge[export]'"
@@ -188,6 +207,10 @@ def _export(arguments: argparse.Namespace) -> int:
         # Before the minutes of work that a mistyped key would waste.
         key, keep = _asked(arguments)
         checkpoint = load_checkpoint(arguments.checkpoint)
+        ranges = None
+        if arguments.calibration is not None:
+            grid = checkpoint.encoder.config.axis()
+            ranges = read_range_spectra(arguments.calibration, grid)
         with progress("Exporting", 3) as advance:
             report = export_bundle(
                 checkpoint,
@@ -197,10 +220,12 @@ def _export(arguments: argparse.Namespace) -> int:
                 precisions=arguments.precision,
                 adapt=arguments.adapt,
                 keep=keep,
+                ranges=ranges,
             )
         if key is not None:
             sign_bundle(arguments.output, key, arguments.output)
             report = replace(report, bytes=arguments.output.stat().st_size)
+        written = write_report(report) if arguments.report else ()
     except CheckpointError as error:
         return _fail(error, EXIT_CHECKPOINT)
     except (ExportError, BundleError) as error:
@@ -212,9 +237,9 @@ def _export(arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         return _fail("stopped; nothing was written", 130)
     if arguments.json:
-        print(json.dumps(report.to_json()))
+        print(json.dumps({**report.to_json(), "report": [str(path) for path in written]}))
     else:
-        _show(report)
+        show(report, written)
     return EXIT_OK
 
 
@@ -231,37 +256,3 @@ def _asked(arguments: argparse.Namespace) -> tuple[SigningKey | None, Protection
 def _fail(message: object, code: int) -> int:
     print(f"spektron-export: {message}", file=sys.stderr)
     return code
-
-
-def _show(report: Report) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console()
-    parity = Table(title="Parity: largest difference on the held-out spectra")
-    for column in ("graph", "against", "property", "y", "RMSEP ratio", "z_chem", "z_chem cosine"):
-        parity.add_column(column)
-    for p in report.parity:
-        for name, difference in p.y.items():
-            parity.add_row(
-                p.graph,
-                p.reference,
-                name,
-                f"{difference:.2e}",
-                f"{p.rmsep_ratio[name]:.4f}",
-                f"{p.z_chem:.2e}",
-                f"{p.z_chem_cosine:.6f}",
-            )
-    console.print(parity)
-    figures = Table(title="Held-out figures through detector noise")
-    for column in ("graph", "property", "R2", "RMSEP", "bias", "SEP", "RPD"):
-        figures.add_column(column)
-    for graph, merits in report.figures.items():
-        for name, m in merits.items():
-            numbers = (f"{m.r2:.4f}", f"{m.rmsep:.4f}", f"{m.bias:+.4f}", f"{m.sep:.4f}")
-            figures.add_row(graph, name, *numbers, f"{m.rpd:.1f}")
-    console.print(figures)
-    if report.gradient_error is not None:
-        console.print(f"Gradient against autograd: {report.gradient_error:.1e} of the largest one")
-    sizes = ", ".join(f"{n} {size / 2**20:.2f} MB" for n, size in report.graph_bytes.items())
-    console.print(f"{report.path}: {report.bytes / 2**20:.2f} MB ({sizes}); id {report.bundle_id}")

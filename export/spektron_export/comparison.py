@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,13 +26,27 @@ Figures = dict[str, dict[str, Merit]]
 _SPECTRA_TO_LOCATE = 4
 
 
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """What the engines gave for the same spectra.
+
+    figures: by engine and property; reference: (s, m) laboratory's values of the s scans;
+    values: by engine, (s, m) predicted.
+    """
+
+    parity: tuple[Parity, ...]
+    figures: Figures
+    reference: Array
+    values: Mapping[str, Array]
+
+
 def compare_graphs(
     checkpoint: Checkpoint,
     graphs: GraphSet,
     runs: Mapping[Precision, Run],
     noise: DetectorNoise,
     limits: Mapping[Precision, Limits],
-) -> tuple[tuple[Parity, ...], Figures]:
+) -> Comparison:
     """fp32 against torch and the others against fp32; figures of merit by engine and property.
 
     Raises ParityError naming the quantity out of its limit and the layer where it comes from.
@@ -60,7 +75,8 @@ def compare_graphs(
         except ParityError as error:
             raise ParityError(f"{error}{_where(checkpoint, graphs, graph)}") from None
         result.append(parity)
-    return tuple(result), figures
+    values = {name: out.y.astype(np.float64) for name, out in joined.items()}
+    return Comparison(tuple(result), figures, np.tile(y, (len(scans), 1)), values)
 
 
 def _where(checkpoint: Checkpoint, graphs: GraphSet, graph: Precision) -> str:

@@ -16,6 +16,7 @@ from spektron_edge.manifest import (
     Precision,
     Product,
     Property,
+    Provenance,
 )
 from spektron_edge.merit import Merit
 from spektron_train.checkpoint import Checkpoint
@@ -25,7 +26,6 @@ from .gradient_parity import TOLERANCE
 from .graph_set import FILES, GRADIENT_FILE, GraphMembers
 from .graphs import IR_VERSION, OPSET
 from .protection import Protection
-from .provenance import provenance
 
 THETA, SOURCE, GOLDEN, ADAPT_GOLDEN = "theta0.npy", "source.npz", "golden.npz", "adapt.golden.npz"
 # Golden outputs travel to other processors and onnxruntime versions. Measured: z moves by 5e-4
@@ -43,6 +43,7 @@ def describe(
     figures: Mapping[str, dict[str, Merit]],
     version: int,
     keep: Protection,
+    made: Provenance,
 ) -> Manifest:
     """The manifest of `members`; figures by engine and property; keep: what was kept back."""
     card, config = checkpoint.card, checkpoint.encoder.config
@@ -102,5 +103,5 @@ def describe(
         ir_version=IR_VERSION,
         products=(product,),
         files={name: hashlib.sha256(data).hexdigest() for name, data in members.items()},
-        provenance=provenance(card),
+        provenance=made,
     )

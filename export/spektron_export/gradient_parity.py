@@ -66,10 +66,19 @@ def relative_error(actual: Array, expected: Array) -> float:
     return float(np.abs(actual - expected).max() / np.abs(expected).max())
 
 
+@dataclass(frozen=True, eq=False)
+class GradientParity:
+    """OUTPUTS by name, of the graph and of autograd; errors: relative to the largest element."""
+
+    actual: dict[str, Array]
+    expected: dict[str, Array]
+    errors: dict[str, float]
+
+
 def require_gradient(
     model: onnx.ModelProto, encoder: Encoder, case: GradientCase
-) -> tuple[dict[str, Array], float]:
-    """Outputs of the graph, and how far its gradient is from torch's.
+) -> GradientParity:
+    """Outputs of the graph beside torch's.
 
     Raises ParityError when one of them is off by more than `LIMIT`.
     """
@@ -82,7 +91,7 @@ def require_gradient(
                 f"the gradient graph against torch: {name} is off by {error:.2g} of its largest "
                 f"element, more than {LIMIT:g}; nothing was written"
             )
-    return actual, errors["gradient"]
+    return GradientParity(actual, expected, errors)
 
 
 def gradient_golden(case: GradientCase, outputs: dict[str, Array]) -> dict[str, Array]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +17,16 @@ from spektron_edge.merit import Merit
 from spektron_train.checkpoint import Checkpoint
 from spektron_train.data.instrument_noise import DetectorNoise, noisy_scans
 
-from .comparison import compare_graphs
+from .calibration_spectra import RangeSpectra
+from .comparison import Comparison, compare_graphs
 from .description import ADAPT_GOLDEN, GOLDEN, THETA, describe
 from .errors import ExportError
-from .gradient_parity import GradientCase, gradient_golden, require_gradient
+from .gradient_parity import GradientCase, GradientParity, gradient_golden, require_gradient
 from .graph_set import FILES, PRECISIONS, build_graphs, graph_members
 from .parity import LIMITS, Limits, Parity
-from .protection import Protection, golden_spectra, npz, protected_source
+from .protection import Protection, golden_spectra, npy, npz, protected_source
+from .provenance import provenance
+from .sbom import SBOM, bill_of_materials
 from .session import Run, runner
 
 MAX_BUNDLE_BYTES = 16 * 2**20
@@ -34,21 +36,36 @@ _CALIBRATION_DRAWS = 4
 Array = NDArray[Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Report:
     """What was written, and how it compares.
 
-    graph_bytes: by file; gradient_error: of the gradient graph against autograd, relative to the
-    largest element, None where there is none.
+    graph_bytes: by file; measured_on: what the figures are of, in words; gradient: the gradient
+    graph beside autograd, None where there is none.
     """
 
     path: Path
     bundle_id: str
     bytes: int
     graph_bytes: dict[str, int]
-    parity: tuple[Parity, ...]
-    gradient_error: float | None
-    figures: dict[str, dict[str, Merit]]
+    comparison: Comparison
+    measured_on: str
+    gradient: GradientParity | None = None
+
+    @property
+    def parity(self) -> tuple[Parity, ...]:
+        """One a graph."""
+        return self.comparison.parity
+
+    @property
+    def figures(self) -> dict[str, dict[str, Merit]]:
+        """By engine and property."""
+        return self.comparison.figures
+
+    @property
+    def gradient_error(self) -> float | None:
+        """Of the gradient against autograd, relative to the largest element."""
+        return None if self.gradient is None else self.gradient.errors["gradient"]
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -76,53 +93,65 @@ def export_bundle(
     adapt: bool = True,
     limits: Mapping[Precision, Limits] = LIMITS,
     keep: Protection | None = None,
+    ranges: RangeSpectra | None = None,
 ) -> Report:
     """Write the bundle. Three steps are announced through `advance`.
 
     precisions: encoder graphs that go into it; adapt: whether the gradient graph does; limits:
     parity of fp32 with torch, and of the others with fp32; keep: what is kept back of the
-    calibration spectra, nothing unless given.
+    calibration spectra, nothing unless given; ranges: spectra that INT8's ranges are
+    seen on, the checkpoint's own unless given.
 
     Raises ParityError or ExportError (nothing is written), BundleError when the runtime refuses
     the result, OSError when it cannot be written.
     """
+    if ranges is not None:
+        if "int8" not in precisions:
+            raise ExportError("spectra for INT8's ranges are given, and no INT8 graph is asked for")
+        checkpoint = replace(checkpoint, card=ranges.noted_on(checkpoint.card))
     encoder, noise = checkpoint.encoder, DetectorNoise()
     theta = encoder.theta.detach().numpy().copy()
     x = np.asarray(checkpoint.source["x"], np.float64)
     # Fixed seeds: the same checkpoint gives the same bytes.
     scans = noisy_scans(x, noise, _CALIBRATION_DRAWS)
-    calibration = np.concatenate([x, *scans]).astype(np.float32)
-    graphs = build_graphs(encoder, calibration, precisions, adapt)
+    calibration = np.concatenate([x, *scans])
+    if ranges is not None:
+        seen = noisy_scans(ranges.x, noise, _CALIBRATION_DRAWS)
+        calibration = np.concatenate([ranges.x, *seen])
+    graphs = build_graphs(encoder, calibration.astype(np.float32), precisions, adapt)
     advance("exported")
     runs = {precision: runner(model, theta) for precision, model in graphs.encoders.items()}
-    parity, figures = compare_graphs(checkpoint, graphs, runs, noise, limits)
+    comparison = compare_graphs(checkpoint, graphs, runs, noise, limits)
     known = runs["fp32"](x)
     keep, name = keep or Protection(), checkpoint.card.product
     golden_x = golden_spectra(x, scans[0], keep, _GOLDEN)
     packed = graph_members(graphs, precisions)
     members = {
         **packed.members,
-        THETA: _npy(theta),
+        THETA: npy(theta),
         **protected_source(_source(checkpoint, known), keep, name, version, name),
         GOLDEN: npz(_golden(golden_x, {p: runs[p] for p in precisions})),
     }
-    gradient_error = None
+    gradient = None
     if graphs.gradient is not None:
         case = GradientCase.of(encoder, golden_x, known.z_chem)
-        outputs, gradient_error = require_gradient(graphs.gradient, encoder, case)
-        members[ADAPT_GOLDEN] = npz(gradient_golden(case, outputs))
+        gradient = require_gradient(graphs.gradient, encoder, case)
+        members[ADAPT_GOLDEN] = npz(gradient_golden(case, gradient.actual))
     advance("compared")
-    manifest = describe(checkpoint, packed, members, precisions, figures, version, keep)
-    bundle_id = _write_checked(path, manifest, members)
+    made = provenance(checkpoint.card)
+    figures, notes = comparison.figures, checkpoint.card.notes
+    members[SBOM] = bill_of_materials(name, version, made, members, figures, notes)
+    manifest = describe(checkpoint, packed, members, precisions, figures, version, keep, made)
+    bundle_id = write_checked(path, manifest, members)
     advance("written")
     return Report(
         path=path,
         bundle_id=bundle_id,
         bytes=path.stat().st_size,
         graph_bytes={name: len(data) for name, data in packed.members.items()},
-        parity=parity,
-        gradient_error=gradient_error,
-        figures=figures,
+        comparison=comparison,
+        measured_on=manifest.products[0].evaluation.data,
+        gradient=gradient,
     )
 
 
@@ -145,7 +174,7 @@ def _golden(x: NDArray[np.float32], runs: Mapping[Precision, Run]) -> dict[str, 
     return arrays
 
 
-def _write_checked(path: Path, manifest: Manifest, members: Mapping[str, bytes]) -> str:
+def write_checked(path: Path, manifest: Manifest, members: Mapping[str, bytes]) -> str:
     """Write beside the target, load it as the runtime would, then put it in place."""
     if len(members.get(FILES["int8"], b"")) > MAX_INT8_BYTES:
         raise ExportError(f"the INT8 graph is larger than {MAX_INT8_BYTES} bytes")
@@ -164,9 +193,3 @@ def _write_checked(path: Path, manifest: Manifest, members: Mapping[str, bytes])
     finally:
         candidate.unlink(missing_ok=True)
     return bundle.id
-
-
-def _npy(array: Array) -> bytes:
-    stream = io.BytesIO()
-    np.save(stream, array, allow_pickle=False)
-    return stream.getvalue()

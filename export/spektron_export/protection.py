@@ -82,3 +82,10 @@ def npz(arrays: Mapping[str, Array]) -> bytes:
     stream = io.BytesIO()
     np.savez(stream, **arrays)
     return stream.getvalue()
+
+
+def npy(array: Array) -> bytes:
+    """An .npy file."""
+    stream = io.BytesIO()
+    np.save(stream, array, allow_pickle=False)
+    return stream.getvalue()

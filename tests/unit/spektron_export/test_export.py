@@ -260,6 +260,10 @@ def test_an_export_is_signed_bound_and_keeps_its_spectra_for_a_device(
     assert json.loads(said.out)["bytes"] == out.stat().st_size
     bundle = read_bundle(out)
     assert read_trust(signers.trusting(tmp_path / "trust", key)).judge(bundle).name == "anna"
+    told = json.loads(out.with_name("corn.report.json").read_text())
+    assert told["signatures"] == [s.key_id for s in bundle.signatures]
+    assert told["kept_back"]["devices"] == ["X-1", "X-2"]
+    assert "standardisation" in told["kept_back"]["not_possible"]
     assert bundle.manifest.devices == ("X-1", "X-2")
     product = bundle.manifest.product(None)
     assert "standardisation" in product.transfer_without

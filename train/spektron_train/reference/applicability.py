@@ -50,11 +50,16 @@ def fit_applicability(
     explained: float = 0.99,
     draws: int = 20,
     count: int = 10,
+    most: int | None = None,
 ) -> ApplicabilityModel:
-    """Fit on (n, L) calibration spectra, each seen through `draws` noisy scans."""
+    """Fit on (n, L) calibration spectra, each seen through `draws` noisy scans.
+
+    most: components at most; the rest of the variance is left to Q.
+    """
     n = len(spectra)
     noisy = np.stack([correlate_valid(noise.add(spectra, rng), kernel) for _ in range(draws)])
     k = components_for(noisy.reshape(draws * n, -1), explained)
+    k = k if most is None else min(k, most)
     q = np.zeros((draws, n))
     for held in folds(n, count, rng):
         kept = np.setdiff1d(np.arange(n), held)

@@ -64,7 +64,7 @@ def _from_block(
     block: Block, first: int, unit: AxisUnit, quantity: Quantity, declared: Declared
 ) -> SpectralSet:
     columns, n = columns_of(block), len(block.rows)
-    named = [_UNIT.fullmatch(block.header[c]) for c in columns.references]
+    named = [split_unit(block.header[c]) for c in columns.references]
     stem = block.path.name.split(".")[0]
     header = [block.header[c].replace(declared.decimal, ".") for c in columns.spectrum]
     spectra = block.numbers(columns.spectrum)
@@ -75,16 +75,19 @@ def _from_block(
         axis_unit=unit,
         quantity=quantity,
         references=block.numbers(columns.references, gaps=True),
-        properties=tuple(
-            match[1] if match else block.header[c]
-            for match, c in zip(named, columns.references, strict=True)
-        ),
-        units=tuple(match[2] if match else "" for match in named),
+        properties=tuple(name for name, _ in named),
+        units=tuple(unit for _, unit in named),
         sample_ids=texts(block, columns.samples) or tuple(f"{stem}-{first + i}" for i in range(n)),
         instruments=texts(block, columns.instruments) or (stem,) * n,
         sha256=block.sha256,
         licence=declared.licence,
     )
+
+
+def split_unit(header: str) -> tuple[str, str]:
+    """A property's name and unit, "moisture [%]"; the unit is empty where there is none."""
+    match = _UNIT.fullmatch(header)
+    return (match[1], match[2]) if match else (header, "")
 
 
 def columns_of(block: Block) -> Columns:
