@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import __version__, bundle_commands, inference_commands
+from .argument_types import natural, positive, seconds
 from .faults import Fault, Faults
 from .show import show
 
 _INTERRUPTED = 130
-_LONGEST_S = 3600
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -54,9 +54,9 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(command=_run)
 
     demo = commands.add_parser("demo", help="the whole path on this desk, with real corn spectra")
-    demo.add_argument("--scans", type=_positive, default=20, help="sample scans to make (20)")
+    demo.add_argument("--scans", type=positive, default=20, help="sample scans to make (20)")
     demo.add_argument("--speed", type=float, default=4.0, help="scans per second (4)")
-    demo.add_argument("--seed", type=_natural, default=0, help="seed of the instrument's noise (0)")
+    demo.add_argument("--seed", type=natural, default=0, help="seed of the instrument's noise (0)")
     demo.add_argument("--broker", help="your own broker, mqtt://host:port")
     demo.add_argument("--json", action="store_true", help="one JSON object a line, summary last")
     demo.set_defaults(command=_demo)
@@ -67,8 +67,8 @@ def _parser() -> argparse.ArgumentParser:
         "--spectra", default="m5", help="m5, mp5, mp6 (corn) or a CSV file headed by wavelengths"
     )
     simulate.add_argument("--rate", type=float, default=1.0, help="scans per second (1)")
-    simulate.add_argument("--scans", type=_positive, help="stop after so many (default: never)")
-    simulate.add_argument("--seed", type=_natural, default=0, help="seed of the noise (0)")
+    simulate.add_argument("--scans", type=positive, help="stop after so many (default: never)")
+    simulate.add_argument("--seed", type=natural, default=0, help="seed of the noise (0)")
     simulate.add_argument("--baud", type=int, default=921600, help="the instrument's speed")
     simulate.add_argument(
         "--warmup", type=float, default=0.0, help="seconds until the lamp is warm"
@@ -97,31 +97,10 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--key", type=Path, help="key file (default: the one in the configuration)"
     )
-    command.add_argument("--timeout", type=_seconds, default=5.0, help="seconds to wait (5)")
+    command.add_argument("--timeout", type=seconds, default=5.0, help="seconds to wait (5)")
     command.add_argument("--json", action="store_true")
     command.set_defaults(command=_command)
     return parser
-
-
-def _natural(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError("must be 0 or more")
-    return value
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return value
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 < value <= _LONGEST_S:
-        raise argparse.ArgumentTypeError(f"must be above 0, at most {_LONGEST_S}")
-    return value
 
 
 def _run(arguments: argparse.Namespace) -> int:

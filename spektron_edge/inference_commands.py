@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from .argument_types import positive
 from .show import show
 
 _PRECISIONS = ("int8", "fp16", "fp32")
@@ -37,17 +38,10 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     bench.add_argument(
         "--cache", type=Path, help="keep TensorRT's engines in this folder (default: nowhere)"
     )
-    bench.add_argument("--rounds", type=_positive, default=5, help="(5)")
-    bench.add_argument("--calls", type=_positive, default=30, help="per round and batch size (30)")
+    bench.add_argument("--rounds", type=positive, default=5, help="(5)")
+    bench.add_argument("--calls", type=positive, default=30, help="per round and batch size (30)")
     bench.add_argument("--json", action="store_true")
     bench.set_defaults(command=_bench_device)
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return value
 
 
 def _build_engine(arguments: argparse.Namespace) -> int:

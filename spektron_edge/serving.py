@@ -18,6 +18,7 @@ from .clock import Stamp
 from .config import Config
 from .faults import Fault, Faults
 from .inbox import Measured
+from .inference import Model
 from .notices import Notices
 from .pipeline import Outcome, evaluate
 from .product import Loaded, take_product
@@ -47,10 +48,14 @@ class Serving:
         self.serial: str | None = None
         self._axis_nm: NDArray[np.float64] | None = None
         self._fit: Resampler | Fault = Fault(Faults.AXIS_INVALID, "no axis is known yet")
-        self.model = loaded.model
         self._loaded = loaded
         self._told_of_backend = ""
         self.trial = Trial(self._store, loaded, time.monotonic())
+
+    @property
+    def model(self) -> Model:
+        """The model in use."""
+        return self._loaded.model
 
     @property
     def signed_by(self) -> str | None:
@@ -60,9 +65,8 @@ class Serving:
 
     def take(self, loaded: Loaded) -> None:
         """Predict with another model from now on, and say so."""
-        self.model = loaded.model
-        self.trial = Trial(self._store, loaded, time.monotonic())
         self._loaded = loaded
+        self.trial = Trial(self._store, loaded, time.monotonic())
         self._refit()
         self._changed(loaded)
         self.tell_of_backend()

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spektron_edge.inference import Inference
+from spektron_edge.inference.backend import OUTPUTS
 from spektron_edge.manifest import Precision
 from spektron_edge.merit import Merit, median_merits, merits
 from spektron_train.checkpoint import Checkpoint
@@ -90,6 +91,4 @@ def _where(checkpoint: Checkpoint, graphs: GraphSet, graph: Precision) -> str:
 
 
 def _join(outputs: list[Inference]) -> Inference:
-    return Inference(
-        *(np.concatenate([getattr(o, name) for o in outputs]) for name in ("y", "z_chem", "z_inst"))
-    )
+    return Inference(*(np.concatenate([getattr(o, name) for o in outputs]) for name in OUTPUTS))

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 from numpy.typing import NDArray
 
+from spektron_edge.inference.backend import INPUTS
+from spektron_edge.inference.session import open_session
 from spektron_edge.manifest import Precision
 
 Array = NDArray[np.float32]
@@ -78,11 +79,6 @@ def _run(model: onnx.ModelProto, names: list[str], x: Array, theta: Array) -> li
     shown.CopyFrom(model)
     known = {value.name for value in shown.graph.output}
     shown.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in known)
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    session = ort.InferenceSession(
-        shown.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    session = open_session(shown.SerializeToString(), INPUTS, names)
     values: list[Array] = session.run(names, {"x": x, "theta": theta})
     return values

@@ -11,13 +11,13 @@ from contextlib import contextmanager, redirect_stdout
 import onnx
 import torch
 
+from spektron_edge.inference.backend import OUTPUTS
 from spektron_train.model import Encoder
 
 from .errors import ExportError
 
 OPSET = 20
 IR_VERSION = 10
-OUTPUTS = ("y", "z_chem", "z_inst")
 BATCH = "batch"
 Shape = tuple[str | int, ...]
 

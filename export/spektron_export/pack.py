@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from spektron_edge.bundle import read_bundle, write_bundle
 from spektron_edge.inference import Inference, load_gradient, load_model
+from spektron_edge.inference.backend import OUTPUTS
 from spektron_edge.manifest import Manifest, Precision
 from spektron_edge.merit import Merit
 from spektron_train.checkpoint import Checkpoint
@@ -130,7 +131,7 @@ def export_bundle(
         **packed.members,
         THETA: npy(theta),
         **protected_source(_source(checkpoint, known), keep, name, version, name),
-        GOLDEN: npz(_golden(golden_x, {p: runs[p] for p in precisions})),
+        GOLDEN: npz(golden_arrays(golden_x, {p: runs[p] for p in precisions})),
     }
     gradient = None
     if graphs.gradient is not None:
@@ -165,11 +166,12 @@ def _source(checkpoint: Checkpoint, calibration: Inference) -> dict[str, Array]:
     }
 
 
-def _golden(x: NDArray[np.float32], runs: Mapping[Precision, Run]) -> dict[str, Array]:
+def golden_arrays(x: NDArray[np.float32], runs: Mapping[Precision, Run]) -> dict[str, Array]:
+    """What the runtime compares with: spectra x (n, L), and what each graph makes of them."""
     arrays: dict[str, Array] = {"x": x}
     for precision, run in runs.items():
         out = run(x)
-        for name in ("y", "z_chem", "z_inst"):
+        for name in OUTPUTS:
             arrays[f"{name}_{precision}"] = getattr(out, name)
     return arrays
 

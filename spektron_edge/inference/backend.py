@@ -8,6 +8,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+# Of an encoder graph, whatever engine runs it.
+INPUTS = ("x", "theta")
+OUTPUTS = ("y", "z_chem", "z_inst")
+
 
 class BackendError(Exception):
     """The engine cannot serve this graph; the message says why."""

@@ -9,14 +9,13 @@ also has networks that it types itself, allowed by flags; they are the second tr
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
 from spektron_edge.manifest import Precision
 
 from .backend import BackendError
-from .engine_file import BATCH
+from .engine_file import BATCH, version_of
 from .external_data import refuse_external_data
 
 _OLDEST, _ALWAYS_STRONG = (10, 3), (11, 0)
@@ -31,15 +30,15 @@ class Built:
     typing: str
 
 
-def version_of(text: str) -> tuple[int, ...]:
-    """Numbers of a version string."""
-    return tuple(int(number) for number in re.findall(r"\d+", text)[:3])
-
-
 def check_version(text: str) -> None:
     """Raises BackendError for a TensorRT older than what JetPack 6 has."""
     if version_of(text) < _OLDEST:
         raise BackendError(f"TensorRT {text} is too old; 10.3 is the oldest that is supported")
+
+
+def always_strong(text: str) -> bool:
+    """Whether that TensorRT computes in the graph's own types only, without flags."""
+    return version_of(text) >= _ALWAYS_STRONG
 
 
 def build_engine(
@@ -64,7 +63,7 @@ def build_engine(
 
 def _may_choose_types(trt: Any) -> bool:
     """Whether this is a TensorRT 10: RTX has a count of its own, and no such flags."""
-    return version_of(trt.__version__) < _ALWAYS_STRONG and hasattr(trt.BuilderFlag, "FP16")
+    return not always_strong(trt.__version__) and hasattr(trt.BuilderFlag, "FP16")
 
 
 def _build(

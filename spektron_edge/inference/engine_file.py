@@ -49,9 +49,14 @@ class EngineKey:
         return f"{self.precision}-trt{self.tensorrt}-{gpu}-sm{sm}-{digest[:16]}.engine"
 
 
+def version_of(text: str) -> tuple[int, ...]:
+    """The first three numbers of a version string."""
+    return tuple(int(number) for number in re.findall(r"\d+", text)[:3])
+
+
 def key_of(graph: bytes, precision: Precision, tensorrt: str, gpu: Gpu) -> EngineKey:
     """The key of a graph's engine. tensorrt: any version string with numbers in it."""
-    version = ".".join(re.findall(r"\d+", tensorrt)[:3])
+    version = ".".join(map(str, version_of(tensorrt)))
     return EngineKey(
         hashlib.sha256(graph).hexdigest(), precision, version, gpu.name, gpu.capability
     )

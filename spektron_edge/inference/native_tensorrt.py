@@ -13,12 +13,10 @@ from numpy.typing import NDArray
 
 from spektron_edge.manifest import Precision
 
-from .backend import BackendError, Inference
+from .backend import INPUTS, OUTPUTS, BackendError, Inference
 from .cuda import Cuda
 from .engine_file import BATCH, EngineKey, key_of, put_aside, read_engine
 
-_INPUTS = ("x", "theta")
-_OUTPUTS = ("y", "z_chem", "z_inst")
 _FLOAT_BYTES = 4
 
 
@@ -74,7 +72,7 @@ class NativeTensorrt:
         """
         self._check_fit(x, theta)
         rows = len(x)
-        outputs = {n: np.empty((rows, self._widths[n]), np.float32) for n in _OUTPUTS}
+        outputs = {n: np.empty((rows, self._widths[n]), np.float32) for n in OUTPUTS}
         # The daemon may call from another thread than the one that loaded.
         self._cuda.enter()
         self._cuda.upload(self._addresses["theta"], np.ascontiguousarray(theta))
@@ -106,10 +104,10 @@ class NativeTensorrt:
         trt, engine = self._trt, self._engine
         names = [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]
         inputs = {n for n in names if engine.get_tensor_mode(n) == trt.TensorIOMode.INPUT}
-        if inputs != set(_INPUTS) or set(names) - inputs != set(_OUTPUTS):
+        if inputs != set(INPUTS) or set(names) - inputs != set(OUTPUTS):
             raise BackendError(
                 f"the engine has {', '.join(names)}; "
-                f"expected {', '.join(_INPUTS)} -> {', '.join(_OUTPUTS)}"
+                f"expected {', '.join(INPUTS)} -> {', '.join(OUTPUTS)}"
             )
         widths = {}
         for name in names:

@@ -7,12 +7,10 @@ from pathlib import Path
 
 from spektron_edge.manifest import Precision
 
-from .backend import BackendError
+from .backend import INPUTS, OUTPUTS, BackendError
 from .engine_file import BATCH, put_aside
 from .onnx import OnnxBackend
 from .session import CPU_PROVIDER, Provider, open_session
-
-_OUTPUTS = ("y", "z_chem", "z_inst")
 
 
 class OnnxCuda(OnnxBackend):
@@ -66,7 +64,7 @@ class OnnxTensorrt(OnnxBackend):
 
 def _points(graph: bytes) -> int:
     """Channels of x; a graph that cannot serve is refused before minutes of building."""
-    session = open_session(graph, ("x", "theta"), _OUTPUTS, provider=CPU_PROVIDER)
+    session = open_session(graph, INPUTS, OUTPUTS, provider=CPU_PROVIDER)
     shape = next(i.shape for i in session.get_inputs() if i.name == "x")
     if len(shape) != 2 or not isinstance(shape[1], int):
         raise BackendError(f"the graph's x has shape {shape}; expected (B, L) with a fixed L")

@@ -12,7 +12,7 @@ from pathlib import Path
 from spektron_edge.manifest import Precision
 
 from .backend import BackendError
-from .engine_build import Built
+from .engine_build import Built, always_strong
 from .engine_file import BATCH
 from .external_data import refuse_external_data
 
@@ -20,7 +20,6 @@ from .external_data import refuse_external_data
 _ELSEWHERE = (Path("/usr/src/tensorrt/bin/trtexec"), Path("/opt/tensorrt/bin/trtexec"))
 _VERSION = re.compile(r"TensorRT v(\d{5,6})\b")
 _BUILD_S, _ANSWER_S = 1800.0, 60.0
-_ALWAYS_STRONG = 11
 _SAID_LINES = 3
 
 
@@ -62,7 +61,7 @@ def build_with_trtexec(
 
 def _tries(version: str, precision: Precision) -> list[tuple[str, list[str]]]:
     """The same order as with the Python module; see engine_build."""
-    if int(version.split(".")[0]) >= _ALWAYS_STRONG:
+    if always_strong(version):
         return [("strong", [])]
     chosen = [] if precision == "fp32" else [f"--{precision}"]
     return [("strong", ["--stronglyTyped"]), ("flags", chosen)]

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from .alignment import AsMeasured
 from .averaging import Average, average
-from .evaluation import Evaluated, Recipe, evaluate
+from .evaluation import Recipe, evaluate
 from .filters import filters_for
 from .linear import LinearPredictor
 from .problem import Problem
@@ -71,6 +71,3 @@ def _line(x: Array, y: Array) -> tuple[Array, Array]:
     cross = np.sum((x - x_mean) * (y - y_mean), axis=0)
     slope = np.where((power > 0) & (cross > 0), cross / np.where(power > 0, power, 1.0), 1.0)
     return slope, y_mean - slope * x_mean
-
-
-__all__ = ["Evaluated", "mean_shift", "slope_and_bias"]

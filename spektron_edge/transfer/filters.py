@@ -29,7 +29,7 @@ class Filter:
         x = standard_normal_variate(spectra) if self.snv else spectra
         if self.window < 3:
             return x
-        order = max(2, self.derivative + 1) if self.derivative != 1 else 2
+        order = 3 if self.derivative == 2 else 2
         return correlate_valid(x, savgol_kernel(self.window, order, self.derivative))
 
 

@@ -8,13 +8,14 @@ from functools import lru_cache
 
 import numpy as np
 
-from spektron_train.benchmarks.splits import corn_split, tablet_split
+from spektron_train.benchmarks.splits import Split, corn_split, tablet_split
 from spektron_train.data.readers.corn_set import corn_sets
 from spektron_train.data.readers.tablets import tablet_sets
 from spektron_train.data.simulate.domain import NIR
 from spektron_train.data.simulate.families import FAMILIES
 from spektron_train.data.simulate.matter import Matter
 from spektron_train.data.simulate.optics import random_instrument
+from spektron_train.data.spectral_set import SpectralSet
 
 INSTRUMENTS = ("m5", "mp5", "mp6")
 PROPERTIES = ("moisture", "oil", "protein", "starch")
@@ -61,23 +62,16 @@ def _tablets():
 
 
 def corn(source: str, target: str, seed: int) -> Case:
-    sets, split = _corn(), corn_split(seed)
-    a, b = sets[source], sets[target]
-    train, test = split.train, split.test
-    return Case(
-        a.axis,
-        b.axis,
-        a.spectra[train],
-        b.spectra[train],
-        a.references[train],
-        b.spectra[test],
-        a.references[test],
-    )
+    sets = _corn()
+    return _case(sets[source], sets[target], corn_split(seed))
 
 
 def tablets(source: int, target: int, seed: int) -> Case:
-    sets, split = _tablets(), tablet_split(seed)
-    a, b = sets[f"spectrometer-{source}"], sets[f"spectrometer-{target}"]
+    sets = _tablets()
+    return _case(sets[f"spectrometer-{source}"], sets[f"spectrometer-{target}"], tablet_split(seed))
+
+
+def _case(a: SpectralSet, b: SpectralSet, split: Split) -> Case:
     train, test = split.train, split.test
     return Case(
         a.axis,

@@ -12,7 +12,7 @@ from spektron_train.reference.applicability import applicability_arrays, fit_app
 
 from ..description import GOLDEN, THETA
 from ..errors import ExportError
-from ..pack import Report, write_checked
+from ..pack import Report, golden_arrays, write_checked
 from ..protection import golden_spectra, npy, npz, protected_source
 from ..sbom import SBOM, bill_of_materials
 from ..session import runner
@@ -66,7 +66,6 @@ def wrap_linear(order: Order) -> Report:
 
     scans = noisy_scans(known.x, DetectorNoise(), 1)
     golden_x = golden_spectra(known.x, scans[0], order.keep, _GOLDEN)
-    golden = run(golden_x.astype(np.float64))
     source = {
         **applicability_arrays(applicability),
         "x": known.x.astype(np.float32),
@@ -76,12 +75,11 @@ def wrap_linear(order: Order) -> Report:
         "theta_names": np.array(["offset"]),
         "theta_sizes": np.array([len(theta)], np.int64),
     }
-    outputs = {f"{n}_fp32": getattr(golden, n) for n in ("y", "z_chem", "z_inst")}
     members = {
         FILE: graph.SerializeToString(deterministic=True),
         THETA: npy(theta),
         **protected_source(source, order.keep, order.name, order.version, order.name),
-        GOLDEN: npz({"x": golden_x, **outputs}),
+        GOLDEN: npz(golden_arrays(golden_x, {"fp32": run})),
     }
     made = provenance(model, known, other)
     notes = notes_of(order, wrapped, known, len(applicability.score_std))

@@ -6,7 +6,6 @@ import platform
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from spektron_edge.bundle import Bundle
 from spektron_edge.inference import load_gradient, load_model
 from spektron_edge.inference.gradient import Objective
 from spektron_edge.manifest import Product
+from spektron_train.machine import processor
 
 GRADIENT = "gradient"
 ROUNDS, _CALLS, _WARM_UP = 9, 5, 2
@@ -73,13 +73,7 @@ def measure(bundle: Bundle, product: Product, rounds: int = ROUNDS) -> Latencies
 
 def machine() -> str:
     """Processor and system, as far as the system tells."""
-    name = platform.processor() or platform.machine()
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else name}, {platform.system()} {platform.machine()}"
+    return f"{processor()}, {platform.system()} {platform.machine()}"
 
 
 def _calls(bundle: Bundle, product: Product) -> dict[str, Callable[[], object]]:

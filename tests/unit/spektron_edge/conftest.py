@@ -14,12 +14,22 @@ from spektron_edge.clock import Stamp
 from spektron_edge.inference import load_model
 from spektron_edge.outbox import Limits, Outbox
 from spektron_edge.scan import Scan
-from tests import bundles
+from tests import bundles, signers
 
 NOW = Stamp(utc_s=1_800_000_000.0, running_s=1000.0, boot="boot-a")
 AXIS = np.linspace(1190.0, 2390.0, 80)
 UNLIMITED = Limits(10**9, 10**9)
 DARK, WHITE = 600.0, 50_600.0
+
+
+@pytest.fixture(scope="session")
+def anna(tmp_path_factory):
+    return signers.key(tmp_path_factory.mktemp("anna"), "anna")
+
+
+@pytest.fixture(scope="session")
+def bert(tmp_path_factory):
+    return signers.key(tmp_path_factory.mktemp("bert"), "bert")
 
 
 @pytest.fixture(scope="session")

@@ -455,7 +455,8 @@ def test_a_bundle_that_is_bound_to_others_does_not_predict(
     turn(daemon, ready(make_scan), scan(1))
     path = bundles.write_tiny(tmp_path / "bound.spektron", devices=["OTHER-1"])
     bound = load_model(read_bundle(path))
-    monkeypatch.setattr(daemon._serving, "model", bound)
+    serving = daemon._serving
+    monkeypatch.setattr(serving, "_loaded", replace(serving._loaded, model=bound))
     turn(daemon, ready(make_scan), scan(2))
     daemon._turn(0.0)
     record = next(r for r in stored(daemon) if r.get("scan", {}).get("number") == 2)

@@ -19,16 +19,6 @@ from spektron_edge.product import load_product, take_product
 from tests import bundles, signers
 
 
-@pytest.fixture(scope="module")
-def anna(tmp_path_factory):
-    return signers.key(tmp_path_factory.mktemp("anna"), "anna")
-
-
-@pytest.fixture(scope="module")
-def bert(tmp_path_factory):
-    return signers.key(tmp_path_factory.mktemp("bert"), "bert")
-
-
 @pytest.fixture
 def config(tmp_path, anna):
     """A device that trusts anna and uses its slots."""

@@ -19,16 +19,6 @@ from spektron_edge.cli import main
 from tests import bundles, signers
 
 
-@pytest.fixture(scope="module")
-def anna(tmp_path_factory):
-    return signers.key(tmp_path_factory.mktemp("anna"), "anna")
-
-
-@pytest.fixture(scope="module")
-def bert(tmp_path_factory):
-    return signers.key(tmp_path_factory.mktemp("bert"), "bert")
-
-
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "b.spektron"

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from spektron_train.machine import processor
+
 from .splits import spread
 
 Array = NDArray[np.float64]
@@ -194,12 +196,7 @@ def _boxes(axis: Any, rows: list[Row]) -> None:
 
 def machine() -> str:
     """The processor's name, its cores and the system."""
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        names = [s for s in cpuinfo.read_text().splitlines() if s.startswith("model name")]
-        model = names[0].split(":", 1)[1].strip() if names else model
-    return f"{model}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}"
+    return f"{processor()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}"
 
 
 def versions() -> dict[str, str]:

@@ -37,8 +37,8 @@ class Encoder(nn.Module):
     """forward(x, theta) -> y, z_chem, z_inst.
 
     x (B, L) absorbance on the configured grid; theta (P,) as `layout` says, learned as
-    `self.theta`. y = linear path + residual(z_chem) * residual_scale, with residual_scale (m,) =
-    unit of the residual times its shrinkage in [0, 1].
+    `self.theta`. y = linear path + residual(z_chem) * residual_scale, with residual_scale (m,) the
+    spread of the residual in the properties' units, 0 where it has no share.
     """
 
     positions: torch.Tensor
