@@ -26,7 +26,7 @@ class Faults(Enum):
     """The catalogue.
 
     10-19 set-up, 20-29 serial line, 30-39 measurement, 40-49 MQTT, 50-59 clock, 60-69 demo,
-    71-79 inference engines, 80-89 bundles: trust and slots.
+    71-79 inference engines, 80-89 bundles: trust and slots, 90-99 calibration transfer.
     """
 
     CONFIG_INVALID = FaultKind(
@@ -158,6 +158,14 @@ class Faults(Enum):
         "bundle_fell_back", 86, "install another bundle; `spektron-edge bundle list` shows why"
     )
     KEY_UNUSABLE = FaultKind("key_unusable", 87, "check the key's file, kind and permissions")
+    TRANSFER_UNUSABLE = FaultKind(
+        "transfer_unusable",
+        90,
+        "`spektron-edge transfer rollback` goes back; `transfer start` makes one for this bundle",
+    )
+    TRANSFER_MISSING = FaultKind(
+        "transfer_missing", 91, "`spektron-edge transfer list` shows what there is"
+    )
     INTERNAL = FaultKind(
         "internal", 70, "report this with the log; the daemon starts the part again"
     )
