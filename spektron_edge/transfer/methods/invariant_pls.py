@@ -23,7 +23,8 @@ class DomainInvariantPls(Method):
     convex bound of Nikzad-Langerodi, Zellinger, Saminger-Platz and Moser, Knowl.-Based Syst. 210
     (2020) 106447 (absolute eigenvalues). Each component's weights are
     (I + strength D / d)^-1 X'y, with D the difference of covariances of what earlier components
-    left and d its largest eigenvalue at the start, so strength is relative. Population means are
+    left, and d its largest eigenvalue at the start times the share of y'y that they left: their
+    lambda is strength y'y / d. Population means are
     made equal. Maps no spectra: coef_ (r, m), in the basis of populations_.
     """
 
@@ -44,17 +45,17 @@ class DomainInvariantPls(Method):
         """(r,) for one centred property (N,)."""
         s, t = self.populations_.source, self.populations_.target
         unit = max(float(np.abs(self.populations_.eigenvalues).max()), 1e-300)
-        start = float(np.linalg.norm(s.T @ y))
+        start, power = float(np.linalg.norm(s.T @ y)), float(y @ y)
         rotations: list[Array] = []
         loadings: list[Array] = []
         total = np.zeros(s.shape[1])
         for _ in range(min(self.components, len(y) - 1, s.shape[1])):
-            weights = self._weights(s, t, y, unit)
+            weights = self._weights(s, t, y, power / max(float(y @ y), 1e-300) / unit)
             if np.linalg.norm(s.T @ y) <= _NOTHING * start:
                 break
             scores, on_target = s @ weights, t @ weights
-            power = float(scores @ scores)
-            loading, share = s.T @ scores / power, float(scores @ y) / power
+            square = float(scores @ scores)
+            loading, share = s.T @ scores / square, float(scores @ y) / square
             # The weights as seen from the undeflated spectra.
             turned = weights.copy()
             for old, rotation in zip(loadings, rotations, strict=True):
@@ -67,10 +68,10 @@ class DomainInvariantPls(Method):
             y = y - share * scores
         return total
 
-    def _weights(self, s: Array, t: Array, y: Array, unit: float) -> Array:
+    def _weights(self, s: Array, t: Array, y: Array, factor: float) -> Array:
         differ = t.T @ t / max(len(t) - 1, 1) - s.T @ s / max(len(s) - 1, 1)
         values, vectors = np.linalg.eigh(differ)
-        damped = 1 / (1 + self.strength * np.abs(values) / unit)
+        damped = 1 / (1 + self.strength * factor * np.abs(values))
         weights = vectors @ (damped * (vectors.T @ (s.T @ y)))
         length = max(float(np.linalg.norm(weights)), 1e-300)
         unit_length: Array = weights / length

@@ -85,8 +85,9 @@ class SpektronRoute(LatentMethod):
 
 
 def _spread_out(spectra: Array, rows: int) -> Array:
-    """At most so many rows, evenly over all of them."""
-    if len(spectra) <= rows:
-        return spectra
-    chosen: Array = spectra[np.linspace(0, len(spectra) - 1, rows).round().astype(np.int64)]
+    """At most so many rows, evenly from the lightest to the darkest, whatever their order was."""
+    order = np.lexsort((spectra[:, 0], spectra.mean(axis=1)))
+    if len(order) > rows:
+        order = order[np.linspace(0, len(order) - 1, rows).round().astype(np.int64)]
+    chosen: Array = spectra[order]
     return chosen
