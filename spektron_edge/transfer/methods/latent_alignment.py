@@ -80,10 +80,10 @@ def align(
     b = (target + shift - centre) @ loadings.T / scale
     few = min(len(source), len(target)) < FEW
     penalty = settings.relaxed if few else np.inf
-    matched, mass = _barycentres(b, a, partner, settings.epsilon, penalty)
+    matched, mass = barycentres(b, a, partner, settings.epsilon, penalty)
     # Entropy draws barycentres together; those of the target with itself just as much.
     itself = np.where(paired, np.arange(len(b)), -1)
-    own, _ = _barycentres(b, b, itself, settings.epsilon, penalty)
+    own, _ = barycentres(b, b, itself, settings.epsilon, penalty)
     mean_own, mean_matched = mass @ own, mass @ matched
     x, gap = own - mean_own, (matched - mean_matched) - (own - mean_own)
     change = _towards_identity(x, gap, mass, settings.pull, diagonal=few)
@@ -94,7 +94,7 @@ def align(
     return LatentMap(shift + rest @ loadings, middle, loadings, change)
 
 
-def _barycentres(
+def barycentres(
     b: Array, a: Array, partner: NDArray[np.int64], epsilon: float, penalty: float
 ) -> tuple[Array, Array]:
     """(k, c) mean of what each of b (k, c) is matched with in a (N, c), and its mass (k,)."""

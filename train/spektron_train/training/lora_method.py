@@ -47,7 +47,13 @@ class LoraTransfer(Method):
         self.encoder_ = copy.deepcopy(self.encoder).eval()
         try:
             lora_transfer(
-                self.encoder_, x, y, rank=self.rank, rate=self.rate, steps=self.steps, seed=self.seed
+                self.encoder_,
+                x,
+                y,
+                rank=self.rank,
+                rate=self.rate,
+                steps=self.steps,
+                seed=self.seed,
             )
         except ValueError as error:
             raise TransferError(f"the encoder cannot be adapted: {error}") from None
