@@ -188,6 +188,39 @@ def test_nothing_can_be_predicted_before_it_is_fitted(method):
     assert "fit" in refusal(method.transform, WORLD.t)
 
 
+def test_as_many_transfer_samples_as_it_says_are_enough(method):
+    few = WORLD.arguments(method.least)
+    assert np.all(np.isfinite(method.fit(**few).predict(WORLD.t)))
+    assert "at least" in refusal(method.fit, **WORLD.arguments(2))
+
+
+@pytest.mark.parametrize("factor", [1e-6, 1e6])
+def test_the_unit_of_spectra_does_not_matter_or_is_refused(method, factor):
+    arguments = {
+        name: value * (1.0 if name in ("source_y", "labels") else factor)
+        for name, value in WORLD.arguments().items()
+    }
+    try:
+        found = method.fit(**arguments).predict(factor * WORLD.t)
+    except TransferError as error:
+        # An encoder is made for one unit.
+        assert method.key in FIELDS
+        assert "unit" in str(error)
+    else:
+        assert np.all(np.isfinite(found))
+
+
+@pytest.mark.parametrize("name", ["pairs_source", "pairs_target", "unpaired", "standards_target"])
+def test_the_same_spectrum_throughout_is_no_traceback(method, name):
+    arguments = WORLD.arguments()
+    arguments[name] = np.repeat(arguments[name][:1], len(arguments[name]), axis=0)
+    try:
+        found = method.fit(**arguments).predict(WORLD.t)
+    except TransferError:
+        return
+    assert np.all(np.isfinite(found))
+
+
 BAD = [
     ("source_X", lambda a: a[:5], "at least 8"),
     ("source_X", lambda a: a[0], "one row a spectrum"),

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..divergence import squared_distances
+from ..problem import TransferError
 from ..sinkhorn import sinkhorn
 
 Array = NDArray[np.float64]
@@ -64,7 +65,8 @@ def align(
     """Map of target latents (k, d) onto source latents (N, d).
 
     partner: (k,) row of `source` that is the same sample, -1 where none is. The mean of pairs, or
-    of the populations where there is none, is made equal first.
+    of the populations where there is none, is made equal first. Raises TransferError for source
+    latents that are all the same.
     """
     paired = partner >= 0
     if np.any(paired):
@@ -75,6 +77,10 @@ def align(
     loadings = np.linalg.svd(source - centre, full_matrices=False)[2][: settings.components]
     scale = np.sqrt(np.mean(((source - centre) @ loadings.T) ** 2, axis=0))
     held = scale > _NOTHING * max(float(scale.max()), 1e-300)
+    if not np.any(held):
+        raise TransferError(
+            "the encoder reads the same from all source spectra; check their quantity and unit"
+        )
     loadings, scale = loadings[held], scale[held]
     a = (source - centre) @ loadings.T / scale
     b = (target + shift - centre) @ loadings.T / scale

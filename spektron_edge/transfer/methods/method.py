@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -202,7 +202,9 @@ def not_negative(method: Method, **values: float) -> None:
     _named(method, values, "zero or above", lambda value: value >= 0)
 
 
-def _named(method: Method, values: Mapping[str, float], wanted: str, good: Any) -> None:
+def _named(
+    method: Method, values: Mapping[str, float], wanted: str, good: Callable[[float], bool]
+) -> None:
     for name, value in values.items():
         if not (np.isfinite(value) and good(value)):
             raise TransferError(f"{name} of {method.key} is {value}; it must be {wanted}")
