@@ -276,7 +276,7 @@ NUMBERS = [
     (key, name)
     for key, cls in REGISTRY.items()
     for name, value in cls(**FIELDS.get(key, {})).get_params().items()
-    if isinstance(value, int | float) and name != "seed"
+    if isinstance(value, int | float) and not isinstance(value, bool) and name != "seed"
 ]
 
 

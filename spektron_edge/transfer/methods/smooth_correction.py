@@ -22,17 +22,22 @@ class SmoothCorrection(SpectrumMap):
 
     See `spektron_edge.transfer.smooth`. Where the target is the coarser instrument, source spectra
     are made as coarse before the calibration, since nothing brings lost resolution back.
+    remainder: whether the mean difference that the smooth correction leaves between pairs, such as
+    that of two reference tiles, is added as well: remainder_ (L,).
     """
 
     key = "smooth_correction"
     needs = frozenset({"pairs"})
+    remainder: bool = True
 
     def _fit_map(self, given: Given) -> None:
         # The module maps its first instrument towards its second one.
         self.map_ = Smooth().fit(given.pairs_target, given.pairs_source)
+        left = self.map_.target(given.pairs_source) - self.map_.source(given.pairs_target)
+        self.remainder_ = left.mean(axis=0) if self.remainder else np.zeros(left.shape[1])
 
     def _map(self, spectra: Array) -> Array:
-        return self.map_.source(spectra)
+        return self.map_.source(spectra) + self.remainder_
 
     def _source(self, spectra: Array) -> Array:
         return self.map_.target(spectra)

@@ -115,6 +115,17 @@ def test_scale_offset_and_slope_are_taken_back(scale, offset, slope):
         assert np.abs(gap).mean() < most * spread
 
 
+def test_a_fixed_pattern_is_what_the_smooth_correction_leaves():
+    pattern = 0.01 * np.sin(60 * worlds.U)
+    made = worlds.world(4, change=lambda spectra: 1.1 * spectra + pattern)
+    arguments = made.arguments()
+    gaps = [
+        np.abs(SmoothCorrection(remainder=r).fit(**arguments).transform(made.t) - made.x).mean()
+        for r in (True, False)
+    ]
+    assert gaps[0] < 0.5 * gaps[1]
+
+
 def test_epo_leaves_the_derivative_of_no_direction_that_it_removed():
     made = worlds.world(1, noise=1e-2)
     method = ExternalParameterOrthogonalisation(components=3).fit(**made.arguments())
