@@ -19,8 +19,9 @@ Latents = Callable[[Array], NDArray[np.floating]]
 class LatentTransport(LatentMethod):
     """Entropic transport between latents of both instruments, kept as an affine map: map_.
 
-    latents: spectra (k, L) -> (k, d), such as an encoder's `z_chem` (`bundled.latents`). Everything
-    else is `LatentMethod`'s.
+    latents: spectra (k, L) -> (k, d), such as an encoder's `z_chem` (`bundled.latents`). Where only
+    latents are at hand, as in a bundle without calibration spectra, give them in place of spectra,
+    and `latents=np.asarray`. Everything else is `LatentMethod`'s.
     """
 
     key = "latent_transport"

@@ -388,6 +388,17 @@ def test_mapped_latents_of_the_target_lie_nearer_to_the_source_s():
     assert np.linalg.norm(method.transform_latents(made.t[55:]) - wanted) < 0.2 * before
 
 
+def test_latents_may_stand_in_place_of_spectra():
+    made = worlds.world(1)
+    arguments = made.arguments()
+    found = LatentTransport(latents=worlds.latents).fit(**arguments).predict(made.t[55:])
+    for name in ("source_X", "pairs_source", "pairs_target", "unpaired"):
+        arguments[name] = worlds.latents(arguments[name])
+    del arguments["standards_source"], arguments["standards_target"]
+    plain = LatentTransport(latents=np.asarray).fit(**arguments)
+    np.testing.assert_allclose(plain.predict(worlds.latents(made.t[55:])), found, atol=1e-9)
+
+
 # ---- training at test time
 
 
