@@ -18,9 +18,10 @@ NAMES = (
     "sinkhorn",
     "pretrain_scaling",
     "transfer",
+    "transfer_methods",
 )
-# Takes an hour; by name only.
-LONG = ("transfer",)
+# Take up to an hour; by name only.
+LONG = ("transfer", "transfer_methods")
 
 
 def main() -> int:
