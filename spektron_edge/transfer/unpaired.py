@@ -51,7 +51,7 @@ def choose_unpaired(problem: Problem) -> UnpairedChoice:
         )
         for filter_ in filters_for(problem.axis.size)[:3]:
             for penalty in _PENALTIES:
-                recipe = Recipe(method, filter_, 0.0, penalty)
+                recipe = Recipe(method, filter_, contrast=0.0, expected=0.0, penalty=penalty)
                 features = _features(problem, alignment, filter_, penalty)
                 path = solve(features.rows, RELATIVE)
                 on_source = path.predict(features.rows.source).var(axis=1)
