@@ -1,8 +1,8 @@
 """The same bundle says the same on two onnxruntimes, and on x86-64 and 64-bit ARM.
 
 Over real spectra: the shipped corn bundle on three instruments, and a tablets bundle on two. Values
-may differ by a twentieth of their own RMSEP, which for the smallest RMSEP is the manifest's
-tolerance of golden vectors; latents by that tolerance. Golden vectors are compared in passing.
+may differ by a twentieth of their RMSEP, and latents by the manifest's tolerance: the exporter's
+tolerances of golden vectors, which are compared in passing.
 """
 
 from __future__ import annotations
@@ -167,7 +167,9 @@ def compare(job: Job, out: Path, engine: str) -> None:
             rmsep = np.array([figures[p.name].rmsep for p in product.properties])
             limits = {"y": Y_OVER_RMSEP * rmsep}
             graph = product.graph(precision)
-            assert graph.y_tolerance <= limits["y"].min() * 1.05
+            # INT8's RMSEP is not just that of fp32, which the manifest's tolerance is of.
+            for one, limit in zip(product.properties, limits["y"], strict=True):
+                assert graph.y_limit(one.name) <= 1.05 * limit
             told = []
             for output in OUTPUTS:
                 key = f"{name}/{precision}/{output}"
