@@ -31,7 +31,7 @@ THETA, SOURCE, GOLDEN, ADAPT_GOLDEN = "theta0.npy", "source.npz", "golden.npz", 
 # Golden outputs travel to other processors and onnxruntime versions. Measured on 240 spectra of
 # corn, x86-64 against ARM: INT8 moves z by 5e-3 and a value by 0.024 of its RMSEP, where a float
 # that differs in its last digit is rounded to the next step; fp32 moves z by 6e-6. fp16 is 6e-5
-# from fp32 on a CPU, and an engine is free to sum in half precision too. Latents have unit variance.
+# from fp32 on a CPU, and an engine may sum in half precision too. Latents have unit variance.
 _Z_TOLERANCE: dict[Precision, float] = {"fp32": 1e-3, "fp16": 5e-3, "int8": 2e-2}
 _Y_TOLERANCE_OVER_RMSEP = 0.05
 

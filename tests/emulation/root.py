@@ -36,7 +36,8 @@ _CPUS = "sys/devices/system/cpu"
 
 def root() -> Path:
     """The folder, made at the first call. Raises RuntimeError with mmdebstrap's own words."""
-    digest = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
+    recipe = [Path(__file__).read_text(), *(processor.cpuinfo() for processor in PROCESSORS)]
+    digest = hashlib.sha256("".join(recipe).encode()).hexdigest()[:8]
     return kept(f"root-{_SUITE}-{digest}", _build)
 
 
