@@ -86,16 +86,10 @@ class Graph(GraphFile):
     """One encoder, (x, theta) -> y, z_chem, z_inst, and how far it may be from golden."""
 
     precision: Precision
-    y_tolerance: PositiveFloat | dict[str, PositiveFloat] = Field(
-        description="absolute, by property and in its unit; one number holds for all"
+    y_tolerance: dict[str, PositiveFloat] = Field(
+        description="absolute, by property and in its unit"
     )
     z_tolerance: float = Field(gt=0, description="absolute, latent units")
-
-    def y_limit(self, name: str) -> float:
-        """What that property may differ by. Raises KeyError where nothing is said of it."""
-        if isinstance(self.y_tolerance, float):
-            return self.y_tolerance
-        return self.y_tolerance[name]
 
 
 class Adaptation(GraphFile):
@@ -158,8 +152,7 @@ class Product(_Strict):
         if len({g.precision for g in self.graphs}) != len(self.graphs):
             raise ValueError("two graphs share a precision")
         for graph in self.graphs:
-            told = graph.y_tolerance
-            if isinstance(told, dict) and set(told) != {p.name for p in self.properties}:
+            if set(graph.y_tolerance) != {p.name for p in self.properties}:
                 raise ValueError(f"`y_tolerance` of {graph.file} is not of the properties")
         if (self.source_spectra == "encrypted") != (self.encrypted_spectra is not None):
             raise ValueError(

@@ -52,7 +52,7 @@ def compare(
             continue
         for wanted in product.properties:
             of_one = difference[:, wanted.column]
-            _require("y", of_one, graph.y_limit(wanted.name), f" ({wanted.name})")
+            _require("y", of_one, graph.y_tolerance[wanted.name], f" ({wanted.name})")
 
 
 def _require(what: str, difference: NDArray[np.float64], limit: float, of: str = "") -> None:
