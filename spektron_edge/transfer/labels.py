@@ -25,7 +25,7 @@ _LABEL_WEIGHTS = (30.0, 1000.0)
 _LABEL_WIDTH = 0.3
 # Odds against labels before they are seen, per squared number of source samples for each of them,
 # and how much of the likelihood is believed.
-_ODDS, _BELIEF = 1 / 3, 0.75
+_ODDS, _BELIEF = 3.0, 0.75
 # Odds against a property that two channels tell better than everything else does.
 _RARE = 100.0
 
