@@ -26,7 +26,7 @@ class Faults(Enum):
     """The catalogue.
 
     10-19 set-up, 20-29 serial line, 30-39 measurement, 40-49 MQTT, 50-59 clock, 60-69 demo,
-    71-79 inference engines, 80-89 bundles: trust and slots.
+    71-79 inference engines, 80-89 bundles: trust and slots, 90-99 calibration transfer.
     """
 
     CONFIG_INVALID = FaultKind(
@@ -158,6 +158,38 @@ class Faults(Enum):
         "bundle_fell_back", 86, "install another bundle; `spektron-edge bundle list` shows why"
     )
     KEY_UNUSABLE = FaultKind("key_unusable", 87, "check the key's file, kind and permissions")
+    TRANSFER_IMPOSSIBLE = FaultKind(
+        "transfer_impossible",
+        92,
+        "ask the vendor for a bundle with calibration spectra, open or encrypted for this device",
+    )
+    TRANSFER_OPEN = FaultKind(
+        "transfer_open",
+        93,
+        "go on with `spektron-edge transfer add`, or end it with `finish` or `discard`",
+    )
+    TRANSFER_NOT_OPEN = FaultKind(
+        "transfer_not_open", 94, "begin with `spektron-edge transfer start`"
+    )
+    TRANSFER_INPUT = FaultKind(
+        "transfer_input", 95, "correct what the detail names; nothing was stored"
+    )
+    SAMPLE_REFUSED = FaultKind(
+        "sample_refused", 96, "measure the sample again as the detail says; nothing was stored"
+    )
+    TRANSFER_BUSY = FaultKind(
+        "transfer_busy", 97, "wait until the calibration that is being fitted is done"
+    )
+    TRANSFER_FAILED = FaultKind(
+        "transfer_failed",
+        98,
+        "do what the detail says, then `finish` again; the session is as it was",
+    )
+    TRANSFER_INVALID = FaultKind(
+        "transfer_invalid",
+        99,
+        "read the report; measure suspect samples again or add others: this one is not in use",
+    )
     INTERNAL = FaultKind(
         "internal", 70, "report this with the log; the daemon starts the part again"
     )

@@ -152,6 +152,11 @@ def _told(chosen: Chosen) -> dict[str, Any]:
     return {
         "set_aside": [int(i) for i in np.flatnonzero(chosen.trust == 0)],
         "agreement_of_pairs": chosen.agreement,
+        # Of pairs that the fit had not seen: reference less prediction, None without a reference.
+        "held_out_errors": [
+            [float(e) if np.isfinite(e) else None for e in row]
+            for row in chosen.average.target_error
+        ],
         "baselines": {k: v.tolist() for k, v in chosen.baselines.items()},
         "tried": {k: v.tolist() for k, v in chosen.tried.items()},
     }

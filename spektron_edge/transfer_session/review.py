@@ -1,0 +1,43 @@
+"""Every sample of a session judged in the light of all the others: earlier ones, too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .footing import Footing
+from .quality import Judgement, Measured, judge, residuals, usual_residual
+from .scatter import scatter_of
+
+Array = NDArray[np.float64]
+
+
+def measured(sample: str, row: int | None, scans: Array, place: int) -> Measured:
+    """scans: (r, P) absorbance; row: of the source; place: in the order of measuring."""
+    scatter = scatter_of(scans)
+    return Measured(
+        sample, row, scans.mean(axis=0), None if scatter is None else scatter.noise, place
+    )
+
+
+def first_look(
+    this: Measured, others: Sequence[Measured], footing: Footing, held: Sequence[int]
+) -> Judgement:
+    """Of a sample that was measured just now; arguments as of `judge`."""
+    usual = usual_residual(list(residuals(others, footing).values()))
+    return judge(this, others, footing, held, usual)
+
+
+def review(
+    footing: Footing, samples: Sequence[Measured], held: Sequence[int]
+) -> dict[str, Judgement]:
+    """sample -> judgement by all the others; held: source rows of the cups in hand."""
+    left = residuals(samples, footing)
+    found = {}
+    for this in samples:
+        others = [other for other in samples if other is not this]
+        usual = usual_residual([value for name, value in left.items() if name != this.sample])
+        found[this.sample] = judge(this, others, footing, held, usual)
+    return found
