@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .local_operator import local_operator
 from .show import show
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _install(arguments: argparse.Namespace) -> int:
 
     config, store, terms = _opened(arguments.config, arguments.serial)
     try:
-        done = install(store, arguments.file, terms, _who())
+        done = install(store, arguments.file, terms, local_operator())
     except BundleError as error:
         raise error.fault from None
     report: dict[str, object] = {
@@ -102,7 +102,7 @@ def _activate(arguments: argparse.Namespace) -> int:
 
     config, store, terms = _opened(arguments.config)
     try:
-        slots = activate(store, arguments.slot, terms, _who())
+        slots = activate(store, arguments.slot, terms, local_operator())
     except BundleError as error:
         raise error.fault from None
     return _switched(arguments, config, str(slots.active), _bundle_of(slots))
@@ -115,9 +115,9 @@ def _rollback(arguments: argparse.Namespace) -> int:
     config, store, terms = _opened(arguments.config)
     try:
         if config.uses_slots:
-            slots = roll_back(store, terms, _who())
+            slots = roll_back(store, terms, local_operator())
             return _switched(arguments, config, str(slots.active), _bundle_of(slots))
-        accepted = accept_older(store, config.bundle_path, terms, _who())
+        accepted = accept_older(store, config.bundle_path, terms, local_operator())
     except BundleError as error:
         raise error.fault from None
     return _switched(arguments, config, str(config.bundle_path), accepted.id)
@@ -161,13 +161,3 @@ def _opened(path: Path, serial: str | None = None) -> tuple[Config, SlotStore, T
 
     config = load_config(path)
     return config, SlotStore(config.state_dir), terms_of(config, serial)
-
-
-def _who() -> str:
-    """The operator, for the audit log: whom the system says we are, not the environment."""
-    import pwd
-
-    try:
-        return f"local:{pwd.getpwuid(os.getuid()).pw_name}"
-    except KeyError:
-        return f"local:{os.getuid()}"

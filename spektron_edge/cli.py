@@ -11,7 +11,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import __version__, bundle_commands, inference_commands
+from . import __version__, bundle_commands, inference_commands, transfer_commands
 from .argument_types import natural, positive, seconds
 from .faults import Fault, Faults
 from .show import show
@@ -83,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
 
     bundle_commands.add(commands)
     inference_commands.add(commands)
+    transfer_commands.add(commands)
 
     check = commands.add_parser("check-config", help="check a configuration file")
     check.add_argument("config", type=Path)

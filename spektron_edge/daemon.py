@@ -11,7 +11,6 @@ from pathlib import Path
 from . import __version__, log
 from .acquisition import Ages
 from .active_faults import BROKER, LINE, PREPARATION, REFERENCES, SCAN, STORAGE
-from .bundle.slots import Action
 from .clock import Clock, ClockWatch
 from .config import load_config
 from .delivery import Delivery
@@ -29,6 +28,7 @@ from .inbox import (
     Streaming,
 )
 from .instrument import InstrumentThread, Settings
+from .ledger import Action
 from .mqtt.client import MqttClient
 from .mqtt.command_handler import CommandHandler, CommandOutcome
 from .mqtt.topics import Topics
@@ -120,7 +120,7 @@ class Daemon:
         """Run until `stop`; returns the exit status."""
         bundle, signed_by = self._serving.model.bundle_id, self._serving.signed_by
         self._audit("daemon_started", version=__version__, bundle=bundle, signed_by=signed_by)
-        self._serving.tell_of_slots()
+        self._serving.tell_of_changes()
         self._serving.tell_of_backend()
         log.info("started", version=__version__, bundle=bundle, instrument=self._config.instrument)
         for fault in self._state.damage:
@@ -203,8 +203,11 @@ class Daemon:
 
     def _scan(self, measured: Measured) -> None:
         scan, references, now = measured.scan, measured.references, self._clock.now()
-        outcome = self._serving.evaluate(measured, self._ages, now)
-        record = self._reporter.prediction(scan, references, outcome, self._serving.model, now)
+        serving = self._serving
+        outcome = serving.evaluate(measured, self._ages, now)
+        record = self._reporter.prediction(
+            scan, references, outcome, serving.model, now, serving.transfer
+        )
         progress = Progress(scan.serial, scan.boot_id, scan.number)
         if not self._store(progress, record, scan.last_byte_at):
             return
@@ -300,6 +303,8 @@ class Daemon:
         message = (
             f"bundle {before} -> {bundle}, signed by {serving.signed_by or 'nobody asked for'}"
         )
+        if serving.transfer is not None:
+            message += f"; transfer {serving.transfer.number}"
         if later:
             message += f"; restart for: {', '.join(later)}"
         return CommandOutcome(True, message, {"bundle": bundle})
@@ -351,7 +356,7 @@ class Daemon:
                 self._publish_state()
         if now >= self._upkeep_due:
             self._upkeep_due = now + _UPKEEP_EVERY_S
-            self._serving.tell_of_slots()
+            self._serving.tell_of_changes()
             if not self._state.outbox.in_place:
                 path = self._state.outbox.path
                 detail = f"{path} was removed while it was open; restart to make a new one"
@@ -406,7 +411,7 @@ class Daemon:
         self._client.publish("state", to_json(state), retain=True)
 
     def _publish_model(self) -> None:
-        payload = to_json(self._reporter.model_state(self._serving.model))
+        payload = to_json(self._reporter.model_state(self._serving.model, self._serving.transfer))
         self._client.publish("model", payload, retain=True)
 
     def _publish_status(self, status: Status) -> None:

@@ -158,6 +158,13 @@ class Faults(Enum):
         "bundle_fell_back", 86, "install another bundle; `spektron-edge bundle list` shows why"
     )
     KEY_UNUSABLE = FaultKind("key_unusable", 87, "check the key's file, kind and permissions")
+    TRANSFER_UNUSABLE = FaultKind(
+        "transfer_unusable",
+        90,
+        "`spektron-edge transfer rollback` goes back; `transfer start` makes one for this bundle",
+    )
+    TRANSFER_MISSING = FaultKind(
+        "transfer_missing", 91, "`spektron-edge transfer list` shows what there is"
     TRANSFER_IMPOSSIBLE = FaultKind(
         "transfer_impossible",
         92,

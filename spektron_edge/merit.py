@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+# JSON has no infinity, and a ratio to next to nothing would be one.
+_MOST = 1e9
 
 
 @dataclass(frozen=True)
@@ -15,9 +17,9 @@ class Merit:
     """Figures of one property; rmsep, bias and sep in its unit, r2 and rpd without one.
 
     bias: mean of predicted - reference; sep: standard deviation of the error (n - 1), so without
-    bias; r2 = 1 - SSE/SST; rpd: standard deviation of the references (n - 1) over sep, 1e9 where
-    sep is 0 (Williams, 1987). Where the reference does not vary, r2 is 1 without any error and
-    else 0.
+    bias; r2 = 1 - SSE/SST; rpd: standard deviation of the references (n - 1) over sep (Williams,
+    1987). Neither goes beyond 1e9 in size. Where the reference does not vary, r2 is 1 without any
+    error and else 0.
     """
 
     rmsep: float
@@ -43,10 +45,10 @@ def merit(predicted: Array, reference: Array) -> Merit:
     total = float(np.sum((reference - reference.mean()) ** 2))
     return Merit(
         rmsep=float(np.sqrt(np.mean(error**2))),
-        r2=1.0 - squares / total if total > 0 else float(squares == 0),
+        r2=max(1.0 - squares / total, -_MOST) if total > 0 else float(squares == 0),
         bias=bias,
         sep=sep,
-        rpd=spread / sep if sep > 0 else 1e9,
+        rpd=min(spread / sep, _MOST) if sep > 0 else _MOST,
     )
 
 

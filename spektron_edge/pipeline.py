@@ -16,20 +16,27 @@ from .faults import Fault, Faults
 from .inference import BackendError, Model
 from .resampling import Resampler
 from .scan import Scan
+from .transfer import TransferError
+from .transfer_state import TransferState
 
 
 @dataclass(frozen=True)
 class Outcome:
     """What a scan came to.
 
-    values: (n_properties,) in the order of the product's properties, or None when the scan could
-    not be evaluated; reasons: why the result is invalid; fault: what prevented the evaluation.
+    values: (n_properties,) in the order of the product's properties, NaN for one that a transfer
+    does not hold for, or None when the scan could not be evaluated; reasons: why the result is
+    invalid; fault: what prevented the evaluation; half_width: (n_properties,) of the values' 90 %
+    intervals, where a transfer knows them; absorbance: (P,) on the instrument's own axis, as far
+    as it got.
     """
 
     values: NDArray[np.float64] | None
     applicability: Applicability | None
     reasons: tuple[str, ...]
     fault: Fault | None
+    half_width: NDArray[np.float64] | None = None
+    absorbance: NDArray[np.float64] | None = None
 
     @property
     def valid(self) -> bool:
@@ -44,32 +51,49 @@ def evaluate(
     model: Model,
     ages: Ages,
     now: Stamp,
+    transfer: TransferState | Fault | None = None,
 ) -> Outcome:
     """Evaluate one scan. Never raises for a bad scan: the outcome says what was wrong with it.
 
-    resampler: for the scan's axis and the model's grid, or the fault that there is none.
+    resampler: for the scan's axis and the model's grid, or the fault that there is none; transfer:
+    what takes the model's place on this instrument, or the fault that it cannot.
     """
+    absorbed = None
     try:
         check_serial(model.devices, scan.serial)
         check_scan(scan)
         usable = check_references(references, ages, now)
+        absorbed = absorbance(scan, usable).absorbance
+        if transfer is not None:
+            return _transferred(absorbed, transfer)
         if isinstance(resampler, Fault):
             raise resampler
-        spectrum = absorbance(scan, usable)
-        on_grid = resampler.apply(spectrum.absorbance)
+        on_grid = resampler.apply(absorbed)
         output = model.infer(on_grid).y[0]
     except Fault as fault:
-        return _failed(fault)
+        return _failed(fault, absorbed)
     except BundleError as error:
-        return _failed(error.fault)
+        return _failed(error.fault, absorbed)
     except BackendError as error:
-        return _failed(Fault(Faults.BUNDLE_INVALID, str(error)))
+        return _failed(Fault(Faults.BUNDLE_INVALID, str(error)), absorbed)
     values = np.array([output[p.column] for p in model.product.properties], np.float64)
     if not np.all(np.isfinite(values)):
-        return _failed(Fault(Faults.NOT_FINITE, f"no number for scan {scan.number} from the model"))
+        told = f"no number for scan {scan.number} from the model"
+        return _failed(Fault(Faults.NOT_FINITE, told), absorbed)
     applicability = model.applicability.assess(on_grid)
-    return Outcome(values, applicability, applicability.reasons, None)
+    return Outcome(values, applicability, applicability.reasons, None, absorbance=absorbed)
 
 
-def _failed(fault: Fault) -> Outcome:
-    return Outcome(None, None, (fault.code,), fault)
+def _transferred(absorbed: NDArray[np.float64], transfer: TransferState | Fault) -> Outcome:
+    if isinstance(transfer, Fault):
+        raise transfer
+    try:
+        found = transfer.predict(absorbed)
+    except TransferError as error:
+        raise Fault(Faults.NOT_FINITE, str(error)) from None
+    reasons = found.applicability.reasons
+    return Outcome(found.values, found.applicability, reasons, None, found.half_width, absorbed)
+
+
+def _failed(fault: Fault, absorbed: NDArray[np.float64] | None) -> Outcome:
+    return Outcome(None, None, (fault.code,), fault, absorbance=absorbed)

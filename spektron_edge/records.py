@@ -35,10 +35,13 @@ class Times(_Record):
 
 
 class Value(_Record):
-    """One property's value; null when the scan could not be evaluated."""
+    """One property's value; null when the scan could not be evaluated, or a transfer to this
+    instrument did not validate for the property."""
 
     value: float | None
     unit: str
+    low: float | None = Field(None, description="90 % interval, where a transfer knows it")
+    high: float | None = None
 
 
 class ScanInfo(_Record):
@@ -71,6 +74,15 @@ class SignerInfo(_Record):
     name: str
 
 
+class TransferInfo(_Record):
+    """The calibration transfer that the values come from."""
+
+    version: int
+    id: str
+    samples: int = Field(description="transfer samples that it was made from")
+    interval_basis: str = Field(description="what the 90 % intervals of the values rest on")
+
+
 class ModelInfo(_Record):
     """What computed the values."""
 
@@ -85,6 +97,9 @@ class ModelInfo(_Record):
     backend_asked: BackendName = Field(description="`inference.backend` of the configuration")
     backend_active: BackendName = Field(
         description="what runs; another one than asked for is the event `backend_fell_back`"
+    )
+    transfer: TransferInfo | None = Field(
+        None, description="takes the graph's place on this instrument; null: the bundle's own"
     )
 
 

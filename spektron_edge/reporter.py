@@ -22,11 +22,13 @@ from .records import (
     ScanInfo,
     SignerInfo,
     Times,
+    TransferInfo,
     Value,
     new_id,
     to_json,
 )
 from .scan import Scan
+from .transfer_state import Version
 
 Level = Literal["info", "warning", "error"]
 
@@ -79,12 +81,15 @@ class Reporter:
         )
 
     def prediction(
-        self, scan: Scan, references: References | None, outcome: Outcome, model: Model, now: Stamp
+        self,
+        scan: Scan,
+        references: References | None,
+        outcome: Outcome,
+        model: Model,
+        now: Stamp,
+        transfer: Version | None = None,
     ) -> Outgoing:
-        """One scan's result."""
-        values = (
-            [None] * len(model.product.properties) if outcome.values is None else outcome.values
-        )
+        """One scan's result; transfer: what took the model's place."""
         distances = outcome.applicability
         dark_age = None if references is None else age_s(references.dark_taken, now)
         white_age = None if references is None else age_s(references.white_taken, now)
@@ -106,8 +111,7 @@ class Reporter:
                 white_age_s=white_age,
             ),
             values={
-                p.name: Value(value=None if v is None else float(v), unit=p.unit)
-                for p, v in zip(model.product.properties, values, strict=True)
+                p.name: _value(outcome, j, p.unit) for j, p in enumerate(model.product.properties)
             },
             valid=outcome.valid,
             reasons=outcome.reasons,
@@ -119,22 +123,30 @@ class Reporter:
                 q=distances.q,
                 q_limit=distances.q_limit,
             ),
-            model=model_info(model),
+            model=model_info(model, transfer),
         )
         return Outgoing(record.id, "prediction", to_json(record))
 
-    def model_state(self, model: Model) -> ModelState:
+    def model_state(self, model: Model, transfer: Version | None = None) -> ModelState:
         """What the daemon predicts with."""
         return ModelState(
             site=self.site,
             instrument=self.instrument,
-            model=model_info(model),
+            model=model_info(model, transfer),
             properties={p.name: p.unit for p in model.product.properties},
         )
 
 
-def model_info(model: Model) -> ModelInfo:
-    """Which model, down to the graph's hash."""
+def _value(outcome: Outcome, j: int, unit: str) -> Value:
+    value = None if outcome.values is None else _finite(outcome.values[j])
+    if value is None or outcome.half_width is None:
+        return Value(value=value, unit=unit)
+    half = float(outcome.half_width[j])
+    return Value(value=value, unit=unit, low=value - half, high=value + half)
+
+
+def model_info(model: Model, transfer: Version | None = None) -> ModelInfo:
+    """Which model, down to the graph's hash, and which transfer takes its place."""
     signer = model.signed_by
     return ModelInfo(
         bundle=model.bundle_id,
@@ -145,6 +157,14 @@ def model_info(model: Model) -> ModelInfo:
         provider=model.backend.provider,
         backend_asked=model.asked,
         backend_active=model.active,
+        transfer=None
+        if transfer is None
+        else TransferInfo(
+            version=transfer.number,
+            id=transfer.id,
+            samples=len(transfer.header.samples),
+            interval_basis=transfer.header.interval_basis,
+        ),
     )
 
 

@@ -1,4 +1,4 @@
-"""The model in use, the instrument that it serves, and the slot that it came from."""
+"""The model in use, the instrument that it serves, its transfer, and the slot it came from."""
 
 from __future__ import annotations
 
@@ -13,23 +13,25 @@ from .acquisition import Ages
 from .bundle import BundleError
 from .bundle.rules import check_serial
 from .bundle.slot_store import SlotStore
-from .bundle.slots import Action
 from .clock import Stamp
 from .config import Config
 from .faults import Fault, Faults
 from .inbox import Measured
 from .inference import Model
+from .ledger import Action
 from .notices import Notices
 from .pipeline import Outcome, evaluate
 from .product import Loaded, take_product
 from .resampling import Resampler
+from .transfer_state import StateStore, TransferState, Version
 from .trial import Trial
 
 
 class Serving:
-    """One loaded product, its resampler for the instrument's axis, and its trial.
+    """One loaded product, its resampler for the instrument's axis, its transfer, and its trial.
 
-    Trouble with the slots becomes a notice: the daemon goes on with the bundle it has.
+    Trouble with the slots becomes a notice: the daemon goes on with the bundle it has. A transfer
+    that is in use and does not fit makes results invalid: without it they would be wrong.
     """
 
     def __init__(
@@ -42,13 +44,16 @@ class Serving:
     ) -> None:
         """audit: writes a line, false when the disk does not take it; changed: another model."""
         self._store = SlotStore(config.state_dir)
+        self._transfers = StateStore(config.state_dir)
         self._notices = notices
         self._audit = audit
         self._changed = changed
         self.serial: str | None = None
         self._axis_nm: NDArray[np.float64] | None = None
         self._fit: Resampler | Fault = Fault(Faults.AXIS_INVALID, "no axis is known yet")
+        self._transfer: TransferState | Fault | None = None
         self._loaded = loaded
+        self.transfer: Version | None = None
         self._told_of_backend = ""
         self.trial = Trial(self._store, loaded, time.monotonic())
 
@@ -70,16 +75,26 @@ class Serving:
         self._refit()
         self._changed(loaded)
         self.tell_of_backend()
-        self.tell_of_slots()
+        self.tell_of_changes()
 
     def instrument(self, serial: str, axis_nm: NDArray[np.float64]) -> None:
         """Who measures; axis_nm: (P,) in nm."""
         self.serial, self._axis_nm = serial, axis_nm
         self._refit()
+        if self.transfer is not None:
+            self._changed(self._loaded)
+
+    def take_transfer(self) -> None:
+        """Predict with the transfer that is in use for the instrument now, and say so."""
+        self._refit()
+        self._changed(self._loaded)
+        self.tell_of_changes()
 
     def evaluate(self, measured: Measured, ages: Ages, now: Stamp) -> Outcome:
         """Evaluate one scan; see `pipeline.evaluate`."""
-        outcome = evaluate(measured.scan, measured.references, self._fit, self.model, ages, now)
+        outcome = evaluate(
+            measured.scan, measured.references, self._fit, self.model, ages, now, self._transfer
+        )
         if outcome.values is not None:
             self.trial.predicted()
         if self.model.fell_back != self._told_of_backend:
@@ -109,20 +124,24 @@ class Serving:
         with self._noticed():
             self.trial.look(now_s, troubled=bool(self._notices.codes))
         if not self.trial.on:
-            self.tell_of_slots()
+            self.tell_of_changes()
 
     def end_in_order(self) -> None:
         """The daemon ends, and not because of a fault."""
         with self._noticed():
             self.trial.stopped()
 
-    def tell_of_slots(self) -> None:
-        """Audit and announce what operators and trials did to the slots."""
+    def tell_of_changes(self) -> None:
+        """Audit and announce what operators and trials did to the slots, and to transfers."""
+        for ledger in (self.trial, self._transfers):
+            self._tell_of(ledger)
+
+    def _tell_of(self, ledger: Trial | StateStore) -> None:
         with self._noticed():
-            for action in self.trial.untold():
+            for action in ledger.untold():
                 if not self._audit(action):
                     return
-                self.trial.told(1)
+                ledger.told(1)
                 if action.what == Faults.BUNDLE_FELL_BACK.value.code:
                     left, why = action.details.get("left"), action.details.get("why")
                     self._notices.once(Fault(Faults.BUNDLE_FELL_BACK, f"left {left}: {why}"))
@@ -140,6 +159,11 @@ class Serving:
     def _refit(self) -> None:
         if self._axis_nm is None or self.serial is None:
             return
+        self.transfer, self._transfer = self._transfer_for(self.serial, self._axis_nm)
+        if isinstance(self._transfer, Fault):
+            self._notices.begin(self._transfer)
+        else:
+            self._notices.end((Faults.TRANSFER_UNUSABLE,))
         try:
             check_serial(self.model.devices, self.serial)
             self._fit = Resampler.between(self._axis_nm, self.model.product.grid.axis())
@@ -147,5 +171,23 @@ class Serving:
             self._fit = error.fault
         except Fault as fault:
             self._fit = fault
-        if isinstance(self._fit, Fault):
+        if isinstance(self._fit, Fault) and self._transfer is None:
             self._notices.begin(self._fit)
+
+    def _transfer_for(
+        self, serial: str, axis_nm: NDArray[np.float64]
+    ) -> tuple[Version | None, TransferState | Fault | None]:
+        version = None
+        try:
+            version = self._transfers.read().active(serial)
+            if version is None:
+                return None, None
+            state = self._transfers.load(version)
+            misfit = state.misfit(self.model.bundle_id, self.model.product, axis_nm)
+            if misfit:
+                detail = f"transfer {version.number} cannot be used: {misfit}"
+                raise Fault(Faults.TRANSFER_UNUSABLE, detail)
+        except Fault as fault:
+            # Whatever the trouble with the files is, predicting without would be a silent guess.
+            return version, Fault(Faults.TRANSFER_UNUSABLE, fault.detail)
+        return version, state

@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from spektron_edge.faults import Fault, Faults
+from spektron_edge.ledger import Action
 
 SlotName = Literal["a", "b"]
 SlotState = Literal["candidate", "trying", "good", "failed"]
@@ -34,14 +35,6 @@ class Slot(_Strict):
     state: SlotState
     starts: int = 0
     why: str = ""
-
-
-class Action(_Strict):
-    """Something for the audit log: who did what."""
-
-    what: str
-    who: str
-    details: dict[str, str | int | bool | None]
 
 
 class Slots(_Strict):

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from .agreement import LEAST_AGREEMENT
 from .averaging import Average
 from .axes import Overlap, overlap
+from .domain import domain
 from .inputs import History, Inputs, conversion_of, history_difference, labels_of, pairs_of
 from .paired import Chosen, choose
 from .problem import LEAST_PAIRS, LEAST_UNPAIRED, Problem, TransferError, library_rows, matrix
@@ -106,11 +107,12 @@ def _solved(
         "histories_left_out": noted[0],
         "seed": noted[1],
     }
-    alike = True
+    alike, trust = True, np.ones(problem.pairs)
     if problem.pairs:
         chosen = choose(problem)
         mixed, methods = chosen.average, chosen.gate
-        expectation = expected(mixed, chosen.trust)
+        trust = chosen.trust
+        expectation = expected(mixed, trust)
         report |= _told(chosen)
         alike = chosen.agreement > LEAST_AGREEMENT
     else:
@@ -129,6 +131,7 @@ def _solved(
         expectation,
         report,
         mixed.predictor,
+        domain(problem, trust),
         shared,
         conversion,
         inputs.target_axis,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..diagnostics import ApplicabilityModel
 from .axes import Overlap
 from .linear import LinearPredictor
 from .problem import TransferError, matrix
@@ -32,7 +33,8 @@ class Transfer:
     """What a field engineer takes home.
 
     method: of each property; valid: whether every property validated; valid_properties: (m,);
-    expected: errors to expect; report: everything that was weighed, as plain values.
+    expected: errors to expect; domain: which spectra on the shared axis it is good for; report:
+    everything that was weighed, as plain values.
     """
 
     method: tuple[str, ...]
@@ -40,6 +42,7 @@ class Transfer:
     expected: Expected
     report: dict[str, Any]
     predictor: LinearPredictor
+    domain: ApplicabilityModel
     overlap: Overlap
     conversion: Conversion
     target_axis: Array

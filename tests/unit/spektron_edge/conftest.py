@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 
 import numpy as np
@@ -11,10 +12,15 @@ from firmware_bridge.protocol import LampState, Position
 from spektron_edge.acquisition import References
 from spektron_edge.bundle import read_bundle
 from spektron_edge.clock import Stamp
+from spektron_edge.daemon import Daemon
+from spektron_edge.inbox import Measured
 from spektron_edge.inference import load_model
+from spektron_edge.manifest import Grid
 from spektron_edge.outbox import Limits, Outbox
 from spektron_edge.scan import Scan
+from spektron_edge.transfer import fit
 from tests import bundles, signers
+from tests.transfers import spectra, state_for
 
 NOW = Stamp(utc_s=1_800_000_000.0, running_s=1000.0, boot="boot-a")
 AXIS = np.linspace(1190.0, 2390.0, 80)
@@ -99,3 +105,51 @@ def open_outbox(tmp_path):
     yield make
     for outbox in opened:
         outbox.close()
+
+
+@pytest.fixture
+def daemon(tmp_path, tiny_bundle):
+    (tmp_path / "edge.toml").write_text(
+        f'site = "s"\ninstrument = "i"\nstate_dir = "state"\nbundle = "{tiny_bundle}"\n'
+        '[serial]\nurl = "/dev/absent"\n[mqtt]\nurl = "mqtt://127.0.0.1:1"\n'
+    )
+    logger = logging.getLogger("spektron_edge")
+    before = logger.handlers[:], logger.level, logger.propagate
+    daemon = Daemon(tmp_path / "edge.toml")
+    yield daemon
+    daemon._state.close()
+    logger.handlers[:], logger.level, logger.propagate = before
+
+
+@pytest.fixture
+def scan(daemon, make_scan, references):
+    """A sample scan whose references are fresh on the daemon's own clock."""
+    now = daemon._clock.now()
+    fresh = replace(references, dark_taken=now, white_taken=now)
+
+    def make(number, **changes):
+        return Measured(make_scan(number=number, **changes), fresh)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def field():
+    """What an engineer has: (source, axis, references), pairs, and spectra of the target."""
+    rng = np.random.default_rng(1)
+    concentrations = rng.uniform(0.1, 0.6, (40, 2))
+    grid = Grid(start_nm=1200.0, step_nm=20.0, points=60).axis()
+    source = spectra(grid, concentrations) + 1e-4 * rng.standard_normal((40, 60))
+    target = 1.1 * spectra(AXIS, concentrations) + 0.02
+    return source, grid, concentrations, target
+
+
+@pytest.fixture(scope="session")
+def transfer(field):
+    source, grid, y, target = field
+    return fit(source, grid, y, source[:8], target[:8], AXIS)
+
+
+@pytest.fixture
+def state(transfer, tiny_model):
+    return state_for(transfer, tiny_model)

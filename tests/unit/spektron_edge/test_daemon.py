@@ -32,53 +32,7 @@ from spektron_edge.trial import CALM_S, PREDICTIONS
 from tests import bundles, signers
 from tests.signers import terms
 
-
-@pytest.fixture
-def daemon(tmp_path, tiny_bundle):
-    (tmp_path / "edge.toml").write_text(
-        f'site = "s"\ninstrument = "i"\nstate_dir = "state"\nbundle = "{tiny_bundle}"\n'
-        '[serial]\nurl = "/dev/absent"\n[mqtt]\nurl = "mqtt://127.0.0.1:1"\n'
-    )
-    logger = logging.getLogger("spektron_edge")
-    before = logger.handlers[:], logger.level, logger.propagate
-    daemon = Daemon(tmp_path / "edge.toml")
-    yield daemon
-    daemon._state.close()
-    logger.handlers[:], logger.level, logger.propagate = before
-
-
-@pytest.fixture
-def scan(daemon, make_scan, references):
-    """A sample scan whose references are fresh on the daemon's own clock."""
-    now = daemon._clock.now()
-    fresh = replace(references, dark_taken=now, white_taken=now)
-
-    def make(number, **changes):
-        return Measured(make_scan(number=number, **changes), fresh)
-
-    return make
-
-
-def turn(daemon, *items):
-    for item in items:
-        daemon._inbox.put(item)
-    daemon._turn(0.0)
-
-
-def stored(daemon):
-    return [json.loads(r.payload) for r in daemon._state.outbox.unsent(10_000)]
-
-
-def events(daemon, code):
-    return [r for r in stored(daemon) if r.get("code") == code]
-
-
-def predicted(daemon):
-    return [r["scan"]["number"] for r in stored(daemon) if "scan" in r]
-
-
-def ready(make_scan):
-    return InstrumentReady("VIRT-0001", "1.0", 7, make_scan().axis_nm)
+from .turns import events, predicted, ready, stored, turn
 
 
 def test_every_scan_becomes_one_prediction_and_every_hole_an_event(daemon, scan, make_scan):
@@ -333,7 +287,7 @@ def test_a_trial_that_cannot_be_written_down_is_tried_again(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("spektron_edge.bundle.slot_store.write_durably", full)
+        patch.setattr("spektron_edge.ledger.write_durably", full)
         turn(daemon, ready(make_scan), *scans)
     assert "disk_full" in daemon._notices.codes
     assert daemon._serving.trial.on
@@ -347,7 +301,7 @@ def test_three_starts_that_come_to_no_end_end_the_trial(start, slots):
     daemon = start()
     assert version(daemon) == "tiny-1"
     assert slots.read().active == "a"
-    daemon._serving.tell_of_slots()
+    daemon._serving.tell_of_changes()
     turn(daemon)
     (event,) = events(daemon, "bundle_fell_back")
     assert (event["level"], "tiny-2" in event["message"]) == ("error", True)
@@ -370,7 +324,7 @@ def test_a_slot_that_cannot_be_loaded_gives_way_at_once(start, slots):
     daemon = start()
     assert version(daemon) == "tiny-1"
     assert slots.read().held["b"].state == "failed"
-    daemon._serving.tell_of_slots()
+    daemon._serving.tell_of_changes()
     turn(daemon)
     assert len(events(daemon, "bundle_fell_back")) == 1
 
@@ -442,9 +396,9 @@ def test_what_the_audit_log_does_not_take_is_kept_for_it(start, slots, monkeypat
     waiting = slots.read().untold
     with monkeypatch.context() as patch:
         patch.setattr(daemon._state.audit, "append", full)
-        daemon._serving.tell_of_slots()
+        daemon._serving.tell_of_changes()
     assert slots.read().untold == waiting
-    daemon._serving.tell_of_slots()
+    daemon._serving.tell_of_changes()
     assert slots.read().untold == ()
     assert [line["what"] for line in audited(daemon)] == [action.what for action in waiting]
 

@@ -35,6 +35,12 @@ def test_rmsep_is_made_of_bias_and_sep(pairs):
     assert np.all(np.isfinite(list(seen.as_dict().values())))
 
 
+def test_references_that_hardly_vary_leave_finite_figures():
+    seen = merit(np.array([0.0, 1.0]), np.array([0.0, 1e-160]))
+    assert seen.r2 == -1e9
+    assert merit(np.array([0.0, 1e9]), np.array([1e-160, 1e9])).rpd <= 1e9
+
+
 def test_a_constant_error_is_all_bias():
     reference = np.array([1.0, 2.0, 4.0])
     seen = merit(reference + 0.5, reference)

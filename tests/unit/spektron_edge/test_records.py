@@ -96,6 +96,8 @@ def test_a_prediction_says_everything_about_its_scan(predict, make_scan):
     assert values["protein"] == {
         "value": pytest.approx(flat[1], abs=1e-4),
         "unit": "% by mass",
+        "low": None,
+        "high": None,
     }
     assert document["model"]["product"] == "grain"
     assert document["time"]["clock"] == "ok"
