@@ -165,6 +165,7 @@ class Faults(Enum):
     )
     TRANSFER_MISSING = FaultKind(
         "transfer_missing", 91, "`spektron-edge transfer list` shows what there is"
+    )
     TRANSFER_IMPOSSIBLE = FaultKind(
         "transfer_impossible",
         92,

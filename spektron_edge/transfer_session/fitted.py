@@ -143,16 +143,17 @@ def _rows(found: Reviewed, given: Material, aside: set[str]) -> list[SampleRow]:
     return rows
 
 
-def _warnings(
-    found: Reviewed, given: Material, aside: set[str], transfer: Transfer
-) -> list[str]:
+def _warnings(found: Reviewed, given: Material, aside: set[str], transfer: Transfer) -> list[str]:
     said = [f"Sample {name} was left out: {why}." for name, why in given.left_out.items()]
     said += [
         f"Sample {name} was used though it is suspect: {'; '.join(judged.reasons)}."
         for name, judged in found.judgements.items()
         if judged.reasons and not judged.identity
     ]
-    said += [f"The fit set sample {name} aside: the others are better without it." for name in sorted(aside)]
+    said += [
+        f"The fit set sample {name} aside: the others are better without it."
+        for name in sorted(aside)
+    ]
     if not given.paired:
         said.append("No pairs: nothing that was measured on both instruments stands behind this.")
     if given.paired and given.unpaired:

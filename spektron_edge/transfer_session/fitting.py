@@ -54,7 +54,7 @@ class Fitting:
         command = [sys.executable, "-m", "spektron_edge.transfer_session.worker"]
         command += [str(config_path.resolve()), work.id, who]
         # One thread: the others would compete with the daemon whatever their priority.
-        one = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+        one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
         try:
             process = subprocess.Popen(  # noqa: S603  our own module
                 [*command, *(["--dry-run"] if dry_run else [])],
@@ -130,7 +130,9 @@ class Fitting:
         if self.too_slow:
             raise Fault(Faults.TRANSFER_FAILED, "the fit took too long and was ended; finish again")
         if status:
-            ended = f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
+            ended = (
+                f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
+            )
             detail = f"the fit {ended}, perhaps for want of memory; finish again"
             raise Fault(Faults.TRANSFER_FAILED, detail)
         path = self.folder / FILE

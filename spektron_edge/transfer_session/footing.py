@@ -6,6 +6,7 @@ show. The shift is a median over pairs: one wrong cup among three does not move 
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,10 +54,9 @@ class Footing:
         """
         on_shared, paired = self.shared.target(target), self.shared.target(pairs)
         conversion = find_conversion(self.plain[rows], paired)
-        try:
+        # What has no logarithm stays as it is: it is unlike everything then, and shows as that.
+        with contextlib.suppress(TransferError):
             on_shared, paired = convert(on_shared, conversion), convert(paired, conversion)
-        except TransferError:
-            pass  # in its own quantity it is unlike everything, and shows as that
         filtered, seen = self.filter.apply(on_shared), self.filter.apply(paired)
         known = self.filtered[rows]
         size = np.linalg.norm(seen, axis=1)

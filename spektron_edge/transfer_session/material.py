@@ -48,15 +48,17 @@ class Material:
 
 @dataclass(frozen=True, eq=False)
 class Reviewed:
-    """A session's samples, read and judged by all the others. axis: (P,) nm, None without any."""
+    """A session's samples, read and judged by all the others. axis: (P,) nm, empty without any."""
 
-    axis: Array | None
+    axis: Array
     samples: tuple[Added, ...]
     measured: tuple[Measured, ...]
     judgements: Mapping[str, Judgement]
 
 
-def read_samples(store: SessionStore, work: Work, source: Source) -> tuple[Array | None, list[Measured]]:
+def read_samples(
+    store: SessionStore, work: Work, source: Source
+) -> tuple[Array | None, list[Measured]]:
     """The samples that count, and the axis (P,) nm they were measured on.
 
     Raises Fault(STATE_DAMAGED, TRANSFER_INPUT).
@@ -71,7 +73,7 @@ def read_samples(store: SessionStore, work: Work, source: Source) -> tuple[Array
 
 
 def held_rows(work: Work, source: Source) -> list[int]:
-    """Source rows of the cups that may be measured: those in hand, else the first of every sample."""
+    """Source rows of the cups that may be measured: those in hand, or every sample's first."""
     names = dict.fromkeys(source.samples) if work.held is None else work.held
     rows = [source.row(name) for name in names]
     return rows + [source.row(a.sample) for a in work.current if a.paired]
@@ -83,7 +85,8 @@ def reviewed(store: SessionStore, work: Work, source: Source) -> Reviewed:
     judgements: dict[str, Judgement] = {}
     if axis is not None:
         judgements = review(Footing.of(source, axis), samples, held_rows(work, source))
-    return Reviewed(axis, work.current, tuple(samples), judgements)
+    empty: Array = np.empty(0)
+    return Reviewed(empty if axis is None else axis, work.current, tuple(samples), judgements)
 
 
 def material(found: Reviewed, source: Source) -> Material:
@@ -107,9 +110,8 @@ def material(found: Reviewed, source: Source) -> Material:
         if len(kept) < LEAST_UNPAIRED:
             raise Fault(Faults.TRANSFER_FAILED, _too_few(len(pairs), len(kept), left_out))
         pairs = []
-    others = [(added, sample) for added, sample in kept if (added, sample) not in pairs]
+    others = kept if not pairs else [(a, sample) for a, sample in kept if sample.row is None]
     rows = tuple(sample.row for _, sample in pairs if sample.row is not None)
-    assert found.axis is not None
     return Material(
         found.axis,
         tuple(added.sample for added, _ in pairs),

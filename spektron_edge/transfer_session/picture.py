@@ -39,7 +39,7 @@ def png(report: Report) -> bytes:
         axes.set_ylabel("predicted")
         axes.set_title(f"predicted RMSEP {p.rmsep:.3g} ({p.rmsep_low:.3g} to {p.rmsep_high:.3g})")
     stream = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(stream)
+    FigureCanvasAgg(figure).print_png(stream)  # type: ignore[no-untyped-call]
     return stream.getvalue()
 
 

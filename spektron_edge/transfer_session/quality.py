@@ -188,9 +188,7 @@ def _another(
     return int(rows[best]) if claimed > factor * residuals[best] else None
 
 
-def _outlier(
-    moved: Array, this: Measured, footing: Footing, usual: float | None
-) -> list[str]:
+def _outlier(moved: Array, this: Measured, footing: Footing, usual: float | None) -> list[str]:
     own = float(np.linalg.norm(footing.filtered[this.row] - moved))
     if usual is None or own <= _OUTLIER * usual:
         return []

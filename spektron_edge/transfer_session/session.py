@@ -68,7 +68,12 @@ class Session:
     """What is, or will be, open under a configuration's state folder. Methods raise Fault."""
 
     def __init__(
-        self, config_path: Path, who: str, *, config: Config | None = None, clock: Clock | None = None
+        self,
+        config_path: Path,
+        who: str,
+        *,
+        config: Config | None = None,
+        clock: Clock | None = None,
     ) -> None:
         """who: for the audit log; config: the file's contents, where they are known."""
         self._config_path, self._who = config_path, who
@@ -238,7 +243,9 @@ def _check_words(source: Source, sample: str, labels: Mapping[str, float], *, ne
     if new and sample in source.samples:
         detail = f"{sample} is a sample of the source; leave out --new, or use another name"
         raise Fault(Faults.TRANSFER_INPUT, detail)
-    if not (sample.replace("_", "").replace(".", "").replace("-", "").isalnum() and sample.isascii()):
+    if not (
+        sample.replace("_", "").replace(".", "").replace("-", "").isalnum() and sample.isascii()
+    ):
         detail = f"{sample!r} is no name of a sample: letters, digits, dot, dash and underscore"
         raise Fault(Faults.TRANSFER_INPUT, detail)
     if len(sample) > 64:

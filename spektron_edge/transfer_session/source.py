@@ -1,4 +1,4 @@
-"""The source that is transferred from: calibration spectra, sample ids and references of a bundle."""
+"""The source of a transfer: a bundle's calibration spectra, their sample ids and references."""
 
 from __future__ import annotations
 

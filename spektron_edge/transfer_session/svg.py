@@ -61,7 +61,9 @@ def line_chart(lines: Sequence[Line], x_label: str, y_label: str) -> str:
     )
     parts = _axes(frame, x_label, y_label)
     for line in lines:
-        places = [frame.at(x, y) for x, y in zip(line.x.tolist(), line.values.tolist(), strict=True)]
+        places = [
+            frame.at(x, y) for x, y in zip(line.x.tolist(), line.values.tolist(), strict=True)
+        ]
         points = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
         dash = ' stroke-dasharray="5 3"' if line.dashed else ""
         parts.append(
@@ -94,7 +96,8 @@ def identity_chart(dots: Sequence[Dot], x_label: str, y_label: str) -> str:
         parts.append(
             f'<g><title>{escape(dot.name)}</title><line x1="{x:.1f}" x2="{x:.1f}" y1="{low:.1f}" '
             f'y2="{high:.1f}" stroke="{dot.colour}"/><circle cx="{x:.1f}" cy="{y:.1f}" r="4" '
-            f'fill="{dot.colour}"/><text x="{x + 6:.1f}" y="{y - 5:.1f}">{escape(dot.name)}</text></g>'
+            f'fill="{dot.colour}"/><text x="{x + 6:.1f}" y="{y - 5:.1f}">{escape(dot.name)}</text>'
+            "</g>"
         )
     return _svg(parts, y_label)
 
@@ -122,11 +125,15 @@ def _axes(frame: _Frame, x_label: str, y_label: str) -> list[str]:
     ]
     for tick in _ticks(*frame.x):
         x, _ = frame.at(tick, frame.y[0])
-        parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{bottom}" y2="{bottom + 4}" stroke="#666"/>')
+        parts.append(
+            f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{bottom}" y2="{bottom + 4}" stroke="#666"/>'
+        )
         parts.append(f'<text x="{x:.1f}" y="{bottom + 17}" text-anchor="middle">{tick:.6g}</text>')
     for tick in _ticks(*frame.y):
         _, y = frame.at(frame.x[0], tick)
-        parts.append(f'<line x1="{_LEFT - 4}" x2="{_LEFT}" y1="{y:.1f}" y2="{y:.1f}" stroke="#666"/>')
+        parts.append(
+            f'<line x1="{_LEFT - 4}" x2="{_LEFT}" y1="{y:.1f}" y2="{y:.1f}" stroke="#666"/>'
+        )
         parts.append(f'<text x="{_LEFT - 7}" y="{y + 4:.1f}" text-anchor="end">{tick:.4g}</text>')
     middle = (_TOP + bottom) / 2
     parts.append(

@@ -111,9 +111,7 @@ def with_sample(sessions: Sessions, work_id: str, sample: Added) -> Sessions:
         detail = f"{MOST_SAMPLES} measurements are in this transfer, which is the most; finish it"
         raise Fault(Faults.TRANSFER_INPUT, detail)
     before = next((a for a in work.current if a.sample == sample.sample), None)
-    kept = tuple(
-        a.model_copy(update={"replaced": True}) if a is before else a for a in work.added
-    )
+    kept = tuple(a.model_copy(update={"replaced": True}) if a is before else a for a in work.added)
     after = work.model_copy(update={"added": (*kept, sample)})
     return _noted(
         sessions.model_copy(update={"open": after}),
