@@ -65,5 +65,5 @@ def conclude(state_dir: Path, store: SessionStore, fitting: Fitting, who: str) -
     if not result.valid:
         return Finished(result, in_use=False, folder=fitting.folder)
     StateStore(state_dir).activate(result.version, who)
-    store.end(fitting.work, "transfer_finished", who, version=result.version)
+    store.end(fitting.work, "transfer_concluded", who, version=result.version)
     return Finished(result, in_use=True, folder=fitting.folder)

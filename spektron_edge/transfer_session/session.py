@@ -74,13 +74,14 @@ class Session:
         *,
         config: Config | None = None,
         clock: Clock | None = None,
+        source: Source | None = None,
     ) -> None:
-        """who: for the audit log; config: the file's contents, where they are known."""
+        """who: for the audit log; config, source: where they are known already."""
         self._config_path, self._who = config_path, who
         self._config = config or load_config(config_path)
         self._clock = clock or Clock()
         self.store = SessionStore(self._config.state_dir)
-        self._source: Source | None = None
+        self._source = source
 
     def source(self) -> Source:
         """The bundle's source set. Raises Fault(TRANSFER_IMPOSSIBLE) and a bundle's own faults."""
