@@ -30,8 +30,7 @@ from .inbox import (
 from .instrument import InstrumentThread, Settings
 from .ledger import Action
 from .mqtt.client import MqttClient
-from .mqtt.command_handler import CommandHandler, CommandOutcome, no_arguments
-from .mqtt.commands import Request
+from .mqtt.command_handler import CommandHandler, CommandOutcome, without_arguments
 from .mqtt.topics import Topics
 from .notices import Notices
 from .numbering import Numbering
@@ -96,7 +95,11 @@ class Daemon:
         self._commands = CommandHandler(
             self._client,
             topics.root,
-            {"health": self._health, "reload": self._reload, **self._transfers.actions()},
+            {
+                "health": without_arguments(self._health),
+                "reload": without_arguments(self._reload),
+                **self._transfers.actions(),
+            },
             self._state.outbox.accept_counter,
         )
         self._counters: Counter[str] = Counter()
@@ -286,13 +289,11 @@ class Daemon:
                 f"command_{command.name}", request.operator, ok=outcome.ok, message=outcome.message
             )
 
-    def _health(self, request: Request) -> CommandOutcome:
-        no_arguments(request)
+    def _health(self) -> CommandOutcome:
         codes = self._notices.codes
         return CommandOutcome(not codes, ", ".join(codes) or "no fault", dict(self._figures()))
 
-    def _reload(self, request: Request) -> CommandOutcome:
-        no_arguments(request)
+    def _reload(self) -> CommandOutcome:
         self._config, outcome = reload(self._config_path, self._config, self._serving)
         return outcome
 

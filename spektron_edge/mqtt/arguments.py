@@ -34,13 +34,14 @@ Argument = (
 )
 
 
-def canonical_arguments(arguments: dict[str, Argument]) -> str:
-    """What is signed: JSON with sorted keys, no spaces, and characters as they are."""
-    return json.dumps(arguments, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+def canonical_arguments(arguments: dict[str, Argument]) -> bytes:
+    """What is signed: JSON with sorted keys, no spaces, and characters as they are, in UTF-8."""
+    text = json.dumps(arguments, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _small(arguments: dict[str, Argument]) -> dict[str, Argument]:
-    if len(canonical_arguments(arguments).encode("utf-8", "surrogatepass")) > _MAX_BYTES:
+    if len(canonical_arguments(arguments)) > _MAX_BYTES:
         raise ValueError(f"the arguments are longer than {_MAX_BYTES} bytes")
     return arguments
 

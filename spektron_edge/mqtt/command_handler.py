@@ -31,11 +31,16 @@ class CommandOutcome:
     result: Result = field(default_factory=dict)
 
 
-def no_arguments(request: Request) -> None:
-    """Raises Fault(COMMAND_FAILED) for a request with arguments that nobody would look at."""
-    if request.arguments:
-        names = ", ".join(request.arguments)
-        raise Fault(Faults.COMMAND_FAILED, f"this command takes no arguments, not {names}")
+def without_arguments(action: Callable[[], CommandOutcome]) -> Action:
+    """Refuses a request with arguments, which nobody would look at."""
+
+    def carry_out(request: Request) -> CommandOutcome:
+        if request.arguments:
+            names = ", ".join(request.arguments)
+            raise Fault(Faults.COMMAND_FAILED, f"this command takes no arguments, not {names}")
+        return action()
+
+    return carry_out
 
 
 class CommandHandler:

@@ -94,7 +94,7 @@ def _mac(
     text = "\n".join((root, command, key.operator, str(counter), correlation))
     if arguments:
         # Before the rest, and no root begins like it: no correlation can pass for arguments.
-        digest = hashlib.sha256(canonical_arguments(arguments).encode()).hexdigest()
+        digest = hashlib.sha256(canonical_arguments(arguments)).hexdigest()
         text = f"arguments {digest}\n{text}"
     return hmac.new(key.secret, text.encode(), hashlib.sha256).hexdigest()
 
