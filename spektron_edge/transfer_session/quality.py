@@ -6,7 +6,7 @@ the engineer may know better. What was measured about false alarms stands in doc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -99,10 +99,10 @@ def judge(
     others: Sequence[Measured],
     footing: Footing,
     held: Sequence[int],
-    usual: float | None,
+    left: Mapping[str, HeldOut],
 ) -> Judgement:
     """this: a sample with sound scans; others: measured samples, without this one; held: source
-    rows of the cups that the engineer may have; usual: see `usual_residual`, of the others."""
+    rows of the cups that the engineer may have; left: `held_out` of the others."""
     said: list[str] = []
     if this.noise is None:
         said.append("one scan only: nothing shows that the sample lay still")
@@ -115,11 +115,10 @@ def judge(
         return Judgement(tuple(said))
     moved = _moved(footing, [this], pairs)[0]
     if this.row is not None:
-        other = _another(moved, this, pairs, footing, held)
+        other = _another(moved, this, pairs, footing, _may_be(this, pairs, footing, held, left))
         if other is not None:
-            words = f"this looks like sample {footing.samples[other]}, not {this.sample}"
-            return Judgement((*said, words), identity=True)
-        said += _outlier(moved, this, footing, usual)
+            return Judgement((*said, other), identity=True)
+        said += _outlier(moved, this, footing, _usual(left))
     if len(pairs) >= _LEAST_OTHERS:
         said += _unlike(moved, footing)
     return Judgement(tuple(said))
@@ -143,20 +142,18 @@ def _noise(this: Measured, others: Sequence[Measured]) -> list[str]:
 
 
 def _same_cup(this: Measured, others: Sequence[Measured], footing: Footing) -> str | None:
-    """Blames one of two that are one cup: the one that fits its name less, or the later one."""
+    """Of two that are one cup, where no third tells which has its name wrong, blames the later."""
     for other in others:
-        if not _alike(this, other, footing):
+        known = this.row is not None and other.row is not None
+        if known and sum(o.row is not None for o in others) > 1:
             continue
-        rest = [o for o in others if o is not other and o.row is not None]
-        if this.row is None or other.row is None or not rest:
-            wrong = this.place > other.place
-        else:
-            moved = _moved(footing, [this, other], rest)
-            fits = np.linalg.norm(footing.filtered[[this.row, other.row]] - moved, axis=1)
-            wrong = bool(fits[0] > fits[1])
-        if wrong:
-            return f"this looks like the cup that was added as {other.sample}"
+        if this.place > other.place and _alike(this, other, footing):
+            return _the_cup_of(other)
     return None
+
+
+def _the_cup_of(other: Measured) -> str:
+    return f"this looks like the cup that was added as {other.sample}"
 
 
 def _alike(this: Measured, other: Measured, footing: Footing) -> bool:
@@ -173,19 +170,40 @@ def _alike(this: Measured, other: Measured, footing: Footing) -> bool:
     return scale * float(np.linalg.norm(seen[0] - seen[1])) < _SAME_CUP * told
 
 
+def _may_be(
+    this: Measured,
+    pairs: Sequence[Measured],
+    footing: Footing,
+    held: Sequence[int],
+    left: Mapping[str, HeldOut],
+) -> list[int]:
+    """Source rows of other cups that this may be: not of one that was measured under its own name,
+    unless the spectra are alike."""
+    proven = {
+        pair.row
+        for pair in pairs
+        if pair.sample in left and left[pair.sample].fits and not _alike(this, pair, footing)
+    }
+    return [row for row in dict.fromkeys(held) if row != this.row and row not in proven]
+
+
 def _another(
-    moved: Array, this: Measured, pairs: Sequence[Measured], footing: Footing, held: Sequence[int]
-) -> int | None:
-    """Source row of a cup that fits this spectrum clearly better than the claimed one."""
-    rows = np.array([row for row in dict.fromkeys(held) if row != this.row])
-    if this.row is None or not rows.size:
+    moved: Array, this: Measured, pairs: Sequence[Measured], footing: Footing, rows: Sequence[int]
+) -> str | None:
+    """Says which cup of source `rows` fits clearly better than the claimed one, if one does."""
+    if this.row is None or not rows:
         return None
-    residuals = np.linalg.norm(footing.filtered[rows] - moved, axis=1)
+    residuals = np.linalg.norm(footing.filtered[list(rows)] - moved, axis=1)
     claimed = float(np.linalg.norm(footing.filtered[this.row] - moved))
-    sure = len(pairs) > 1 and rows.size < _MOST_IN_HAND
+    sure = len(pairs) > 1 and len(rows) < _MOST_IN_HAND
     factor = _FITS_BETTER if sure else _FITS_FAR_BETTER
     best = int(np.argmin(residuals))
-    return int(rows[best]) if claimed > factor * residuals[best] else None
+    if claimed <= factor * residuals[best]:
+        return None
+    for pair in pairs:
+        if pair.row == rows[best] and _alike(this, pair, footing):
+            return _the_cup_of(pair)
+    return f"this looks like sample {footing.samples[rows[best]]}, not {this.sample}"
 
 
 def _outlier(moved: Array, this: Measured, footing: Footing, usual: float | None) -> list[str]:
@@ -195,21 +213,36 @@ def _outlier(moved: Array, this: Measured, footing: Footing, usual: float | None
     return [f"it differs from its source spectrum {own / usual:.1f} times as much as the others"]
 
 
-def residuals(samples: Sequence[Measured], footing: Footing) -> dict[str, float]:
-    """What is left of each pair after what the other pairs show; empty for fewer than two."""
+@dataclass(frozen=True)
+class HeldOut:
+    """A pair by what the other pairs show. residual: what is left of it; fits: whether no cup in
+    hand fits it better than its own name does."""
+
+    residual: float
+    fits: bool
+
+
+def held_out(
+    samples: Sequence[Measured], footing: Footing, held: Sequence[int]
+) -> dict[str, HeldOut]:
+    """Of every pair among the samples; empty for fewer than two."""
     pairs = [sample for sample in samples if sample.row is not None]
     if len(pairs) < 2:
         return {}
     found = {}
     for pair in pairs:
         moved = _moved(footing, [pair], [other for other in pairs if other is not pair])[0]
-        found[pair.sample] = float(np.linalg.norm(footing.filtered[pair.row] - moved))
+        rows = list(dict.fromkeys((pair.row, *held)))
+        left = np.linalg.norm(footing.filtered[rows] - moved, axis=1)
+        found[pair.sample] = HeldOut(float(left[0]), int(np.argmin(left)) == 0)
     return found
 
 
-def usual_residual(left: Sequence[float]) -> float | None:
-    """Their median, or None where they are too few to say."""
-    return float(np.median(left)) if len(left) >= _LEAST_OTHERS else None
+def _usual(left: Mapping[str, HeldOut]) -> float | None:
+    """The median residual, or None where they are too few to say."""
+    if len(left) < _LEAST_OTHERS:
+        return None
+    return float(np.median([one.residual for one in left.values()]))
 
 
 def _unlike(moved: Array, footing: Footing) -> list[str]:

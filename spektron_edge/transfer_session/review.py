@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .footing import Footing
-from .quality import Judgement, Measured, judge, residuals, usual_residual
+from .quality import Judgement, Measured, held_out, judge
 from .scatter import scatter_of
 
 Array = NDArray[np.float64]
@@ -26,18 +26,17 @@ def first_look(
     this: Measured, others: Sequence[Measured], footing: Footing, held: Sequence[int]
 ) -> Judgement:
     """Of a sample that was measured just now; arguments as of `judge`."""
-    usual = usual_residual(list(residuals(others, footing).values()))
-    return judge(this, others, footing, held, usual)
+    return judge(this, others, footing, held, held_out(others, footing, held))
 
 
 def review(
     footing: Footing, samples: Sequence[Measured], held: Sequence[int]
 ) -> dict[str, Judgement]:
     """sample -> judgement by all the others; held: source rows of the cups in hand."""
-    left = residuals(samples, footing)
+    left = held_out(samples, footing, held)
     found = {}
     for this in samples:
         others = [other for other in samples if other is not this]
-        usual = usual_residual([value for name, value in left.items() if name != this.sample])
-        found[this.sample] = judge(this, others, footing, held, usual)
+        rest = {name: one for name, one in left.items() if name != this.sample}
+        found[this.sample] = judge(this, others, footing, held, rest)
     return found

@@ -113,7 +113,9 @@ def test_five_samples_over_mqtt_and_predictions_carry_the_transfer_until_it_is_r
     # The cup of the sample before still lies there.
     status, response = ask("transfer", "add", following)
     assert (status, response["result"]["verdict"]) == (0, "suspect")
-    assert response["result"]["reasons"] == [f"this looks like the cup that was added as {added[-1]}"]
+    assert response["result"]["reasons"] == [
+        f"this looks like the cup that was added as {added[-1]}"
+    ]
     # Another cup than the one that was asked for.
     status, response = measure(device, ask, following, cup=added[1])
     assert (status, response["result"]["verdict"]) == (0, "suspect")
@@ -131,7 +133,7 @@ def test_five_samples_over_mqtt_and_predictions_carry_the_transfer_until_it_is_r
         "the event of the dry run",
         200.0,
     )
-    assert newest(device)["transfer"] is None
+    assert newest(device)["model"]["transfer"] is None
     device.events.clear()
     assert ask("command", "transfer-finish")[0] == 0
     before = max(device.gather(device.subscriber))
@@ -143,11 +145,13 @@ def test_five_samples_over_mqtt_and_predictions_carry_the_transfer_until_it_is_r
     # Scans went on while the child was fitting.
     assert max(device.gather(device.subscriber)) > before
     until(
-        lambda: device.gather(device.subscriber) and newest(device)["transfer"] is not None,
+        lambda: (
+            device.gather(device.subscriber) and newest(device)["model"]["transfer"] is not None
+        ),
         "a prediction by the transfer",
     )
     record = newest(device)
-    assert record["transfer"]["number"] == 1
+    assert record["model"]["transfer"]["number"] == 1
     assert record["serial"] == "VIRT-0006"
     truth = device.bench.corn.train.references[device.bench.row_of(following)]
     for (name, value), reference in zip(record["values"].items(), truth, strict=True):
@@ -156,7 +160,7 @@ def test_five_samples_over_mqtt_and_predictions_carry_the_transfer_until_it_is_r
     status, response = ask("command", "transfer-rollback")
     assert (status, response["result"]) == (0, {"in_use": None})
     until(
-        lambda: device.gather(device.subscriber) and newest(device)["transfer"] is None,
+        lambda: device.gather(device.subscriber) and newest(device)["model"]["transfer"] is None,
         "a prediction without",
     )
     whats = [what for _, what in audited(device)]
