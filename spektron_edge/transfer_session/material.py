@@ -57,14 +57,16 @@ class Reviewed:
 
 
 def read_samples(
-    store: SessionStore, work: Work, source: Source
+    store: SessionStore, work: Work, source: Source, but: str | None = None
 ) -> tuple[Array | None, list[Measured]]:
-    """The samples that count, and the axis (P,) nm they were measured on.
+    """The samples that count, but one, and the axis (P,) nm they were measured on.
 
     Raises Fault(STATE_DAMAGED, TRANSFER_INPUT).
     """
     axis, found = None, []
     for place, added in enumerate(work.current):
+        if added.sample == but:
+            continue
         scans, own = store.scans(work, added)
         axis = own if axis is None else axis
         row = source.row(added.sample) if added.paired else None

@@ -226,13 +226,14 @@ def held_out(
     samples: Sequence[Measured], footing: Footing, held: Sequence[int]
 ) -> dict[str, HeldOut]:
     """Of every pair among the samples; empty for fewer than two."""
-    pairs = [sample for sample in samples if sample.row is not None]
+    pairs = [(sample, sample.row) for sample in samples if sample.row is not None]
     if len(pairs) < 2:
         return {}
     found = {}
-    for pair in pairs:
-        moved = _moved(footing, [pair], [other for other in pairs if other is not pair])[0]
-        rows = list(dict.fromkeys((pair.row, *held)))
+    for pair, own in pairs:
+        others = [other for other, _ in pairs if other is not pair]
+        moved = _moved(footing, [pair], others)[0]
+        rows = list(dict.fromkeys((own, *held)))
         left = np.linalg.norm(footing.filtered[rows] - moved, axis=1)
         found[pair.sample] = HeldOut(float(left[0]), int(np.argmin(left)) == 0)
     return found

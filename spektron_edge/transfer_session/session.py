@@ -133,7 +133,7 @@ class Session:
             raise Fault(Faults.TRANSFER_INPUT, detail)
         sound(scans.absorbance, scans.axis_nm, source.x)
         footing = Footing.of(source, scans.axis_nm)
-        axis, others = read_samples(self.store, work, source)
+        axis, others = read_samples(self.store, work, source, but=sample)
         if axis is not None and (
             axis.shape != scans.axis_nm.shape or np.any(abs(axis - scans.axis_nm) > _AXIS_NM)
         ):
@@ -143,7 +143,6 @@ class Session:
             )
         row = None if new else source.row(sample)
         this = measured(sample, row, scans.absorbance, len(work.added))
-        others = [other for other in others if other.sample != sample]
         judgement = first_look(this, others, footing, held_rows(work, source))
         added = Added(
             sample=sample,
@@ -223,7 +222,13 @@ class Session:
         return work
 
     def _open(self) -> tuple[Work, Source]:
-        work, source = self.store.read().work, self.source()
+        work = self.store.read().work
+        try:
+            source = self.source()
+        except Fault as fault:
+            # Most likely the bundle was changed meanwhile, so say what the session was begun with.
+            detail = f"{fault.detail}; the open session is for {work.product} of {work.bundle}"
+            raise Fault(fault.kind, detail) from None
         if (work.bundle, work.product) != (source.bundle, source.product):
             raise Fault(
                 Faults.TRANSFER_FAILED,

@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from spektron_edge.bundle import BundleError
 from spektron_edge.bundle.arrays import read_npz
 from spektron_edge.bundle.canonical import canonical
 from spektron_edge.durable import share_with_owner, sync_folder, write_durably
@@ -85,7 +84,7 @@ class SessionStore:
                 raise ValueError("its arrays do not fit")
         except OSError as error:
             raise storage_fault(error, path) from None
-        except (BundleError, KeyError, TypeError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001  numpy and zipfile raise a dozen types
             detail = f"{path} is damaged ({error}); add sample {added.sample} again"
             raise Fault(Faults.STATE_DAMAGED, detail) from None
         return scans, axis

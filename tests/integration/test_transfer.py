@@ -151,7 +151,7 @@ def test_five_samples_over_mqtt_and_predictions_carry_the_transfer_until_it_is_r
         "a prediction by the transfer",
     )
     record = newest(device)
-    assert record["model"]["transfer"]["number"] == 1
+    assert record["model"]["transfer"]["version"] == 1
     assert record["serial"] == "VIRT-0006"
     truth = device.bench.corn.train.references[device.bench.row_of(following)]
     for (name, value), reference in zip(record["values"].items(), truth, strict=True):
