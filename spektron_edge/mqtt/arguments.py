@@ -28,7 +28,7 @@ Word = Annotated[StrictStr, Field(max_length=256)]
 Argument = (
     StrictBool
     | Annotated[StrictInt, Field(ge=-_MOST, le=_MOST)]
-    | Annotated[StrictFloat, Field(allow_inf_nan=False)]
+    | Annotated[StrictFloat, Field(ge=-_MOST, le=_MOST, allow_inf_nan=False)]
     | Word
     | Annotated[tuple[Annotated[StrictStr, Field(max_length=128)], ...], Field(max_length=256)]
 )

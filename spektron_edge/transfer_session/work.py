@@ -151,7 +151,7 @@ def _noted(
         "session": work.id,
         "bundle": work.bundle,
         "serial": work.serial,
-        **details,
+        **{name: value for name, value in details.items() if value not in (None, "")},
     }
     action = Action(what=what, who=who, details=about)
     return sessions.model_copy(update={"untold": (*sessions.untold, action)})
