@@ -166,7 +166,9 @@ class Config(_Section):
         None, description='a file; "slots": the active slot; absent: the corn bundle of the package'
     )
     product: str | None = Field(None, description="needed when the bundle holds several")
-    precision: Precision = "int8"
+    precision: Precision | None = Field(
+        None, description="absent: int8 where the bundle has it, else fp32"
+    )
     serial: Serial
     mqtt: Mqtt
     acquisition: Acquisition = Acquisition()

@@ -12,6 +12,7 @@ from typing import Any
 
 from .backend_choice import BackendChoice
 from .bundle import Bundle, BundleError, read_bundle
+from .bundle.install import Terms
 from .faults import Fault, Faults
 from .inference import BackendError, Model, load_model
 from .inference.cuda import Cuda, Gpu
@@ -36,14 +37,22 @@ class Builder:
 
 
 def build_for_device(
-    path: Path, precision: Precision, engines: Path, product: str | None = None
+    path: Path,
+    precision: Precision,
+    engines: Path,
+    product: str | None = None,
+    terms: Terms | None = None,
 ) -> dict[str, object]:
     """Build, store and try the engine of a bundle's graph; an engine that is there is kept.
 
-    Raises Fault(BUNDLE_INVALID, TENSORRT_MISSING, GPU_MISSING, ENGINE_FAILED, or of the disk).
+    terms: of the device; TensorRT is given no graph that the daemon would refuse. Raises
+    Fault(BUNDLE_INVALID, BUNDLE_UNTRUSTED, BUNDLE_ELSEWHERE, TENSORRT_MISSING, GPU_MISSING,
+    ENGINE_FAILED, or of the disk).
     """
     try:
         bundle = read_bundle(path)
+        if terms is not None:
+            terms.admit(bundle)
         # On the CPU first: a bundle that is wrong must not cost minutes of building.
         model = load_model(bundle, product, precision)
     except BundleError as error:

@@ -47,14 +47,16 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def _build_engine(arguments: argparse.Namespace) -> int:
     from .config import load_config
     from .engine_command import build_for_device
+    from .product import terms_of
 
-    engines, product = arguments.cache.resolve(), arguments.product
+    engines, product, terms = arguments.cache.resolve(), arguments.product, None
     then = f'in the configuration: [inference] backend = "tensorrt", engines = "{engines}"'
     if arguments.config is not None:
         config = load_config(arguments.config)
         engines, product = config.backend.engines, product or config.product
+        terms = terms_of(config)
         then = 'in the configuration: [inference] backend = "tensorrt"; then `command reload`'
-    report = build_for_device(arguments.bundle, arguments.precision, engines, product)
+    report = build_for_device(arguments.bundle, arguments.precision, engines, product, terms)
     report["next"] = then
     show(report, as_json=arguments.json)
     return 0

@@ -159,6 +159,11 @@ class Product(_Strict):
             )
         return self
 
+    @property
+    def usual_precision(self) -> Precision:
+        """What runs unless another is asked for; a laboratory's own model has fp32 only."""
+        return "int8" if any(g.precision == "int8" for g in self.graphs) else "fp32"
+
     def graph(self, precision: Precision) -> Graph:
         """The graph of that precision. Raises KeyError naming those that exist."""
         for graph in self.graphs:

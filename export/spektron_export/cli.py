@@ -197,8 +197,7 @@ def _export(arguments: argparse.Namespace) -> int:
         from .calibration_spectra import read_range_spectra
         from .errors import ExportError
         from .pack import export_bundle
-        from .report import write_report
-        from .screen import show
+        from .screen import reported
         from .signing import sign_bundle
     except ModuleNotFoundError as error:
         hint = "pip install 'spektron-edge[export]'"
@@ -225,7 +224,6 @@ def _export(arguments: argparse.Namespace) -> int:
         if key is not None:
             sign_bundle(arguments.output, key, arguments.output)
             report = replace(report, bytes=arguments.output.stat().st_size)
-        written = write_report(report) if arguments.report else ()
     except CheckpointError as error:
         return _fail(error, EXIT_CHECKPOINT)
     except (ExportError, BundleError) as error:
@@ -236,11 +234,7 @@ def _export(arguments: argparse.Namespace) -> int:
         return _fail(f"cannot write {arguments.output}: {error}", EXIT_WRITE)
     except KeyboardInterrupt:
         return _fail("stopped; nothing was written", 130)
-    if arguments.json:
-        print(json.dumps({**report.to_json(), "report": [str(path) for path in written]}))
-    else:
-        show(report, written)
-    return EXIT_OK
+    return reported(report, wanted=arguments.report, as_json=arguments.json)
 
 
 def _asked(arguments: argparse.Namespace) -> tuple[SigningKey | None, Protection]:

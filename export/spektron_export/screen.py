@@ -2,13 +2,42 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from spektron_edge.bundle import BundleError
+
 from .pack import Report
+from .report import write_report
+
+_WRITE = 6
+
+
+def reported(report: Report, *, wanted: bool, as_json: bool) -> int:
+    """Write the report beside the bundle, and show it; returns the exit code, 6 without the files.
+
+    The bundle is there by now, whatever becomes of its report.
+    """
+    written: tuple[Path, ...] = ()
+    code = 0
+    try:
+        written = write_report(report) if wanted else ()
+    except (BundleError, OSError, KeyboardInterrupt) as error:
+        why = str(error) or "stopped"
+        told = f"spektron-export: {report.path} is written, its report is not: {why}\n"
+        sys.stderr.write(told)
+        code = _WRITE
+    if as_json:
+        document = {**report.to_json(), "report": [str(path) for path in written]}
+        sys.stdout.write(json.dumps(document) + "\n")
+    else:
+        show(report, written)
+    return code
 
 
 def show(report: Report, written: Sequence[Path] = ()) -> None:

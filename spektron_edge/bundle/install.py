@@ -39,7 +39,7 @@ class Terms:
 
     trust: TrustStore | None
     product: str | None
-    precision: Precision
+    precision: Precision | None
     serial: str | None = None
     backend: BackendChoice = CPU
 

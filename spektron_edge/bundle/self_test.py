@@ -14,7 +14,7 @@ from .errors import BundleError
 _MIN_INSIDE = 0.9
 
 
-def self_test(bundle: Bundle, product: str | None, precision: Precision) -> tuple[str, ...]:
+def self_test(bundle: Bundle, product: str | None, precision: Precision | None) -> tuple[str, ...]:
     """Load and run what the daemon would use; what was tried, in words for the operator.
 
     Raises BundleError when the golden vectors differ, or the calibration spectra give no numbers
@@ -22,7 +22,7 @@ def self_test(bundle: Bundle, product: str | None, precision: Precision) -> tupl
     """
     model = load_model(bundle, product, precision)
     return (
-        f"golden vectors of {model.product.name} hold ({precision})",
+        f"golden vectors of {model.product.name} hold ({model.graph.precision})",
         _calibration_spectra(bundle, model),
         "spectra measured here are not kept, so none were tried",
     )

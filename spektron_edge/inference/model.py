@@ -59,21 +59,22 @@ class Model:
 def load_model(
     bundle: Bundle,
     product: str | None = None,
-    precision: Precision = "int8",
+    precision: Precision | None = None,
     signed_by: Signer | None = None,
     choice: BackendChoice = CPU,
 ) -> Model:
     """Load one product's graph and compare it with the bundle's golden vectors.
 
-    signed_by: what the device's trust store said of the bundle; choice: of the backend. Where it
-    cannot be had or computes something else, the model runs on the CPU and says why.
+    precision: None for int8 where the bundle has it and else fp32; signed_by: what the device's
+    trust store said of the bundle; choice: of the backend. Where it cannot be had or computes
+    something else, the model runs on the CPU and says why.
 
     Raises BundleError when the product or precision does not exist, a member is unusable, or the
     outputs on this machine differ from the golden ones by more than the manifest's tolerances.
     """
     try:
         chosen = bundle.manifest.product(product)
-        graph = chosen.graph(precision)
+        graph = chosen.graph(precision or chosen.usual_precision)
     except KeyError as error:
         raise BundleError(str(error.args[0])) from None
     theta, golden = bundle.vector(chosen.theta), bundle.arrays(chosen.golden)
@@ -89,7 +90,7 @@ def load_model(
             backend = OnnxCpu(file)
             check(backend)
         else:
-            backend = FallingBack(file, precision, choice, check)
+            backend = FallingBack(file, graph.precision, choice, check)
     except BackendError as error:
         raise BundleError(f"{graph.file}: {error}") from None
     try:

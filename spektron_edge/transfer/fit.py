@@ -12,13 +12,30 @@ from .agreement import LEAST_AGREEMENT
 from .averaging import Average
 from .axes import Overlap, overlap
 from .domain import domain
-from .inputs import History, Inputs, conversion_of, history_difference, labels_of, pairs_of
+from .inputs import (
+    History,
+    Inputs,
+    conversion_of,
+    history_difference,
+    labels_of,
+    others_labels,
+    pairs_of,
+)
 from .paired import Chosen, choose
-from .problem import LEAST_PAIRS, LEAST_UNPAIRED, Problem, TransferError, library_rows, matrix
+from .problem import (
+    LEAST_PAIRS,
+    LEAST_UNPAIRED,
+    Problem,
+    TransferError,
+    labelled,
+    library_rows,
+    matrix,
+)
 from .quantity import Conversion, convert
 from .result import Transfer
-from .uncertainty import Expected, expected
+from .uncertainty import Expected, expected, expected_of_labelled
 from .unpaired import choose_unpaired
+from .unpaired_labels import LEAST_LABELLED, choose_labelled
 
 Array = NDArray[np.float64]
 # A calibration whose expected error is this share of the references' spread tells little.
@@ -35,6 +52,7 @@ def fit(
     labels: ArrayLike | None = None,
     *,
     unpaired: ArrayLike | None = None,
+    unpaired_labels: ArrayLike | None = None,
     fleet: Sequence[History] = (),
     standards: History | None = None,
     sel: ArrayLike | None = None,
@@ -47,7 +65,9 @@ def fit(
     source_X: (N, S) spectra on source_axis (S,) with references source_y (N, m) or (N,).
     pairs_source (n, S), pairs_target (n, P) on target_axis (P,): row i the same sample on both,
     three at least; labels: (n, m) their references, NaN where unknown. Without pairs, unpaired:
-    (u, P) spectra of other samples of the same population, eight at least, better twenty or more.
+    (u, P) spectra of other samples of the same population, eight at least, better twenty or more;
+    unpaired_labels: (u, m) their references, NaN where unknown: five or more make the population's
+    means of no matter, and five spectra are then enough (used where there are no pairs).
     fleet: what pairs with other instruments showed; standards: glass or wavelength standards on
     both (used as pairs where there are no others). sel: (m,) standard error of the reference
     method. quantity: what turns target spectra into the source's quantity, or "find".
@@ -61,10 +81,13 @@ def fit(
     others = np.empty((0, inputs.target_axis.size))
     if unpaired is not None:
         others = matrix("unpaired", unpaired, inputs.target_axis.size)
-    if not len(s) and len(others) < LEAST_UNPAIRED:
+    others_y = others_labels(inputs, others, unpaired_labels)
+    enough = len(others) >= LEAST_UNPAIRED or labelled(others_y) >= LEAST_LABELLED
+    if not len(s) and not enough:
         raise TransferError(
             f"there are no pairs and {len(others)} unpaired target spectra; measure at least "
-            f"{LEAST_PAIRS} samples on both instruments, or {LEAST_UNPAIRED} on the target"
+            f"{LEAST_PAIRS} samples on both instruments, {LEAST_UNPAIRED} on the target, or "
+            f"{LEAST_LABELLED} on the target with references"
         )
     shared = overlap(inputs.source_axis, inputs.target_axis)
     conversion = conversion_of(quantity, inputs, shared, s, t, others)
@@ -84,11 +107,13 @@ def fit(
         shared.target(convert(others, conversion)),
         tuple(heard),
     )
-    return _solved(problem, inputs, shared, conversion, sel, (len(told) - len(heard), seed))
+    noted = (len(told) - len(heard), seed)
+    return _solved(problem, others_y, inputs, shared, conversion, sel, noted)
 
 
 def _solved(
     problem: Problem,
+    others_y: Array,
     inputs: Inputs,
     shared: Overlap,
     conversion: Conversion,
@@ -99,7 +124,8 @@ def _solved(
     report: dict[str, Any] = {
         "pairs": problem.pairs,
         "unpaired": len(problem.unpaired),
-        "labelled": int(np.isfinite(problem.labels).all(axis=1).sum()),
+        "labelled": labelled(problem.labels),
+        "unpaired_labelled": labelled(others_y),
         "channels": int(problem.axis.size),
         "range": (float(problem.axis[0]), float(problem.axis[-1])),
         "quantity": conversion,
@@ -115,6 +141,10 @@ def _solved(
         expectation = expected(mixed, trust)
         report |= _told(chosen)
         alike = chosen.agreement > LEAST_AGREEMENT
+    elif labelled(others_y) >= LEAST_LABELLED:
+        mixed = choose_labelled(problem, others_y)
+        methods = (mixed.name,) * problem.y.shape[1]
+        expectation = expected_of_labelled(mixed)
     else:
         unpaired = choose_unpaired(problem)
         # Two finite samples of one population differ in their means by chance.

@@ -122,6 +122,19 @@ def labels_of(
     return found
 
 
+def others_labels(inputs: Inputs, others: Array, labels: ArrayLike | None) -> Array:
+    """(u, m) references of unpaired target spectra, NaN where unknown. Raises TransferError."""
+    if labels is None:
+        return np.full((len(others), inputs.y.shape[1]), np.nan)
+    found = references("unpaired_labels", labels, len(others), gaps=True)
+    if found.shape[1] != inputs.y.shape[1]:
+        raise TransferError(
+            f"unpaired_labels has {found.shape[1]} properties and source_y {inputs.y.shape[1]}; "
+            "give the same ones in the same order"
+        )
+    return found
+
+
 def history_difference(name: str, history: History, inputs: Inputs, shared: Overlap) -> Differences:
     """On the shared channels, NaN where the other does not reach. Raises TransferError."""
     axis = axis_values(f"{name} axis", history.axis)

@@ -142,6 +142,11 @@ def references(name: str, value: ArrayLike, rows: int, *, gaps: bool) -> Array:
     return result
 
 
+def labelled(labels: Array) -> int:
+    """How many rows of (n, m) references are known for every property."""
+    return int(np.isfinite(labels).all(axis=1).sum())
+
+
 def library_rows(source: Array, pairs: Array) -> NDArray[np.int64]:
     """(n,) row of `source` that equals a pair's source spectrum, -1 where none does.
 

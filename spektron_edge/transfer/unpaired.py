@@ -10,6 +10,7 @@ Zellinger, Lughofer and Saminger-Platz, Anal. Chem. 90 (2018) 6693).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,27 +45,31 @@ class UnpairedChoice:
 
 def choose_unpaired(problem: Problem) -> UnpairedChoice:
     """Candidates by filter, alignment of mean spectra and penalty; labels of pairs are not used."""
-    candidates, score, excess = [], [], []
+    candidates, score = [], []
+    empty = np.empty((RELATIVE.size, 0, problem.y.shape[1]))
+    for recipe, features in matched(problem):
+        path = solve(features.rows, RELATIVE)
+        on_source = path.predict(features.rows.source).var(axis=1)
+        on_target = path.predict(features.target(problem.unpaired)).var(axis=1)
+        more = np.maximum(on_target - on_source, 0.0)
+        candidates.append(Evaluated(recipe, features, path, path.left_out, empty, empty))
+        score.append(np.mean(path.left_out**2, axis=1) + more)
+    mixed = average("mean match, scatter matched", candidates, score, _WIDTH)
+    on_target = mixed.predictor.predict(problem.unpaired).var(axis=0)
+    on_source = np.maximum(problem.y.var(axis=0) - np.mean(mixed.source_error**2, axis=0), 0.0)
+    return UnpairedChoice(mixed, np.maximum(on_target - on_source, 0.0))
+
+
+def matched(problem: Problem) -> Iterator[tuple[Recipe, Features]]:
+    """Features in which the populations' means are equal, by filter, alignment and penalty."""
     for method in _alignments(problem):
         alignment = method.fit(
             problem.source.mean(axis=0, keepdims=True), problem.unpaired.mean(axis=0, keepdims=True)
         )
         for filter_ in filters_for(problem.axis.size)[:3]:
             for penalty in _PENALTIES:
-                recipe = Recipe(method, filter_, 0.0, penalty)
                 features = _features(problem, alignment, filter_, penalty)
-                path = solve(features.rows, RELATIVE)
-                on_source = path.predict(features.rows.source).var(axis=1)
-                on_target = path.predict(features.target(problem.unpaired)).var(axis=1)
-                more = np.maximum(on_target - on_source, 0.0)
-                empty = np.empty((RELATIVE.size, 0, problem.y.shape[1]))
-                candidates.append(Evaluated(recipe, features, path, path.left_out, empty, empty))
-                score.append(np.mean(path.left_out**2, axis=1) + more)
-                excess.append(more)
-    mixed = average("mean match, scatter matched", candidates, score, _WIDTH)
-    on_target = mixed.predictor.predict(problem.unpaired).var(axis=0)
-    on_source = np.maximum(problem.y.var(axis=0) - np.mean(mixed.source_error**2, axis=0), 0.0)
-    return UnpairedChoice(mixed, np.maximum(on_target - on_source, 0.0))
+                yield Recipe(method, filter_, 0.0, penalty), features
 
 
 def _alignments(problem: Problem) -> tuple[AlignmentMethod, ...]:

@@ -46,7 +46,7 @@ def made(tmp_path_factory):
 def test_daemon_serves_it(broker, make_rig, made):
     bundle, model = made
     rig = make_rig(broker.url, scans=20)
-    rig.settings[""] |= {"bundle": str(bundle), "precision": "fp32"}
+    rig.settings[""] |= {"bundle": str(bundle)}
     with listening(broker.port) as subscriber:
         rig.start()
         until(lambda: len(rig.gather(subscriber)) == 20, "20 predictions")

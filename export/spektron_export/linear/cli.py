@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -78,7 +77,7 @@ def main(words: Sequence[str]) -> int:
     except ModuleNotFoundError as error:
         return _fail(f"{error.name} is not installed: pip install 'spektron-edge[export]'", 7)
     try:
-        report, written = _wrap(arguments)
+        report = _wrap(arguments)
     except ModuleNotFoundError as error:
         return _fail(f"{error.name} is not installed: pip install 'spektron-edge[export]'", 7)
     except (ExportError, BundleError) as error:
@@ -87,18 +86,13 @@ def main(words: Sequence[str]) -> int:
         return _fail(error, 2)
     except OSError as error:
         return _fail(f"cannot write {arguments.output}: {error}", 6)
-    if arguments.json:
-        print(json.dumps({**report.to_json(), "report": [str(path) for path in written]}))
-    else:
-        from ..screen import show
+    from ..screen import reported
 
-        show(report, written)
-    return 0
+    return reported(report, wanted=arguments.report, as_json=arguments.json)
 
 
-def _wrap(arguments: argparse.Namespace) -> tuple[Any, tuple[Path, ...]]:
+def _wrap(arguments: argparse.Namespace) -> Any:
     from ..protection import protection
-    from ..report import write_report
     from ..signing import read_passphrase, read_signing_key, sign_bundle
     from .calibration_set import Asked
     from .smoothing import Savgol
@@ -122,7 +116,7 @@ def _wrap(arguments: argparse.Namespace) -> tuple[Any, tuple[Path, ...]]:
     if key is not None:
         sign_bundle(arguments.output, key, arguments.output)
         report = replace(report, bytes=arguments.output.stat().st_size)
-    return report, write_report(report) if arguments.report else ()
+    return report
 
 
 def _fail(message: object, code: int) -> int:

@@ -49,7 +49,7 @@ def test_five_lines_are_enough(load, tmp_path):
     assert config.serial.baud == 921600
     assert config.acquisition.automatic_references
     assert config.commands.operators == ()
-    assert config.precision == "int8"
+    assert config.precision is None
 
 
 def test_every_section_can_be_given(load, tmp_path):

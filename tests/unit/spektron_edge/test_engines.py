@@ -18,7 +18,7 @@ from spektron_edge.inference.engine_build import build_engine
 from spektron_edge.inference.engine_file import key_of, read_engine, store_engine
 from spektron_edge.inference.native_tensorrt import NativeTensorrt
 from spektron_edge.inference.trtexec import build_with_trtexec, trtexec_version
-from tests import bundles
+from tests import bundles, signers
 from tests.accelerators import ORIN, FakeCuda, FakeTensorrt
 
 GRAPH = bundles.onnx_graph(bundles.weights())
@@ -286,6 +286,25 @@ def test_with_a_configuration_it_lies_where_the_daemon_looks(
     assert len(list((tmp_path / "state" / "engines").glob("*.engine"))) == 1
     assert main(["check-config", str(path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["backend"] == "tensorrt (TensorRT 10.3.0)"
+
+
+def test_with_a_configuration_only_what_the_daemon_would_take_is_built(
+    capsys, machine, tiny_bundle, tmp_path, anna
+):
+    trt = FakeTensorrt()
+    machine(trt)
+    signers.trusting(tmp_path / "trust", anna)
+    path = tmp_path / "edge.toml"
+    path.write_text(
+        f'site = "s"\ninstrument = "i"\nstate_dir = "state"\nbundle = "{tiny_bundle}"\n'
+        '[serial]\nurl = "/dev/x"\n[mqtt]\nurl = "mqtt://h"\n[trust]\nkeys = "trust"\n'
+    )
+    status = main(["build-engine", str(tiny_bundle), "--config", str(path)])
+    assert status == Faults.BUNDLE_UNTRUSTED.value.exit_status
+    assert not trt.seen
+    signed = signers.signed_tiny(tmp_path / "signed.spektron", anna)
+    assert main(["build-engine", str(signed), "--config", str(path)]) == 0
+    assert len(trt.seen) == 1
 
 
 def test_an_engine_that_computes_something_else_is_set_aside(

@@ -117,6 +117,29 @@ def test_unpaired_spectra_of_the_same_population():
     assert "nothing was measured on both" in transfer.expected.basis
 
 
+@pytest.mark.parametrize("k", [5, 12])
+def test_own_samples_with_references_need_not_be_of_the_same_population(k):
+    rng, amounts, y, x = world(5, n=40)
+    richer = amounts[rng.permutation(40)] + 0.1
+    target = 1.2 * spectra(AXIS, richer) + 2e-4 * rng.standard_normal((40, AXIS.size))
+    truth = 10 * richer[:, :2]
+    transfer = fit(x, AXIS, y, unpaired=target[:k], target_axis=AXIS, unpaired_labels=truth[:k])
+    assert transfer.valid
+    assert np.all(r2(transfer.predict(target[20:]), truth[20:]) > 0.9)
+    assert transfer.report["unpaired_labelled"] == k
+    assert ("conformal" in transfer.expected.basis) == (k >= 9)
+    intervals = transfer.predict_intervals(target[20:])
+    assert ((intervals.low <= truth[20:]) & (truth[20:] <= intervals.high)).mean() > 0.7
+
+
+def test_without_references_another_population_looks_like_another_instrument():
+    rng, amounts, y, x = world(5, n=40)
+    richer = amounts[rng.permutation(40)] + 0.1
+    target = spectra(AXIS, richer) + 2e-4 * rng.standard_normal((40, AXIS.size))
+    transfer = fit(x, AXIS, y, unpaired=target[:20], target_axis=AXIS)
+    assert np.all(np.abs((transfer.predict(target) - 10 * richer[:, :2]).mean(axis=0)) > 0.5)
+
+
 def test_standards_serve_as_pairs_and_a_fleet_is_heard():
     rng, amounts, y, x = world(6)
     axis, target = target_like("same kind", amounts, rng)
@@ -248,6 +271,24 @@ BAD = {
     "no logarithm": (
         {**broken("pairs_target", lambda v: v - 5), "quantity": "-log10"},
         "no logarithm",
+    ),
+    "four own samples": (
+        {
+            **arguments(),
+            "pairs_source": None,
+            "pairs_target": None,
+            "unpaired": np.ones((4, 200)),
+            "unpaired_labels": np.ones((4, 2)),
+        },
+        "5 on the target with references",
+    ),
+    "references of other samples": (
+        {**arguments(), "unpaired": np.ones((9, 200)), "unpaired_labels": np.ones((8, 2))},
+        "9 spectra",
+    ),
+    "references of other properties": (
+        {**arguments(), "unpaired": np.ones((9, 200)), "unpaired_labels": np.ones((9, 3))},
+        "3 properties",
     ),
     "same spectra": ({**arguments(), "source_X": np.ones((30, 200))}, "same spectrum"),
 }

@@ -87,6 +87,22 @@ def test_bundle_predicts_what_scikit_learn_predicts(wrap, data, name):
     assert np.abs(served.infer(fresh).y - model.predict(fresh)).max() < 1e-4
 
 
+def test_without_int8_the_daemon_takes_fp32(wrap, data):
+    x, y, _ = data
+    _, out, _ = wrap(Ridge(1e-3).fit(x, y), "--no-report")
+    assert load_model(read_bundle(out)).graph.precision == "fp32"
+
+
+def test_a_report_that_cannot_be_written_leaves_the_bundle(wrap, data, tmp_path):
+    x, y, _ = data
+    (tmp_path / "lab.report.json").mkdir()
+    status, out, said = wrap(Ridge(1e-3).fit(x, y))
+    assert status == 6
+    assert "lab.spektron is written, its report is not" in said.err
+    assert json.loads(said.out)["report"] == []
+    assert read_bundle(out).id.startswith("lab-1-")
+
+
 def test_manifest_says_what_it_is(wrap, data):
     x, y, _ = data
     status, out, said = wrap(PLSRegression(3).fit(x, y), "--version", "4", "--name", "mill")
