@@ -37,8 +37,8 @@ class SpectraFigure:
 
 @dataclass(frozen=True)
 class Point:
-    """A prediction against its reference, with its 90 % interval. held_out: a pair that the fit
-    had not seen; else a new sample, which no fit sees."""
+    """A prediction against its reference, with its 90 % interval. held_out: by a fit that had not
+    seen this transfer sample; else a new sample, whose reference no fit sees."""
 
     sample: str
     reference: float
@@ -94,9 +94,15 @@ def points(source: Source, material: Material, transfer: Transfer) -> dict[str, 
     half = transfer.expected.half_width
     found: dict[str, list[Point]] = {name: [] for name, _ in source.properties}
     errors = transfer.report.get("held_out_errors", [])
-    for i, sample in enumerate(material.pairs[: len(errors)]):
+    fitted = material.fitted_labels
+    if material.paired:
+        names, labels = list(material.pairs), material.labels
+    else:
+        names = [n for n, used in zip(material.unpaired, fitted, strict=True) if used]
+        labels = material.unpaired_labels[fitted]
+    for i, sample in enumerate(names):
         for j, (name, _) in enumerate(source.properties):
-            error, reference = errors[i][j], float(material.labels[i, j])
+            error, reference = errors[i][j], float(labels[i, j])
             if error is not None:
                 value = reference - error
                 found[name].append(
@@ -105,6 +111,8 @@ def points(source: Source, material: Material, transfer: Transfer) -> dict[str, 
     if len(material.unpaired):
         values = transfer.predict_intervals(material.unpaired_target).values
         for i, sample in enumerate(material.unpaired):
+            if fitted[i]:
+                continue
             for j, (name, _) in enumerate(source.properties):
                 reference, value = float(material.unpaired_labels[i, j]), float(values[i, j])
                 if np.isfinite(reference):

@@ -30,7 +30,7 @@ class PropertyResult(_Strict):
 
 class FitResult(_Strict):
     """version: of the stored transfer, None after a dry run; left_out: sample -> why; seconds,
-    peak_mb: what the fit took, of time and of resident memory."""
+    processor_s, peak_mb: of the clock, of a processor, and of resident memory that it took."""
 
     format: Literal[1] = 1
     session: str
@@ -41,6 +41,7 @@ class FitResult(_Strict):
     warnings: tuple[str, ...] = ()
     left_out: dict[str, str] = Field(default_factory=dict)
     seconds: float
+    processor_s: float
     peak_mb: float
 
     @property

@@ -19,10 +19,7 @@ from .work import Work
 
 
 def fit_material(source: Source, given: Material) -> Transfer:
-    """Labels of unpaired samples judge the result; `fit` has no use for them.
-
-    Raises TransferError.
-    """
+    """By pairs where there are enough, else by the target's own samples. Raises TransferError."""
     if given.paired:
         return fit(
             source.x,
@@ -39,6 +36,7 @@ def fit_material(source: Source, given: Material) -> Transfer:
         source.y,
         target_axis=given.axis,
         unpaired=given.unpaired_target,
+        unpaired_labels=given.unpaired_labels,
     )
 
 
@@ -94,7 +92,7 @@ def report_of(
         version=version,
         properties=property_results(source, transfer),
         basis=transfer.expected.basis,
-        why=_why(transfer),
+        why=_why(given, transfer),
         samples=tuple(_rows(found, given, aside)),
         points=predicted,
         rmsep_of_new=rmsep_of_new(predicted),
@@ -105,8 +103,13 @@ def report_of(
     )
 
 
-def _why(transfer: Transfer) -> str:
+def _why(given: Material, transfer: Transfer) -> str:
     report = transfer.report
+    if np.any(given.fitted_labels):
+        return (
+            "No sample was measured on both instruments. Source and target keep their own means, "
+            "and slopes are found from both, by the reference values of this instrument's samples."
+        )
     if not report["pairs"]:
         return (
             "No sample was measured on both instruments. Means of both were made equal, and "
@@ -154,7 +157,7 @@ def _warnings(found: Reviewed, given: Material, aside: set[str], transfer: Trans
         f"The fit set sample {name} aside: the others are better without it."
         for name in sorted(aside)
     ]
-    if not given.paired:
+    if not given.paired and not np.any(given.fitted_labels):
         said.append("No pairs: nothing that was measured on both instruments stands behind this.")
     if given.paired and given.unpaired:
         if np.any(np.isfinite(given.unpaired_labels)):

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.transfer.problem import LEAST_PAIRS, LEAST_UNPAIRED
+from spektron_edge.transfer.problem import LEAST_PAIRS, LEAST_UNPAIRED, labelled
+from spektron_edge.transfer.unpaired_labels import LEAST_LABELLED
 
 from .footing import Footing
 from .quality import Judgement, Measured
@@ -44,6 +45,13 @@ class Material:
     def paired(self) -> bool:
         """Whether there are pairs enough to fit by."""
         return len(self.pairs) >= LEAST_PAIRS
+
+    @property
+    def fitted_labels(self) -> NDArray[np.bool_]:
+        """(u,) which unpaired samples' references the fit goes by: none where there are pairs."""
+        known = np.asarray(np.isfinite(self.unpaired_labels).all(axis=1), np.bool_)
+        used = not self.paired and int(known.sum()) >= LEAST_LABELLED
+        return known if used else np.zeros_like(known)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,8 +116,9 @@ def material(found: Reviewed, source: Source) -> Material:
     ]
     pairs = [(added, sample) for added, sample in kept if sample.row is not None]
     if len(pairs) < LEAST_PAIRS:
-        # Too few to pair by: what was measured counts as spectra of the population.
-        if len(kept) < LEAST_UNPAIRED:
+        # Too few to pair by: what was measured counts as the target's own samples.
+        known = labelled(_labels(kept, source))
+        if len(kept) < LEAST_UNPAIRED and known < LEAST_LABELLED:
             raise Fault(Faults.TRANSFER_FAILED, _too_few(len(pairs), len(kept), left_out))
         pairs = []
     others = kept if not pairs else [(a, sample) for a, sample in kept if sample.row is None]
@@ -145,7 +154,8 @@ def _stack(spectra: list[Array], channels: int) -> Array:
 def _too_few(pairs: int, kept: int, left_out: Mapping[str, str]) -> str:
     told = (
         f"{pairs} samples of the source and {kept} samples in all can be used; at least "
-        f"{LEAST_PAIRS} samples of the source are needed, or {LEAST_UNPAIRED} of any kind"
+        f"{LEAST_PAIRS} samples of the source are needed, or {LEAST_UNPAIRED} of any kind, or "
+        f"{LEAST_LABELLED} with a reference value of every property"
     )
     if left_out:
         told += "; not used: " + ", ".join(f"{name} ({why})" for name, why in left_out.items())

@@ -14,6 +14,7 @@ from spektron_edge.clock import Clock
 from spektron_edge.config import Config, load_config
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.transfer.problem import LEAST_PAIRS, LEAST_UNPAIRED
+from spektron_edge.transfer.unpaired_labels import LEAST_LABELLED
 
 from .conclusion import Finished, conclude
 from .fitting import Fitting
@@ -185,7 +186,7 @@ class Session:
             work.who,
             samples,
             following,
-            _advice(work, following, wrong),
+            _advice(work, following, wrong, len(source.properties)),
         )
 
     def next_sample(self) -> str | None:
@@ -258,13 +259,14 @@ def _check_words(source: Source, sample: str, labels: Mapping[str, float], *, ne
         raise Fault(Faults.TRANSFER_INPUT, "the name of the sample has more than 64 characters")
 
 
-def _advice(work: Work, following: str | None, wrong: Sequence[str]) -> str:
-    pairs = sum(added.paired for added in work.current) - len(wrong)
-    total = len(work.current) - len(wrong)
+def _advice(work: Work, following: str | None, wrong: Sequence[str], properties: int) -> str:
+    kept = [added for added in work.current if added.sample not in wrong]
+    pairs = sum(added.paired for added in kept)
+    known = sum(added.paired or len(added.labels) == properties for added in kept)
     parts = [f"measure {name} again: it looks like another cup" for name in wrong]
     if following is not None and pairs < ENOUGH_PAIRS:
         parts.append(f"measure sample {following} next")
-    if pairs >= LEAST_PAIRS or total >= LEAST_UNPAIRED:
+    if pairs >= LEAST_PAIRS or len(kept) >= LEAST_UNPAIRED or known >= LEAST_LABELLED:
         parts.append("`spektron-edge transfer finish` when all are measured")
     else:
         parts.append(f"{LEAST_PAIRS - pairs} more samples of the source are needed at least")

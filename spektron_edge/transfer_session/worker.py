@@ -96,6 +96,7 @@ def work(config_path: Path, session: str, who: str, *, dry_run: bool) -> FitResu
             warnings=report.warnings,
             left_out=given.left_out,
             seconds=round(time.monotonic() - began, 3),
+            processor_s=round(time.process_time(), 3),
             peak_mb=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
         )
         if available():

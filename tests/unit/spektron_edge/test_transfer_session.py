@@ -242,6 +242,21 @@ def test_without_samples_of_the_source_eight_new_ones_do(session, cups):
     assert "nothing that was measured on both" in done.result.warnings[0]
 
 
+def test_five_new_ones_with_all_reference_values_do_and_are_held_out_in_the_report(session, cups):
+    session.start(SERIAL)
+    names = [f"new{i}" for i in range(6)]
+    for name in names:
+        values = map(float, cups.references[name])
+        labels = dict(zip(("moisture", "oil", "protein", "starch"), values, strict=True))
+        session.add(name, cups.scans(name), new=True, labels=labels)
+    done = session.finish(dry_run=True)
+    report = json.loads((done.folder / "report.json").read_bytes())
+    held_out = report["predictions"]["protein"]
+    assert [p["sample"] for p in held_out] == names
+    assert all(p["held_out"] for p in held_out)
+    assert report["rmsep_of_new_samples"] == {}
+
+
 def test_an_invalid_one_is_stored_and_not_used_and_the_session_goes_on(session, config, cups):
     session.start(SERIAL)
     rng = np.random.default_rng(3)
