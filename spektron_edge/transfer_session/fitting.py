@@ -91,12 +91,15 @@ class Fitting:
         *lines, self.said = self.said.split(b"\n")
         begun = []
         for line in lines:
-            said = json.loads(line)
-            if "step" in said:
+            try:
+                said = json.loads(line)
+            except ValueError:
+                continue  # a library's own words
+            if isinstance(said, dict) and "step" in said:
                 begun.append(str(said["step"]))
-            else:
+            elif isinstance(said, dict) and "fault" in said:
                 kind = next((f for f in Faults if f.value.code == said["fault"]), None)
-                self.fault = Fault(kind or Faults.TRANSFER_FAILED, str(said["detail"]))
+                self.fault = Fault(kind or Faults.TRANSFER_FAILED, str(said.get("detail")))
         return begun
 
     @property

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from spektron_edge.transfer.axes import Overlap, overlap
 from spektron_edge.transfer.filters import Filter, filters_for
 from spektron_edge.transfer.quantity import convert, find_conversion
 
+from .distances import nearest
 from .source import Source
 
 Array = NDArray[np.float64]
@@ -35,6 +37,11 @@ class Footing:
     filter: Filter
     plain: Array
     filtered: Array
+
+    @cached_property
+    def loneliest(self) -> float:
+        """The largest distance of a filtered source spectrum to its nearest neighbour."""
+        return float(np.sqrt(nearest(self.filtered).max()))
 
     @classmethod
     def of(cls, source: Source, target_axis: Array) -> Footing:

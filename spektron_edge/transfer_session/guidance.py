@@ -12,6 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from .distances import farthest_pair
+
 Array = NDArray[np.float64]
 
 
@@ -24,22 +26,21 @@ def next_samples(x: Array, measured: Sequence[int], held: Sequence[int], count: 
     left = [row for row in dict.fromkeys(held) if row not in set(measured)]
     chosen = list(dict.fromkeys(measured))
     found: list[int] = []
-    squares = _squared_distances(x)
+    if left and not chosen:
+        found.append(left.pop(farthest_pair(x[left])[0]))
+        chosen += found
+    to_nearest = np.full(len(left), np.inf)
+    for row in chosen:
+        to_nearest = np.minimum(to_nearest, _squares(x[left], x[row]))
     while left and len(found) < count:
-        if chosen:
-            nearest = squares[np.ix_(left, chosen)].min(axis=1)
-            row = left[int(np.argmax(nearest))]
-        else:
-            among = squares[np.ix_(left, left)]
-            row = left[int(np.unravel_index(np.argmax(among), among.shape)[0])]
-        found.append(row)
-        chosen.append(row)
-        left.remove(row)
-    return found
+        place = int(np.argmax(to_nearest))
+        found.append(left.pop(place))
+        to_nearest = np.delete(to_nearest, place)
+        to_nearest = np.minimum(to_nearest, _squares(x[left], x[found[-1]]))
+    return found[:count]
 
 
-def _squared_distances(x: Array) -> Array:
-    centred = x - x.mean(axis=0)
-    gram = centred @ centred.T
-    squares: Array = np.diag(gram)[:, None] + np.diag(gram)[None] - 2 * gram
+def _squares(x: Array, one: Array) -> Array:
+    difference = x - one
+    squares: Array = np.einsum("np,np->n", difference, difference)
     return squares

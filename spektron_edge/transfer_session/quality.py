@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from spektron_edge.faults import Fault, Faults
 
 from .footing import Footing
-from .scatter import nearest_distance, scatter_of
+from .scatter import scatter_of
 
 Array = NDArray[np.float64]
 Verdict = Literal["good", "suspect"]
@@ -69,8 +69,8 @@ class Judgement:
         return "suspect" if self.reasons else "good"
 
 
-def sound(scans: Array, axis: Array, source_x: Array) -> None:
-    """Scans (r, P) of one sample on axis (P,) nm; source_x: (N, S).
+def sound(scans: Array, axis: Array, spacing: float) -> None:
+    """Scans (r, P) of one sample on axis (P,) nm; spacing: see `Source`.
 
     Raises Fault(SAMPLE_REFUSED) for scans that are no absorbance or lie too far apart.
     """
@@ -85,7 +85,7 @@ def sound(scans: Array, axis: Array, source_x: Array) -> None:
             f"scan {row + 1} has {scans[row, column]:g} at {axis[column]:.1f} nm, which is no "
             "absorbance: check sample, lamp and reference, or give spectra as log10(1/R)",
         )
-    scatter, limit = scatter_of(scans), _MOVED * nearest_distance(source_x)
+    scatter, limit = scatter_of(scans), _MOVED * spacing
     if scatter is not None and scatter.movement > max(limit, 3 * scatter.noise):
         raise Fault(
             Faults.SAMPLE_REFUSED,
@@ -247,12 +247,8 @@ def _usual(left: Mapping[str, HeldOut]) -> float | None:
 
 
 def _unlike(moved: Array, footing: Footing) -> list[str]:
-    x = footing.filtered
-    gram = x @ x.T
-    squares = np.diag(gram)[:, None] + np.diag(gram)[None] - 2 * gram
-    np.fill_diagonal(squares, np.inf)
-    largest = float(np.sqrt(max(float(squares.min(axis=1).max()), 0.0)))
-    own = float(np.linalg.norm(x - moved, axis=1).min())
+    largest = footing.loneliest
+    own = float(np.linalg.norm(footing.filtered - moved, axis=1).min())
     if own <= _UNLIKE * largest:
         return []
     return [

@@ -36,12 +36,3 @@ def scatter_of(scans: Array) -> Scatter | None:
     return Scatter(
         float(np.sqrt(noise)), float(np.sqrt(max(float(np.mean(apart**2)) - noise, 0.0)))
     )
-
-
-def nearest_distance(x: Array) -> float:
-    """Median over samples x (N, S) of the root mean square distance to the nearest other one."""
-    centred = x - x.mean(axis=0)
-    gram = centred @ centred.T
-    squares = np.diag(gram)[:, None] + np.diag(gram)[None] - 2 * gram
-    np.fill_diagonal(squares, np.inf)
-    return float(np.sqrt(max(float(np.median(squares.min(axis=1))), 0.0) / x.shape[1]))

@@ -132,7 +132,7 @@ class Session:
         if len(scans.absorbance) > _MOST_SCANS:
             detail = f"{len(scans.absorbance)} scans of one sample; {_MOST_SCANS} are the most"
             raise Fault(Faults.TRANSFER_INPUT, detail)
-        sound(scans.absorbance, scans.axis_nm, source.x)
+        sound(scans.absorbance, scans.axis_nm, source.spacing)
         footing = Footing.of(source, scans.axis_nm)
         axis, others = read_samples(self.store, work, source, but=sample)
         if axis is not None and (

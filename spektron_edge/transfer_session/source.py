@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from spektron_edge.device_key import load_device_key
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.manifest import Product
 from spektron_edge.product import terms_of
+
+from .distances import nearest
 
 Array = NDArray[np.float64]
 
@@ -34,6 +37,11 @@ class Source:
     x: Array
     axis: Array
     y: Array
+
+    @cached_property
+    def spacing(self) -> float:
+        """Median root mean square distance, in absorbance, of a spectrum to the nearest other."""
+        return float(np.sqrt(np.median(nearest(self.x)) / self.x.shape[1]))
 
     def row(self, sample: str) -> int:
         """Row of a sample, the first where it was measured several times.

@@ -48,6 +48,9 @@ def main(arguments: list[str]) -> int:
     except MemoryError:
         detail = "the fit needs more memory than it may have; use fewer samples"
         _tell({"fault": Faults.TRANSFER_FAILED.value.code, "detail": detail})
+    except Exception as error:  # noqa: BLE001  whoever waits shall hear of it
+        detail = f"the fit met {type(error).__name__}: {error}; report this"
+        _tell({"fault": Faults.TRANSFER_FAILED.value.code, "detail": detail})
     else:
         return 0
     return 1

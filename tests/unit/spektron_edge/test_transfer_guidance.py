@@ -7,11 +7,12 @@ import pytest
 
 from spektron_edge.demo.corn import load_corn
 from spektron_edge.faults import Fault, Faults
+from spektron_edge.transfer_session.distances import farthest_pair, nearest
 from spektron_edge.transfer_session.footing import Footing
 from spektron_edge.transfer_session.guidance import next_samples
 from spektron_edge.transfer_session.quality import sound
 from spektron_edge.transfer_session.review import first_look, measured, review
-from spektron_edge.transfer_session.scatter import nearest_distance, scatter_of
+from spektron_edge.transfer_session.scatter import scatter_of
 from spektron_edge.transfer_session.source import Source
 
 NOISE = 1.5e-4
@@ -165,6 +166,15 @@ def test_a_photometric_scale_of_its_own_raises_no_alarm(source, footing, corn):
     assert all(not j.reasons for j in review(footing, have, held).values())
 
 
+def test_distances_by_blocks_are_those_of_the_whole():
+    x = np.random.default_rng(0).standard_normal((600, 5))
+    squares = ((x[:, None] - x[None]) ** 2).sum(axis=2)
+    np.fill_diagonal(squares, -1.0)
+    assert farthest_pair(x) == np.unravel_index(np.argmax(squares), squares.shape)
+    np.fill_diagonal(squares, np.inf)
+    np.testing.assert_allclose(nearest(x), squares.min(axis=1), atol=1e-9)
+
+
 # ---- scans
 
 
@@ -182,21 +192,19 @@ def test_scatter_tells_noise_from_movement():
 def test_a_cup_that_moved_between_scans_is_refused(source, corn):
     rng = np.random.default_rng(0)
     x = corn.spectra["mp6"][0] + NOISE * rng.standard_normal((3, 700))
-    sound(x, corn.axis_nm, source.x)
+    sound(x, corn.axis_nm, source.spacing)
     x[2] += 0.005
     with pytest.raises(Fault, match="wait until the sample is in place") as caught:
-        sound(x, corn.axis_nm, source.x)
+        sound(x, corn.axis_nm, source.spacing)
     assert caught.value.kind is Faults.SAMPLE_REFUSED
 
 
 def test_a_cup_changed_between_scans_is_refused(source, corn):
-    near = nearest_distance(source.x)
-    assert near > 0
     rng = np.random.default_rng(0)
     for row in range(0, 58, 5):
         x = corn.spectra["mp6"][[row, row, row + 1]] + NOISE * rng.standard_normal((3, 700))
         with pytest.raises(Fault, match="the scans differ"):
-            sound(x, corn.axis_nm, source.x)
+            sound(x, corn.axis_nm, source.spacing)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 40.0])
@@ -204,7 +212,7 @@ def test_what_is_no_absorbance_is_refused_by_channel(source, corn, value):
     x = corn.spectra["mp6"][:1].copy()
     x[0, 5] = value
     with pytest.raises(Fault, match=r"scan 1 has .* at 1110\.0 nm, which is no absorbance"):
-        sound(x, corn.axis_nm, source.x)
+        sound(x, corn.axis_nm, source.spacing)
 
 
 def test_an_instrument_of_another_range_is_told_so(source):
