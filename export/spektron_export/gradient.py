@@ -38,15 +38,10 @@ class GradientStep:
         self, x: torch.Tensor, keep: torch.Tensor, theta: torch.Tensor, *rest: torch.Tensor
     ) -> Tensors:
         """Evaluate with torch."""
-        *moments, weights = rest
         theta = theta.detach().requires_grad_()
-        # One pass after the other, forwards and backwards, halves what has to be kept in memory.
-        hidden = self._loss.of_masked(x, keep, theta)
-        (of_hidden,) = torch.autograd.grad((weights[:1] * hidden).sum(), theta)
-        others = self._loss.of_whole(x, theta, *moments)
-        (of_others,) = torch.autograd.grad((weights[1:] * others).sum(), theta)
-        terms = torch.cat([hidden, others]).detach()
-        return (weights * terms).sum(), terms, of_hidden + of_others
+        loss, terms = self._loss(x, keep, theta, *rest)
+        (gradient,) = torch.autograd.grad(loss, theta)
+        return loss.detach(), terms.detach(), gradient
 
 
 def export_gradient(encoder: Encoder) -> onnx.ModelProto:

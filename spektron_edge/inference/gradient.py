@@ -49,7 +49,7 @@ class OnnxGradient:
     """A gradient graph, ready to run. Raises BackendError for a graph that cannot serve."""
 
     def __init__(self, graph: bytes) -> None:
-        # A plan would save no time here and cost 18 MB at eight spectra.
+        # A plan would save no time here and cost 28 MB at eight spectra.
         self._session = open_session(graph, INPUTS, OUTPUTS, plan_memory=False)
 
     def step(self, x: Vector, keep: Vector, theta: Vector, objective: Objective) -> Gradient:

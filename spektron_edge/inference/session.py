@@ -32,8 +32,9 @@ def open_session(
     """Load a graph that takes `inputs` and gives at least `outputs`.
 
     plan_memory: one block per shape of the inputs, kept beside what the first run took piece by
-    piece; provider: what must run the graph. Raises BackendError, also where onnxruntime would go
-    on with another provider: it says so in a line of its log only.
+    piece, and results written over what is not needed any more; provider: what must run the graph.
+    Raises BackendError, also where onnxruntime would go on with another provider: it says so in a
+    line of its log only.
     """
     refuse_external_data(graph)
     # onnxruntime would warn on standard error and take the CPU.
@@ -44,7 +45,7 @@ def open_session(
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    options.enable_mem_pattern = plan_memory
+    options.enable_mem_pattern = options.enable_mem_reuse = plan_memory
     # Left to guess, onnxruntime would also load its own format, which was not looked through.
     options.add_session_config_entry("session.load_model_format", "ONNX")
     try:
