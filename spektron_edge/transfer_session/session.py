@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,6 +16,7 @@ from spektron_edge.config import Config, load_config
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.transfer.problem import LEAST_PAIRS, LEAST_UNPAIRED
 from spektron_edge.transfer.unpaired_labels import LEAST_LABELLED
+from spektron_edge.transfer_state import StateStore, Version
 
 from .conclusion import Finished, conclude
 from .fitting import Fitting
@@ -26,7 +28,7 @@ from .review import first_look, measured
 from .session_store import SessionStore
 from .source import Source, open_source
 from .spectra_file import Scans
-from .work import Added, ScanId, Work, started, with_sample
+from .work import MOST_SAMPLES, NAME_PATTERN, Added, ScanId, Work, started, with_sample
 
 # What the benchmark was measured with, and where more pairs gain little.
 ENOUGH_PAIRS = 10
@@ -99,7 +101,11 @@ class Session:
         if not 1 <= len(serial) <= 64:
             raise Fault(Faults.TRANSFER_INPUT, "the instrument's serial number is missing")
         for sample in held or ():
+            _check_name(sample)
             source.row(sample)
+        if held is not None and len(held) > MOST_SAMPLES:
+            detail = f"{len(held)} samples in hand; name {MOST_SAMPLES} at most, or none for all"
+            raise Fault(Faults.TRANSFER_INPUT, detail)
         work = Work(
             id=secrets.token_hex(6),
             bundle=source.bundle,
@@ -222,6 +228,18 @@ class Session:
         self.store.end(work, "transfer_discarded", self._who, samples=len(work.current))
         return work
 
+    def list(self) -> tuple[Version, ...]:
+        """All transfers that are stored on this device."""
+        return StateStore(self._config.state_dir).read().held
+
+    def rollback(self, serial: str) -> Version | None:
+        """Back to the transfer before, or the bundle's own calibration: None.
+
+        Raises Fault(TRANSFER_MISSING) where none is in use for that instrument.
+        """
+        store = StateStore(self._config.state_dir)
+        return store.roll_back(serial, self._who).active(serial)
+
     def _open(self) -> tuple[Work, Source]:
         work = self.store.read().work
         try:
@@ -247,16 +265,16 @@ def _check_words(source: Source, sample: str, labels: Mapping[str, float], *, ne
             raise Fault(Faults.TRANSFER_INPUT, detail)
         if not np.isfinite(value):
             raise Fault(Faults.TRANSFER_INPUT, f"the reference value of {name} is no number")
+    _check_name(sample)
     if new and sample in source.samples:
         detail = f"{sample} is a sample of the source; leave out --new, or use another name"
         raise Fault(Faults.TRANSFER_INPUT, detail)
-    if not (
-        sample.replace("_", "").replace(".", "").replace("-", "").isalnum() and sample.isascii()
-    ):
-        detail = f"{sample!r} is no name of a sample: letters, digits, dot, dash and underscore"
+
+
+def _check_name(sample: str) -> None:
+    if re.match(NAME_PATTERN, sample) is None or sample.endswith("\n"):
+        detail = f"{sample!r} is no name of a sample: 1 to 64 characters, no comma"
         raise Fault(Faults.TRANSFER_INPUT, detail)
-    if len(sample) > 64:
-        raise Fault(Faults.TRANSFER_INPUT, "the name of the sample has more than 64 characters")
 
 
 def _advice(work: Work, following: str | None, wrong: Sequence[str], properties: int) -> str:

@@ -16,7 +16,9 @@ from spektron_edge.ledger import Action
 from .quality import Verdict
 
 MOST_SAMPLES = 200
-SampleName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+# No comma, which separates them on a command line.
+NAME_PATTERN = r"^[^\x00-\x1f\x7f,]{1,64}$"
+SampleName = Annotated[str, Field(pattern=NAME_PATTERN)]
 
 
 class _Strict(BaseModel):

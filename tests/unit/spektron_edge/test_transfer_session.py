@@ -125,9 +125,11 @@ def test_discarding_keeps_the_spectra_and_lets_another_start(session, cups):
     [
         ("99", {}, "is added as new"),
         ("5", {"new": True}, "5 is a sample of the source"),
-        ("a b", {"new": True}, "no name of a sample"),
-        ("../x", {"new": True}, "no name of a sample"),
-        ("n" * 65, {"new": True}, "more than 64"),
+        ("a,b", {"new": True}, "no name of a sample"),
+        ("a\nb", {"new": True}, "no name of a sample"),
+        ("ab\n", {"new": True}, "no name of a sample"),
+        ("", {"new": True}, "no name of a sample"),
+        ("n" * 65, {"new": True}, "no name of a sample"),
         ("5", {"labels": {"fat": 1.0}}, "one of moisture, oil, protein, starch"),
         ("5", {"labels": {"oil": float("nan")}}, "no number"),
     ],
@@ -150,6 +152,15 @@ def test_a_sample_on_another_axis_than_the_others_is_refused(session, cups):
 def test_samples_in_hand_must_be_of_the_source(session):
     refused(Faults.TRANSFER_INPUT, session.start, SERIAL, ["1", "1000"])
     refused(Faults.TRANSFER_INPUT, session.start, "")
+    refused(Faults.TRANSFER_INPUT, session.start, SERIAL, ["1"] * 201)
+    refused(Faults.TRANSFER_INPUT, session.start, SERIAL, ["1\n"])
+
+
+def test_a_new_sample_may_be_called_what_it_is_called(session, cups):
+    session.start(SERIAL)
+    name = "Silo 4/Süd <b>"
+    session.add(name, cups.scans("5"), new=True)
+    assert [s.sample for s in session.status().samples] == [name]
 
 
 def test_a_damaged_file_of_spectra_says_which_sample_to_measure_again(session, cups):
@@ -200,6 +211,9 @@ def test_ten_samples_become_a_transfer_in_use_and_a_report(session, config, cups
     assert "http" not in page.replace("http://www.w3.org/2000/svg", "").replace("http-equiv", "")
     assert session.store.read().open is None
     assert whats(session)[-1] == "transfer_concluded"
+    assert [version.number for version in session.list()] == [1]
+    assert session.rollback(SERIAL) is None
+    refused(Faults.TRANSFER_MISSING, session.rollback, SERIAL)
 
 
 def test_a_dry_run_reports_and_changes_nothing(session, config, cups):
