@@ -171,9 +171,7 @@ def _finish(arguments: argparse.Namespace) -> int:
 
 
 def _discard(arguments: argparse.Namespace) -> int:
-    work = _session(arguments).discard()
-    report: dict[str, object] = {"discarded": work.id, "samples": len(work.current)}
-    show(report, as_json=arguments.json)
+    show({"message": _session(arguments).discard()}, as_json=arguments.json)
     return 0
 
 

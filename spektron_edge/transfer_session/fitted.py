@@ -99,7 +99,7 @@ def report_of(
         tried=methods_tried(transfer),
         spectra=spectra_figure(source, given, transfer),
         warnings=tuple(_warnings(found, given, aside, transfer)),
-        details=_plain(transfer),
+        details={key: _plain(value) for key, value in transfer.report.items()},
     )
 
 
@@ -170,9 +170,12 @@ def _warnings(found: Reviewed, given: Material, aside: set[str], transfer: Trans
     return said
 
 
-def _plain(transfer: Transfer) -> dict[str, object]:
-    """The fit's own report: plain values already, with tuples among them."""
-    return {
-        key: list(value) if isinstance(value, tuple) else value
-        for key, value in transfer.report.items()
-    }
+def _plain(value: object) -> object:
+    """The fit's own report as JSON has it: no tuples, and null for what is no number."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value

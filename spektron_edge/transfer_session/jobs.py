@@ -175,9 +175,9 @@ class TransferJobs:
         taken(request, Nothing)
         if self._fitting is not None:
             raise Fault(Faults.TRANSFER_BUSY, "a transfer is being fitted")
-        work = self._session(request.operator).discard()
+        done = self._session(request.operator).discard()
         self._serving.tell_of_changes()
-        return CommandOutcome(True, f"discarded with {len(work.current)} samples; spectra are kept")
+        return CommandOutcome(True, done)
 
     def _list(self, request: Request) -> CommandOutcome:
         taken(request, Nothing)

@@ -222,11 +222,20 @@ class Session:
             fitting.wait(progress)
             return self.conclude_finish(fitting)
 
-    def discard(self) -> Work:
-        """End the session without a result; its spectra stay in its folder."""
-        work = self.store.read().work
+    def discard(self) -> str:
+        """End the session without a result; its spectra stay in its folder. Says what was done.
+
+        A session whose file is damaged is set aside.
+        """
+        try:
+            work = self.store.read().work
+        except Fault as fault:
+            if fault.kind is not Faults.STATE_DAMAGED:
+                raise
+            return f"the damaged session is kept as {self.store.set_aside()}"
         self.store.end(work, "transfer_discarded", self._who, samples=len(work.current))
-        return work
+        folder = self.store.folder_of(work)
+        return f"discarded with {len(work.current)} samples; their spectra stay in {folder}"
 
     def list(self) -> tuple[Version, ...]:
         """All transfers that are stored on this device."""

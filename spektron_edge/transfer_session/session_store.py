@@ -20,6 +20,7 @@ from spektron_edge.bundle.canonical import canonical
 from spektron_edge.durable import share_with_owner, sync_folder, write_durably
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.ledger import Action, Ledger
+from spektron_edge.set_aside import set_aside
 from spektron_edge.state import storage_fault
 
 from .work import Added, Sessions, Work, ended, told
@@ -39,7 +40,20 @@ class SessionStore:
 
     def read(self) -> Sessions:
         """What is open."""
-        return self._ledger.read()
+        try:
+            return self._ledger.read()
+        except Fault as fault:
+            if fault.kind is not Faults.STATE_DAMAGED:
+                raise
+            detail = f"{fault.detail}; `spektron-edge transfer discard` sets it aside"
+            raise Fault(Faults.STATE_DAMAGED, detail) from None
+
+    def set_aside(self) -> Path:
+        """Keep a damaged `session.json` under another name; what it pointed at stays."""
+        try:
+            return set_aside(self.folder / FILE)
+        except OSError as error:
+            raise storage_fault(error, self.folder) from None
 
     def update(self, change: Callable[[Sessions], Sessions]) -> Sessions:
         """As `Ledger.update`."""

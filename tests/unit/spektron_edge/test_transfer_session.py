@@ -13,14 +13,20 @@ import numpy as np
 import pytest
 
 from spektron_edge.bundle import read_bundle, write_bundle
-from spektron_edge.bundle.spectra import SPECTRA
+from spektron_edge.bundle.install import activate, install
+from spektron_edge.bundle.slot_store import SlotStore
+from spektron_edge.bundle.spectra import MEMBER, SPECTRA, seal, split
 from spektron_edge.cli import main
-from spektron_edge.config import shipped_bundle
+from spektron_edge.config import load_config, shipped_bundle
+from spektron_edge.device_key import load_device_key, show_device_key
 from spektron_edge.faults import Fault, Faults
+from spektron_edge.manifest import TRANSFER_WITHOUT
+from spektron_edge.product import terms_of
 from spektron_edge.transfer_session import Scans, Session
 from spektron_edge.transfer_session.fitting import Fitting
 from spektron_edge.transfer_session.spectra_file import read_spectra
 from spektron_edge.transfer_state import StateStore
+from tests import bundles
 from tests.corn_bench import SERIAL, Cups, configure, measure
 
 
@@ -113,8 +119,9 @@ def test_a_sample_measured_again_takes_the_place_of_the_first_which_is_kept(sess
 def test_discarding_keeps_the_spectra_and_lets_another_start(session, cups):
     session.start(SERIAL)
     measure(session, cups, 1)
-    work = session.discard()
+    work = session.store.read().work
     folder = session.store.folder_of(work)
+    assert str(folder) in session.discard()
     assert json.loads((folder / "session.json").read_bytes())["id"] == work.id
     assert len(list(folder.glob("*.npz"))) == 1
     assert session.start(SERIAL).session != work.id
@@ -171,6 +178,19 @@ def test_a_damaged_file_of_spectra_says_which_sample_to_measure_again(session, c
     assert f"add sample {sample} again" in refused(Faults.STATE_DAMAGED, session.status)
     assert session.add(sample, cups.scans(sample)).verdict == "good"
     assert len(session.status().samples) == 1
+
+
+def test_a_damaged_session_says_how_to_go_on_and_is_kept(session, cups):
+    session.start(SERIAL)
+    measure(session, cups, 1)
+    path = session.store.folder / "session.json"
+    path.write_bytes(path.read_bytes()[:-9])
+    assert "`spektron-edge transfer discard` sets it aside" in refused(
+        Faults.STATE_DAMAGED, session.status
+    )
+    assert session.discard().endswith("session.json.damaged-1")
+    session.start(SERIAL)
+    measure(session, cups, 1)
 
 
 def test_another_bundle_than_the_session_s_says_so(session, config, cups, tiny_bundle):
@@ -369,6 +389,46 @@ def test_without_calibration_spectra_it_says_what_is_not_possible(tmp_path):
     config = configure(tmp_path / "device", f'bundle = "{tmp_path / "less.spektron"}"')
     detail = refused(Faults.TRANSFER_IMPOSSIBLE, Session(config, "x").start, SERIAL)
     assert "not possible: transfer of any kind" in detail
+
+
+def test_spectra_that_are_encrypted_for_this_device_are_opened(tmp_path):
+    config = configure(tmp_path / "device", f'bundle = "{tmp_path / "sealed.spektron"}"')
+    state = config.parent / "state"
+    show_device_key(state, None)
+    key = load_device_key(state)
+    clear, spectra = split(
+        {
+            **bundles.source_arrays(),
+            "x": bundles.spectra(40).astype(np.float32),
+            "y": np.random.default_rng(0).random((40, 2), np.float32),
+            "samples": np.array([f"no {i}" for i in range(40)]),
+        }
+    )
+    sealed = seal(bundles.npz(spectra), key.public, "tiny", 1, "grain")
+    product = bundles.product(
+        source_spectra="encrypted",
+        transfer_without=TRANSFER_WITHOUT["encrypted"],
+        encrypted_spectra=MEMBER,
+    )
+    replaced = {"source.npz": bundles.npz(clear), MEMBER: sealed}
+    bundles.write_tiny(tmp_path / "sealed.spektron", replaced=replaced, products=[product])
+    assert Session(config, "x").start(SERIAL, ["no 3"]).next_sample == "no 3"
+    # Another device has another key.
+    other = configure(tmp_path / "other", f'bundle = "{tmp_path / "sealed.spektron"}"')
+    refused(Faults.KEY_UNUSABLE, Session(other, "x").start, SERIAL)
+    show_device_key(other.parent / "state", None)
+    detail = refused(Faults.TRANSFER_IMPOSSIBLE, Session(other, "x").start, SERIAL)
+    assert f"encrypted for the device with key {key.key_id}" in detail
+
+
+def test_the_active_slot_s_bundle_is_the_source(tmp_path):
+    config = configure(tmp_path / "device", 'bundle = "slots"')
+    assert "no slot" in refused(Faults.BUNDLE_INVALID, Session(config, "x").start, SERIAL)
+    parsed = load_config(config)
+    store, terms = SlotStore(parsed.state_dir), terms_of(parsed)
+    install(store, shipped_bundle(), terms, "x")
+    activate(store, "a", terms, "x")
+    assert Session(config, "x").start(SERIAL).bundle == read_bundle(shipped_bundle()).id
 
 
 # ---- command line
