@@ -55,10 +55,10 @@ class _Frame:
 
 def line_chart(lines: Sequence[Line], x_label: str, y_label: str) -> str:
     """Lines over one axis, with a legend."""
-    frame = _Frame(
-        _range(np.concatenate([line.x for line in lines]), 0.0),
-        _range(np.concatenate([line.values for line in lines]), 0.05),
-    )
+    low, high = _range(np.concatenate([line.values for line in lines]), 0.05)
+    # Room for the legend above the lines.
+    high += 0.1 * len(lines) * (high - low)
+    frame = _Frame(_range(np.concatenate([line.x for line in lines]), 0.0), (low, high))
     parts = _axes(frame, x_label, y_label)
     for line in lines:
         places = [
@@ -109,8 +109,8 @@ def _range(values: Array, margin: float) -> tuple[float, float]:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Four to eight round numbers within."""
-    raw = (high - low) / 5
+    """Two to eight round numbers within."""
+    raw = (high - low) / 7
     unit = 10.0 ** np.floor(np.log10(raw))
     step = unit * next(m for m in (1, 2, 5, 10) if raw <= m * unit)
     first = np.ceil(low / step)
