@@ -33,6 +33,7 @@ from .report import Figure
 
 NAME = "adapt_step"
 ROUNDS = 5
+DRAWS = 9
 CALLS_PER_ROUND = {1: 20, 8: 6}
 STEPS_BEFORE_RSS = 5
 INSTRUMENT = "mp5"
@@ -76,37 +77,49 @@ def _model(folder: Path) -> tuple[Bundle, Encoder, str]:
     return read_bundle(path), checkpoint.encoder, "a bundle made for this benchmark"
 
 
-def _case(encoder: Encoder, bundle: Bundle, rows: int) -> GradientCase:
-    x = read_corn().train.spectra[INSTRUMENT][:rows]
+def _case(encoder: Encoder, bundle: Bundle, rows: int, draw: int = 0) -> GradientCase:
+    spectra = read_corn().train.spectra[INSTRUMENT]
+    chosen = np.random.default_rng([rows, draw]).permutation(len(spectra))[:rows]
     z_chem = bundle.arrays(bundle.manifest.products[0].source)["z_chem"]
-    case = GradientCase.of(encoder, x, z_chem, seed=rows)
+    case = GradientCase.of(encoder, spectra[chosen], z_chem, seed=100 * rows + draw)
     case.inputs["weights"] = np.array([WEIGHTS[name] for name in TERMS], np.float32)
     return case
 
 
 def _error(engine: OnnxGradient, encoder: Encoder, bundle: Bundle, origin: str) -> Figure:
-    errors, alone = {}, dict.fromkeys(TERMS, 0.0)
+    errors: dict[int, list[float]] = {}
+    itself = []
     for rows in (1, 8, 32):
-        case = _case(encoder, bundle, rows)
-        errors[rows] = _relative(engine, encoder, case)
-        for i, name in enumerate(TERMS):
-            case.inputs["weights"] = np.eye(len(TERMS), dtype=np.float32)[i]
-            # The spread of one spectrum has no gradient at all.
-            if rows > 1 or name != "spread":
-                alone[name] = max(alone[name], _relative(engine, encoder, case))
-    by_rows = ", ".join(f"{error:.1e} at batch {rows}" for rows, error in errors.items())
-    by_term = ", ".join(f"{name} {error:.1e}" for name, error in alone.items())
+        cases = [_case(encoder, bundle, rows, draw) for draw in range(DRAWS)]
+        errors[rows] = [_relative(engine, encoder, case) for case in cases]
+        itself += [_against_itself(encoder, case) for case in cases]
+    by_rows = ", ".join(
+        f"{max(seen):.1e} (median {np.median(seen):.1e}) at batch {rows}"
+        for rows, seen in errors.items()
+    )
     weights = ", ".join(f"{name} {weight:g}" for name, weight in WEIGHTS.items())
     return Figure(
         id="grad_max_rel_err",
-        value=max(errors.values()),
+        value=max(max(seen) for seen in errors.values()),
         unit="1",
         better="lower",
         spread=None,
         how=f"largest difference from torch's autograd in float32 over the gradient's largest "
-        f"element: {by_rows}; {INSTRUMENT}, weights {weights}; {origin}. Worst of each term "
-        f"alone: {by_term} (moments of latents that differ little are small differences)",
+        f"element, worst of {DRAWS} draws of spectra and masks: {by_rows}; {INSTRUMENT}, weights "
+        f"{weights}; {origin}. Rounding may turn the sign of a hidden unit, and ReLU's gradient "
+        f"jumps: torch differs from itself in a batch twice as large by {np.median(itself):.1e} "
+        f"(worst {max(itself):.1e})",
     )
+
+
+def _against_itself(encoder: Encoder, case: GradientCase) -> float:
+    """The same spectra twice over: means over the batch, and their gradients, stay as they are."""
+    step = GradientStep(encoder)
+    once = [torch.from_numpy(value) for value in case.inputs.values()]
+    # All but the spread, which counts degrees of freedom.
+    once[-1] = once[-1] * torch.tensor([float(name != "spread") for name in TERMS])
+    twice = [torch.cat([value, value]) for value in once[:2]] + once[2:]
+    return relative_error(step(*twice)[2].numpy(), step(*once)[2].numpy())
 
 
 def _relative(engine: OnnxGradient, encoder: Encoder, case: GradientCase) -> float:
