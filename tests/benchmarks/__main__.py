@@ -18,6 +18,7 @@ NAMES = (
     "sinkhorn",
     "pretrain_scaling",
     "transfer",
+    "transfer_samples",
 )
 # Takes an hour; by name only.
 LONG = ("transfer",)
