@@ -4,6 +4,8 @@
 #   test-long  all tests with their full counts and durations
 #   lint       ruff, mypy, import-linter
 #   bench      benchmarks into build/bench           (make bench NAME=inference)
+#   peers      an environment in build/peers for peers that need old packages: `make bench
+#              NAME=transfer` runs them where it is there
 #   bench-encoder  the long ones: native, tokenizer, latent, pretraining (an hour or two)
 #   pretrain   the foundation that ships, from simulated spectra (within an hour; goes on where it stopped)
 #   bundle     train and export the bundle that ships; its report is build/corn.report.html
@@ -13,6 +15,7 @@
 PYTHON ?= python3
 HOST_ENV := .venv-host
 OLD_ENV := .venv-py310
+PEERS_ENV := build/peers
 NAME ?=
 ARGS ?=
 
@@ -23,7 +26,7 @@ RUNTIME_TESTS := tests/unit/firmware_bridge tests/unit/spektron_edge tests/contr
 # Waiting OpenMP threads that spin make two torch processes on two cores ten times slower.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: demo test test-host test-py310 test-long lint bench bench-encoder pretrain bundle pages pictures clean
+.PHONY: demo test test-host test-py310 test-long lint bench peers bench-encoder pretrain bundle pages pictures clean
 .DELETE_ON_ERROR:
 
 demo: .venv/installed
@@ -79,6 +82,16 @@ lint: $(HOST_ENV)/installed
 
 bench: $(HOST_ENV)/installed
 	$(HOST_ENV)/bin/python -m tests.benchmarks $(NAME) $(ARGS)
+
+# The last packages that pycaltransfer 0.1.8 computes the right thing with: scikit-learn turned coef_ round.
+$(PEERS_ENV)/installed: Makefile
+	@echo "setting up $(PEERS_ENV) (pycaltransfer, diPLSlib)" >&2
+	@test -n "$(PYTHON310)" || { echo "Python 3.10 is needed: make PYTHON310=python3.10 peers"; exit 1; }
+	@$(PYTHON310) -m venv $(PEERS_ENV)
+	@$(PEERS_ENV)/bin/pip install --quiet --disable-pip-version-check numpy==1.24.4 scipy==1.11.4 scikit-learn==1.2.2 pandas==1.5.3 pycaltransfer==0.1.8 diPLSlib==2.5.0
+	@touch $@
+
+peers: $(PEERS_ENV)/installed
 
 bench-encoder: $(HOST_ENV)/installed
 	$(HOST_ENV)/bin/python -m tests.benchmarks native tokenizer latent pretraining

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 from firmware_bridge.protocol_doc import render as protocol_page
 from spektron_edge.faults import Faults
 from spektron_edge.mqtt.commands import Request
 from spektron_edge.records import PUBLISHED
+from spektron_edge.transfer.methods import REGISTRY
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
@@ -32,9 +35,41 @@ def faults_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def methods_page() -> str:
+    """The transfer methods as a table, and what each says of itself."""
+    # torch takes seconds to import.
+    from spektron_train.training.lora_method import LoraTransfer
+
+    methods = {key: (cls, "instrument") for key, cls in REGISTRY.items()}
+    methods[LoraTransfer.key] = (LoraTransfer, "training host")
+    lines = [
+        "# Transfer methods",
+        "",
+        "Generated from `spektron_edge.transfer.methods.REGISTRY` by `make pages`; what they are",
+        "worth on corn is in [transfer.md](transfer.md). All have scikit-learn's `fit`,",
+        "`transform` and `predict`, and expect both instruments on one axis. What works in latents",
+        "needs an encoder, and pairs or unpaired target spectra.",
+        "",
+        "| key | class | needs | runs on | hyperparameters |",
+        "|---|---|---|---|---|",
+    ]
+    for key, (cls, where) in methods.items():
+        needs = ", ".join(sorted(cls.needs)) or "-"
+        values = ", ".join(f"{f.name}={f.default!r}" for f in fields(cls) if _plain(f.default))
+        lines.append(f"| `{key}` | `{cls.__name__}` | {needs} | {where} | {values or '-'} |")
+    for key, (cls, _) in methods.items():
+        lines += ["", f"## {key}", *inspect.getdoc(cls).splitlines()]
+    return "\n".join(lines) + "\n"
+
+
+def _plain(value: object) -> bool:
+    return isinstance(value, (int, float, str))
+
+
 def pages() -> dict[Path, str]:
     """Every generated page and its text."""
     made = {DOCS / "faults.md": faults_page(), DOCS / "protocol.md": protocol_page()}
+    made[DOCS / "transfer-methods.md"] = methods_page()
     schemas = {n: model.model_json_schema(mode="serialization") for n, model in PUBLISHED.items()}
     schemas["request"] = Request.model_json_schema()
     for name, schema in schemas.items():

@@ -49,11 +49,17 @@ def _missing_cyclonedx() -> str | None:
     return None if found else "cyclonedx-python-lib, for its schemas, is not installed (extra dev)"
 
 
+def _missing_peers() -> str | None:
+    here = (Path(__file__).resolve().parents[1] / "build" / "peers" / "bin" / "python").is_file()
+    return None if here else "the environment of old peers is not here (`make peers`)"
+
+
 _CHECKS = {
     "broker": _missing_broker,
     "shared": _missing_shared,
     "tensorrt-rtx": _missing_tensorrt_rtx,
     "cyclonedx": _missing_cyclonedx,
+    "peers": _missing_peers,
     "tmpfs": _missing_tmpfs,
 }
 

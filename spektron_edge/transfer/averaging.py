@@ -115,12 +115,17 @@ def width_for(pairs: int) -> float:
 def average(
     name: str, candidates: Sequence[Evaluated], score: Sequence[Array], width: float
 ) -> Average:
-    """Weights fall off exponentially with the score, by e for each `width` of the best."""
+    """The average of all by `weights_for` their scores."""
+    return weighted(name, candidates, weights_for(score, width))
+
+
+def weights_for(score: Sequence[Array], width: float) -> Array:
+    """(c, g, m), falling off exponentially with the score, by e for each `width` of the best."""
     stacked = np.stack(score)
     best = np.maximum(stacked.min(axis=(0, 1)), 1e-300)
     weights: Array = np.exp(-(stacked / best - 1) / width)
     weights /= weights.sum(axis=(0, 1))
-    return weighted(name, candidates, weights)
+    return weights
 
 
 def weighted(name: str, candidates: Sequence[Evaluated], weights: Array) -> Average:

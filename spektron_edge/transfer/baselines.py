@@ -50,7 +50,8 @@ def slope_and_bias(problem: Problem, trust: Array) -> Average:
 
 
 def _native(problem: Problem, trust: Array, name: str) -> Average:
-    recipe = Recipe(AsMeasured(), filters_for(problem.axis.size)[1], contrast=0.0, penalty=_NONE)
+    filter_ = filters_for(problem.axis.size)[1]
+    recipe = Recipe(AsMeasured(), filter_, contrast=0.0, expected=0.0, penalty=_NONE)
     evaluated = evaluate(problem, (recipe,), trust)[0]
     return average(name, (evaluated,), (np.mean(evaluated.source_error**2, axis=1),), 1e-3)
 

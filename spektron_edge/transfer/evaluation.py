@@ -23,14 +23,16 @@ _FOLDS = 10
 class Recipe:
     """One way of transferring, up to the ridge penalty, all values of which are candidates.
 
-    contrast: of channels, see `features`; penalty: of the differences of pairs; label_weight: of a
-    labelled target spectrum against a source spectrum, 0 where labels are not used; fleet_weight:
-    of differences that other instruments showed, against those of the pairs.
+    contrast: of channels, expected: weight of expected differences, see `features`; penalty: of the
+    differences of pairs, expected ones included; label_weight: of a labelled target spectrum
+    against a source spectrum, 0 where labels are not used; fleet_weight: of differences that other
+    instruments showed, against those of the pairs.
     """
 
     alignment: AlignmentMethod
     filter: Filter
     contrast: float = 100.0
+    expected: float = 0.3
     penalty: float = 1.0
     label_weight: float = 0.0
     fleet_weight: float = 0.0
@@ -99,7 +101,7 @@ def _fit(
 ) -> list[tuple[Features, Path]]:
     """Recipes share alignments and features."""
     alignments: dict[str, Aligned] = {}
-    made: dict[tuple[str, str, float, float], Features] = {}
+    made: dict[tuple[str, str, float, float, float], Features] = {}
     out = []
     used = trust > 0
     for recipe in recipes:
@@ -107,7 +109,7 @@ def _fit(
         if name not in alignments:
             alignment = recipe.alignment.fit(problem.pairs_source[used], problem.pairs_target[used])
             alignments[name] = Aligned.of(problem, alignment)
-        key = (name, recipe.filter.name, recipe.contrast, recipe.fleet_weight)
+        key = (name, recipe.filter.name, recipe.contrast, recipe.expected, recipe.fleet_weight)
         if key not in made:
             made[key] = features(
                 problem,
@@ -115,6 +117,7 @@ def _fit(
                 recipe.filter,
                 recipe.contrast,
                 trust,
+                expected=recipe.expected,
                 fleet_weight=recipe.fleet_weight,
             )
         feature = made[key]

@@ -3,7 +3,8 @@
 Channels in which pairs differ unpredictably count less: each is divided by the root of one plus
 `contrast` times its share of the differences' variance. With few pairs this says more about the
 next sample's difference than the covariance of those seen, towards whose diagonal it shrinks
-(Schaefer and Strimmer, Stat. Appl. Genet. Mol. Biol. 4 (2005) 32).
+(Schaefer and Strimmer, Stat. Appl. Genet. Mol. Biol. 4 (2005) 32). Directions in which they showed
+nothing are penalised too, by `spread_law`.
 """
 
 from __future__ import annotations
@@ -17,10 +18,13 @@ from .alignment import Alignment
 from .filters import Filter
 from .penalised_ridge import Rows
 from .problem import Problem
+from .spread_law import expected_variance, principal
 
 Array = NDArray[np.float64]
 _BASIS = 100
 _NOTHING = 1e-13
+# What is expected of differences counts as much as so many pairs that show it.
+_EXPECTED_PAIRS = 5.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,11 +84,13 @@ def features(
     contrast: float,
     trust: Array,
     *,
+    expected: float = 0.0,
     fleet_weight: float = 0.0,
 ) -> Features:
     """Fit everything that depends on the pairs; trust: (n,) weight of each pair, 0 to 1.
 
-    fleet_weight: of the differences that other instruments showed, 0 for none.
+    expected: weight of the differences that `spread_law` expects, fleet_weight: of those that other
+    instruments showed; 0 for none.
     """
     source = filter_.apply(aligned.source)
     s, t = filter_.apply(aligned.pairs_source), filter_.apply(aligned.pairs_target)
@@ -102,13 +108,22 @@ def features(
     step = -(-len(source) // _BASIS)
     centre = source.mean(axis=0)
     basis = span(np.concatenate([source[::step] - centre, rest, t - centre, fleet]))
+    penalty = [scale[:, None] * rest @ basis, fleet @ basis]
+    if expected > 0:
+        samples, directions = principal((source - centre) @ basis)
+        basis = basis @ directions
+        pairs = int(np.count_nonzero(trust))
+        shown = share @ (rest @ basis) ** 2 * pairs / max(pairs - 1, 1)
+        share_expected = expected * _EXPECTED_PAIRS / (pairs - 1 + _EXPECTED_PAIRS)
+        law = len(source) * share_expected * expected_variance(samples, shown)
+        penalty = [*(rows @ directions for rows in penalty), np.diag(np.sqrt(law))]
     known = np.isfinite(problem.labels).all(axis=1) & (trust > 0)
     rows = Rows(
         source @ basis,
         problem.y,
         (t @ basis)[known],
         problem.labels[known],
-        np.concatenate([scale[:, None] * rest, fleet]) @ basis,
+        np.concatenate(penalty),
     )
     return Features(aligned.alignment, filter_, weight, shift, basis, rows)
 

@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .agreement import agreement
 from .alignment import AsMeasured
-from .averaging import Average, admitted, average, blend, capped, label_scores, scores, width_for
+from .averaging import Average, admitted, average, blend, capped, scores, width_for
 from .baselines import mean_shift, slope_and_bias
 from .evaluation import Evaluated, Recipe, evaluate
 from .filters import filters_for
+from .labels import with_labels
 from .piecewise import Piecewise
 from .problem import Problem
 from .smooth import SCALE, Smooth
 from .subspace import SpectralSpace
 
 Array = NDArray[np.float64]
-# Labels of fewer transfer samples cost more in variance than they tell.
-LEAST_LABELS = 8
-_LABEL_WEIGHTS = (30.0, 1000.0)
-_LABEL_WIDTH = 0.3
-# Odds against labels before they are seen, per squared number of source samples for each of them,
-# and how much of the likelihood is believed.
-_ODDS, _BELIEF = 1 / 3, 0.75
 # A pair is suspected when its error is so many times the others' root mean square.
 _SUSPECT = 2.0
 # Setting it aside must lower the others' risk by this share.
@@ -73,13 +67,6 @@ def recipes_for(problem: Problem) -> tuple[Recipe, ...]:
     return tuple(plain)
 
 
-def labelled_recipes(problem: Problem, best: Sequence[Recipe]) -> tuple[Recipe, ...]:
-    """The best recipes again, with labelled target spectra as rows of their own."""
-    if int(np.isfinite(problem.labels).all(axis=1).sum()) < LEAST_LABELS:
-        return ()
-    return tuple(replace(r, label_weight=w) for r in best for w in _LABEL_WEIGHTS)
-
-
 def choose(problem: Problem) -> Chosen:
     """Average, then gate; a suspected pair is set aside where the others are better without it."""
     trust = np.ones(problem.pairs)
@@ -98,7 +85,7 @@ def choose(problem: Problem) -> Chosen:
             break
         plain, trust = again, less
     evaluated, mixed = plain
-    chosen = _with_labels(problem, evaluated, mixed, trust)
+    chosen = with_labels(problem, evaluated, mixed, trust)
     shift = mean_shift(problem, trust)
     slope = slope_and_bias(problem, trust)
     average_, gate = _gate(chosen, (shift, slope), trust)
@@ -138,44 +125,6 @@ def _risk(average_: Average, pairs: NDArray[np.bool_]) -> Array:
     source = np.mean(average_.source_error**2, axis=0)
     risk: Array = source + capped(average_.moved[pairs] ** 2)
     return risk
-
-
-def _with_labels(
-    problem: Problem, evaluated: Sequence[Evaluated], mixed: Average, trust: Array
-) -> Average:
-    """Blend in fits with labelled target spectra, by the likelihood of held-out labels.
-
-    With Gaussian errors a model's likelihood goes with its residual sum of squares to the power of
-    -n/2; `_BELIEF` of it is believed, since n residuals of one fit are not n independent ones.
-    """
-    pairs = trust > 0
-    ranked = sorted(
-        evaluated,
-        key=lambda e: float(np.sum(scores(e, pairs).min(axis=0) / np.maximum(mixed.risk, 1e-300))),
-    )
-    alignment = ranked[0].recipe.alignment.name
-    best = [e.recipe for e in ranked if e.recipe.alignment.name == alignment]
-    best = [recipe for recipe in best if not recipe.filter.snv][:3]
-    recipes = labelled_recipes(problem, best)
-    if not recipes:
-        return mixed
-    with_labels = evaluate(problem, recipes, trust)
-    labelled = average(
-        "labels", with_labels, [label_scores(e, pairs) for e in with_labels], _LABEL_WIDTH
-    )
-    known = pairs & np.isfinite(problem.labels).all(axis=1)
-    n = int(known.sum())
-    # Source spectra are of no use only where they tell less of the reference than target spectra
-    # do, so labels have to be better than what the source reaches on itself as well.
-    on_source = np.mean(mixed.source_error**2, axis=0)
-    plain_square = np.minimum(capped(mixed.target_error[known] ** 2), on_source)
-    plain_square = np.maximum(plain_square, 1e-300)
-    label_square = np.maximum(capped(labelled.target_error[known] ** 2), 1e-300)
-    odds = max(1.0, _ODDS * (len(problem.source) / n) ** 2)
-    log_odds = 0.5 * _BELIEF * n * np.log(plain_square / label_square) - np.log(odds)
-    share = 1 / (1 + np.exp(-np.clip(log_odds, -50, 50)))
-    share = np.where(share < 0.02, 0.0, share)
-    return blend("average with labels", (mixed, labelled), np.stack([1 - share, share]))
 
 
 def _gate(

@@ -74,7 +74,8 @@ def solve(rows: Rows, relative: Array, label_weight: float = 1.0, *, loo: bool =
     weighted = weights[:, None] * centred
     own = rows.source - rows.source.mean(axis=0)
     # The source alone sets the unit, so that a penalty means the same whatever stands beside it.
-    top = max(float(np.linalg.norm(own, 2)) ** 2, 1e-300)
+    gram = own.T @ own if own.shape[1] < size else own @ own.T
+    top = max(float(np.linalg.eigvalsh(gram)[-1]), 1e-300)
     normal = centred.T @ weighted + rows.penalty.T @ rows.penalty
     values, vectors = np.linalg.eigh(normal)
     inverse = 1 / (np.clip(values, 0.0, None) + np.maximum(relative, 1e-14)[:, None] * top)

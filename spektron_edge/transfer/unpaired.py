@@ -68,8 +68,9 @@ def matched(problem: Problem) -> Iterator[tuple[Recipe, Features]]:
         )
         for filter_ in filters_for(problem.axis.size)[:3]:
             for penalty in _PENALTIES:
+                recipe = Recipe(method, filter_, contrast=0.0, expected=0.0, penalty=penalty)
                 features = _features(problem, alignment, filter_, penalty)
-                yield Recipe(method, filter_, 0.0, penalty), features
+                yield recipe, features
 
 
 def _alignments(problem: Problem) -> tuple[AlignmentMethod, ...]:

@@ -18,10 +18,11 @@ NAMES = (
     "sinkhorn",
     "pretrain_scaling",
     "transfer",
+    "transfer_methods",
     "transfer_samples",
 )
-# Takes an hour; by name only.
-LONG = ("transfer",)
+# Take up to an hour; by name only.
+LONG = ("transfer", "transfer_methods")
 
 
 def main() -> int:

@@ -10,10 +10,21 @@ from spektron_edge.transfer.filters import filters_for
 from spektron_edge.transfer.penalised_ridge import Rows, solve
 from spektron_edge.transfer.uncertainty import COVERAGE
 
-from .transfer_peers import all_peers
+from . import old_peers
+from .transfer_peers import all_peers, paired_task, unpaired_task
 from .transfer_sets import Case, corn, kennard_stone, simulated, tablets
 
-PEERS = ("mean shift", "SST (pynir)", "slope and bias", "EPO")
+PEERS = (
+    "mean shift",
+    "SST (pynir)",
+    "slope and bias",
+    "EPO",
+    "DS (chemotools)",
+    "linear OT (POT)",
+    "Sinkhorn OT (POT)",
+)
+# Of those, what needs no pairs.
+UNPAIRED_PEERS = ("linear OT (POT)", "Sinkhorn OT (POT)")
 
 
 def r2(predicted, truth):
@@ -58,8 +69,11 @@ def make(kind: str, where: tuple, seed: int) -> Case:
 
 
 def job(arguments):
-    """((kind, where, n, situation), seed, with_peers) -> what was found, arrays over properties."""
-    (kind, where, n, situation), seed, with_peers = arguments
+    """((kind, where, n, situation), seed, peers) -> what was found, arrays over properties.
+
+    peers: "none", "here", or "old" for those in the environment of old packages as well.
+    """
+    (kind, where, n, situation), seed, peers = arguments
     case = make(kind, where, seed)
     if situation == "unpaired":
         # Disjoint: half of the training samples were measured on the source, half on the target.
@@ -72,9 +86,10 @@ def job(arguments):
             target_axis=case.target_axis,
             unpaired=case.x_target[theirs],
         )
-        chosen = None
+        task = unpaired_task(case, ours, theirs)
     else:
         chosen = kennard_stone(case.x_source, n)
+        task = paired_task(case, chosen)
         transfer = fit(
             case.x_source,
             case.source_axis,
@@ -104,7 +119,10 @@ def job(arguments):
         "native_half": native_half,
         "method": transfer.method,
     }
-    if with_peers:
-        predictions = all_peers(case, chosen, PEERS)
+    if peers != "none":
+        predictions = all_peers(task, UNPAIRED_PEERS if situation == "unpaired" else PEERS)
+        if peers == "old":
+            more, found["versions"] = old_peers.predictions(task)
+            predictions |= more
         found["peers"] = {k: r2(v, case.y_test) for k, v in predictions.items()}
     return arguments, found

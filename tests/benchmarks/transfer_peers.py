@@ -1,12 +1,14 @@
 """Peers of the transfer, each tuned on training data alone by one rule, with PLS on the source.
 
 The rule: filter, PLS components and the method's own setting are chosen together, per property, by
-cross-validated error on the source plus the mean squared disagreement of left out pairs.
+cross-validated error on the source plus the mean squared disagreement of left out pairs. This
+module is also imported where peers need an old environment (`old_peers_run`).
 """
 
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -45,7 +47,37 @@ def pls_path(x, y, components=COMPONENTS):
     return np.array(out)
 
 
-class _Source:
+@dataclass(frozen=True)
+class Task:
+    """What a peer may see: source spectra x (N, p) with y (N, m), pairs s, t (n, p) with labels
+    (n, m), and the test spectra (k, p) that it predicts.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    s: np.ndarray
+    t: np.ndarray
+    labels: np.ndarray
+    test: np.ndarray
+
+    def filtered(self, space) -> Task:
+        """Through a filter, or anything else with `apply`."""
+        return Task(
+            space.apply(self.x),
+            self.y,
+            space.apply(self.s),
+            space.apply(self.t),
+            self.labels,
+            space.apply(self.test),
+        )
+
+    def without(self, i) -> Task:
+        """All but one pair."""
+        s, t, labels = (np.delete(a, i, 0) for a in (self.s, self.t, self.labels))
+        return Task(self.x, self.y, s, t, labels, self.test)
+
+
+class Source:
     """PLS of one filter on the source with its cross-validated errors."""
 
     def __init__(self, x, y):
@@ -81,11 +113,13 @@ def _sst(s, t, k):
     return model.transform
 
 
-def _ds(s, t, k):
+def _ds(s, t, _):
+    """Centred on the pairs, since chemotools' has no intercept."""
     from chemotools.adaptation import DirectStandardization
 
-    model = DirectStandardization(n_components=k) if k else DirectStandardization()
-    return model.fit(t, X_source=s).transform
+    s_mean, t_mean = s.mean(axis=0), t.mean(axis=0)
+    model = DirectStandardization().fit(t - t_mean, X_source=s - s_mean)
+    return lambda x: model.transform(x - t_mean) + s_mean
 
 
 def _pds(s, t, setting):
@@ -99,46 +133,120 @@ def _pds(s, t, setting):
 MAPS = {
     "mean shift": (_mean_shift, (0,)),
     "SST (pynir)": (_sst, (2, 3)),
+    "DS (chemotools)": (_ds, (0,)),
     "PDS (chemotools)": (_pds, ((3, 2),)),
 }
 
 
-def all_peers(case, chosen, names=("mean shift", "SST (pynir)", "slope and bias", "EPO")):
-    """Method -> (k, m) predictions of the test set, by pairs `chosen` of the training samples."""
-    filters = filters_for(case.source_axis.size)[:2]
-    made = {f.name: (f, _Source(f.apply(case.x_source), case.y)) for f in filters}
+def shifted(task):
+    """Target spectra with the mean shift of the pairs, or of the populations without any."""
+    own = task.s if len(task.s) else task.x
+    d = own.mean(axis=0) - task.t.mean(axis=0)
+    return replace(task, t=task.t + d, test=task.test + d)
+
+
+def _sinkhorn(t, x, reg):
+    import ot
+
+    model = ot.da.SinkhornTransport(reg_e=reg, norm="median", max_iter=500)
+    # The first argument is what moves.
+    model.fit(Xs=t, Xt=x)
+    return lambda new: model.transform(Xs=new)
+
+
+def _gaussian(t, x, reg):
+    import ot
+
+    return (
+        ot.da.LinearTransport(reg=reg * np.trace(np.cov(x.T)) / x.shape[1]).fit(t, Xt=x).transform
+    )
+
+
+TRANSPORTS = {
+    "Sinkhorn OT (POT)": (_sinkhorn, [(k, reg) for k in (5, 10) for reg in (0.03, 0.3)]),
+    "linear OT (POT)": (_gaussian, [(k, reg) for k in (3, 5) for reg in (1e-3, 0.1)]),
+}
+
+
+def transported(task, spaces, method, settings):
+    """(k, m) by transport of target scores onto the source's, equal means first.
+
+    settings: principal components of the source, and the transport's own. Partners are not told to
+    the transport: pairs only choose the setting, and without any the first setting stays.
+    """
+    m, n = task.y.shape[1], len(task.s)
+    best, values = np.full(m, np.inf), np.zeros((len(task.test), m))
+    for space in spaces:
+        own = shifted(task.filtered(space))
+        mean = own.x.mean(axis=0)
+        rows = np.linalg.svd(own.x - mean, full_matrices=False)[2]
+        for k, setting in settings:
+            x, s, t, test = ((z - mean) @ rows[:k].T for z in (own.x, own.s, own.t, own.test))
+            source, moved = Source(x, own.y), method(t, x, setting)(test)
+            left = [method(np.delete(t, i, 0), x, setting)(t[i : i + 1])[0] for i in range(n)]
+            for j in range(m):
+                score = source.cv[j].copy()
+                if n:
+                    gap = source.predict(np.stack(left), j) - source.predict(s, j)
+                    score += np.mean(gap**2, axis=0)
+                c = int(np.argmin(score))
+                if score[c] < best[j]:
+                    best[j], values[:, j] = score[c], source.predict(moved, j)[:, c]
+    return values
+
+
+def paired_task(case, chosen) -> Task:
+    """The task of a case with the pairs `chosen` of its training samples."""
+    s, t, labels = case.x_source[chosen], case.x_target[chosen], case.y[chosen]
+    return Task(case.x_source, case.y, s, t, labels, case.x_test)
+
+
+def unpaired_task(case, ours, theirs) -> Task:
+    """Training samples `ours` on the source, other ones, `theirs`, on the target."""
+    x, y = case.x_source[ours], case.y[ours]
+    return Task(x, y, x[:0], case.x_target[theirs], y[:0], case.x_test)
+
+
+def all_peers(task, names):
+    """Method -> (k, m) predictions of the test set."""
+    spaces = filters_for(task.x.shape[1])[:2]
     out = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for name in names:
             if name in MAPS:
-                out[name] = _mapped(case, chosen, made, *MAPS[name])
+                out[name] = mapped(task, spaces, *MAPS[name])
+            elif name in TRANSPORTS:
+                out[name] = transported(task, spaces, *TRANSPORTS[name])
             elif name == "EPO":
-                out[name] = _epo(case, chosen, filters)
+                n = len(task.s)
+                out[name] = projected(task, spaces, _epo, sorted({1, 2, 3, n // 2, n - 2} - {0}))
             else:
-                out[name] = _slope(case, chosen, made)
+                out[name] = _slope(task, spaces)
     return out
 
 
-def _mapped(case, chosen, made, method, settings):
-    m = case.y.shape[1]
-    best, values = np.full(m, np.inf), np.zeros((len(case.x_test), m))
-    for filter_, source in made.values():
-        s, t = filter_.apply(case.x_source[chosen]), filter_.apply(case.x_target[chosen])
-        test = filter_.apply(case.x_test)
+def mapped(task, spaces, method, settings):
+    """(k, m) by the best of `settings` of method(s, t, setting) -> map of target spectra."""
+    m, n = task.y.shape[1], len(task.s)
+    best, values = np.full(m, np.inf), np.zeros((len(task.test), m))
+    for space in spaces:
+        own = task.filtered(space)
+        source = Source(own.x, own.y)
         for setting in settings:
-            n = len(chosen)
             if isinstance(setting, int) and setting >= n - 1:
                 continue
             left = np.stack(
                 [
-                    method(np.delete(s, i, 0), np.delete(t, i, 0), setting)(t[i : i + 1])[0]
+                    method(np.delete(own.s, i, 0), np.delete(own.t, i, 0), setting)(
+                        own.t[i : i + 1]
+                    )[0]
                     for i in range(n)
                 ]
             )
-            moved = method(s, t, setting)(test)
+            moved = method(own.s, own.t, setting)(own.test)
             for j in range(m):
-                gap = source.predict(left, j) - source.predict(s, j)
+                gap = source.predict(left, j) - source.predict(own.s, j)
                 score = source.cv[j] + np.mean(gap**2, axis=0)
                 c = int(np.argmin(score))
                 if score[c] < best[j]:
@@ -146,14 +254,15 @@ def _mapped(case, chosen, made, method, settings):
     return values
 
 
-def _slope(case, chosen, made):
+def _slope(task, spaces):
     """Slope and bias on references, the pair left out for the score."""
-    m, n = case.y.shape[1], len(chosen)
-    best, values = np.full(m, np.inf), np.zeros((len(case.x_test), m))
-    for filter_, source in made.values():
-        t, test = filter_.apply(case.x_target[chosen]), filter_.apply(case.x_test)
+    m, n = task.y.shape[1], len(task.t)
+    best, values = np.full(m, np.inf), np.zeros((len(task.test), m))
+    for space in spaces:
+        own = task.filtered(space)
+        source = Source(own.x, own.y)
         for j in range(m):
-            read, wanted = source.predict(t, j), case.y[chosen, j]
+            read, wanted = source.predict(own.t, j), task.labels[:, j]
             for c in range(COMPONENTS):
                 error = 0.0
                 for i in range(n):
@@ -164,36 +273,39 @@ def _slope(case, chosen, made):
                 if score < best[j]:
                     line = np.polyfit(read[:, c], wanted, 1)
                     best[j] = score
-                    values[:, j] = np.polyval(line, source.predict(test, j)[:, c])
+                    values[:, j] = np.polyval(line, source.predict(own.test, j)[:, c])
     return values
 
 
-def _epo(case, chosen, filters):
-    """External parameter orthogonalisation (Roger et al. 2003), our code, PLS afterwards."""
-    m, n = case.y.shape[1], len(chosen)
-    best, values = np.full(m, np.inf), np.zeros((len(case.x_test), m))
-    for filter_ in filters:
-        x, test = filter_.apply(case.x_source), filter_.apply(case.x_test)
-        s, t = x[chosen], filter_.apply(case.x_target[chosen])
-        for k in sorted({1, 2, 3, n // 2, n - 2} - {0}):
+def _epo(task, _, k):
+    """(p, p) by external parameter orthogonalisation (Roger et al. 2003), our code."""
+    v = np.linalg.svd(task.s - task.t, full_matrices=False)[2][:k]
+    return np.eye(v.shape[1]) - v.T @ v
 
-            def project(z, rows, k=k):
-                v = np.linalg.svd(rows, full_matrices=False)[2][:k]
-                return z - (z @ v.T) @ v
 
-            source = _Source(project(x, s - t), case.y)
-            gaps = np.zeros((m, n, COMPONENTS))
-            for i in range(n):
-                rows = np.delete(s - t, i, 0)
-                z = project(x, rows)
-                pair = project(np.stack([s[i], t[i]]), rows)
-                for j in range(m):
-                    path = pls_path(z - z.mean(axis=0), case.y[:, j] - case.y[:, j].mean())
-                    gaps[j, i] = (pair[1] - pair[0]) @ path.T
+def projected(task, spaces, projector, settings):
+    """(k, m) by the best of `settings` of projector(task, property, setting) -> (p, p)."""
+    m, n = task.y.shape[1], len(task.t)
+    best, values = np.full(m, np.inf), np.zeros((len(task.test), m))
+    for space in spaces:
+        own = task.filtered(space)
+        for setting in settings:
             for j in range(m):
-                score = source.cv[j] + np.mean(gaps[j] ** 2, axis=0)
+                e = projector(own, j, setting)
+                source = Source(own.x @ e, own.y[:, [j]])
+                score = source.cv[0].copy()
+                for i in range(n if len(own.s) else 0):
+                    score += _moved(own, i, j, projector, setting) ** 2 / n
                 c = int(np.argmin(score))
                 if score[c] < best[j]:
                     best[j] = score[c]
-                    values[:, j] = source.predict(project(test, s - t), j)[:, c]
+                    values[:, j] = source.predict(own.test @ e, 0)[:, c]
     return values
+
+
+def _moved(own, i, j, projector, setting):
+    """(c,) by how much pair i moves for each number of components, unseen by the projection."""
+    e = projector(own.without(i), j, setting)
+    z, y = own.x @ e, own.y[:, j]
+    path = pls_path(z - z.mean(axis=0), y - y.mean())
+    return (own.t[i] - own.s[i]) @ e @ path.T
