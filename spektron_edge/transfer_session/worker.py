@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import sys
 import time
 from pathlib import Path
@@ -18,6 +17,7 @@ from spektron_edge.bundle.canonical import canonical
 from spektron_edge.clock import Clock
 from spektron_edge.config import load_config
 from spektron_edge.faults import Fault, Faults
+from spektron_edge.own_memory import peak_mb
 from spektron_edge.transfer import TransferError
 
 from .fit_result import FIGURES, FILE, PICTURE, REPORT, FitResult
@@ -100,7 +100,7 @@ def work(config_path: Path, session: str, who: str, *, dry_run: bool) -> FitResu
             left_out=given.left_out,
             seconds=round(time.monotonic() - began, 3),
             processor_s=round(time.process_time(), 3),
-            peak_mb=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+            peak_mb=round(peak_mb(), 1),
         )
         if available():
             _step("drawing the picture")
