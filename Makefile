@@ -2,6 +2,7 @@
 #   demo       the main job on this desk            (make demo ARGS="--scans 20 --speed 10 --json")
 #   test       the full environment, then all tests in their bounded versions
 #   test-long  all tests with their full counts and durations
+#   arm64      the shipped bundle on emulated ARM, all spectra, and by how much it differs (an hour)
 #   lint       ruff, mypy, import-linter
 #   bench      benchmarks into build/bench           (make bench NAME=inference)
 #   peers      an environment in build/peers for peers that need old packages: `make bench
@@ -26,7 +27,7 @@ RUNTIME_TESTS := tests/unit/firmware_bridge tests/unit/spektron_edge tests/contr
 # Waiting OpenMP threads that spin make two torch processes on two cores ten times slower.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: demo test test-host test-py310 test-long lint bench peers bench-encoder pretrain bundle pages pictures clean
+.PHONY: demo test test-host test-py310 test-long arm64 lint bench peers bench-encoder pretrain bundle pages pictures clean
 .DELETE_ON_ERROR:
 
 demo: .venv/installed
@@ -73,6 +74,9 @@ test-long: lint $(HOST_ENV)/installed
 	$(HOST_ENV)/bin/pytest -m "long or not long" --cov --cov-report= $(ARGS)
 	$(HOST_ENV)/bin/coverage report --fail-under=90 --sort=cover
 	@$(MAKE) --no-print-directory test-py310
+
+arm64: $(HOST_ENV)/installed
+	SPEKTRON_REQUIRE=arm64 $(HOST_ENV)/bin/pytest tests/emulation -m "long or not long" -rP $(ARGS)
 
 lint: $(HOST_ENV)/installed
 	$(HOST_ENV)/bin/ruff check .

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, model_validator
 
 Precision = Literal["int8", "fp32", "fp16"]
 SourceSpectra = Literal["included", "left_out", "encrypted"]
@@ -86,7 +86,9 @@ class Graph(GraphFile):
     """One encoder, (x, theta) -> y, z_chem, z_inst, and how far it may be from golden."""
 
     precision: Precision
-    y_tolerance: float = Field(gt=0, description="absolute, in the properties' units")
+    y_tolerance: dict[str, PositiveFloat] = Field(
+        description="absolute, by property and in its unit"
+    )
     z_tolerance: float = Field(gt=0, description="absolute, latent units")
 
 
@@ -149,6 +151,9 @@ class Product(_Strict):
             raise ValueError("two properties share a name")
         if len({g.precision for g in self.graphs}) != len(self.graphs):
             raise ValueError("two graphs share a precision")
+        for graph in self.graphs:
+            if set(graph.y_tolerance) != {p.name for p in self.properties}:
+                raise ValueError(f"`y_tolerance` of {graph.file} is not of the properties")
         if (self.source_spectra == "encrypted") != (self.encrypted_spectra is not None):
             raise ValueError(
                 "`encrypted_spectra` names a member exactly when spectra are encrypted"

@@ -270,7 +270,7 @@ def members() -> dict[str, bytes]:
 
 def product(name: str = "grain", **changes: Any) -> dict[str, Any]:
     """A product of the manifest, as JSON."""
-    tolerances = {"y_tolerance": 1e-3, "z_tolerance": 1e-4}
+    tolerances = {"y_tolerance": dict.fromkeys(PROPERTIES, 1e-3), "z_tolerance": 1e-4}
     figures = {"rmsep": 0.1, "r2": 0.9, "bias": 0.0, "sep": 0.1, "rpd": 3.0}
     return {
         "name": name,

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -54,7 +55,18 @@ def _missing_peers() -> str | None:
     return None if here else "the environment of old peers is not here (`make peers`)"
 
 
+def _missing_arm64() -> str | None:
+    if os.geteuid():
+        return "a root file system for ARM can be made and entered by root only"
+    for program in ("qemu-aarch64-static", "mmdebstrap"):
+        if shutil.which(program) is None:
+            return f"{program} is not here: apt install qemu-user-static mmdebstrap"
+    own = subprocess.run(["unshare", "--mount", "--pid", "--fork", "true"], check=False)
+    return "this root may not have mounts of its own" if own.returncode else None
+
+
 _CHECKS = {
+    "arm64": _missing_arm64,
     "broker": _missing_broker,
     "shared": _missing_shared,
     "tensorrt-rtx": _missing_tensorrt_rtx,
@@ -67,8 +79,12 @@ _CHECKS = {
 def need(what: str) -> None:
     """Skip the test when `what` is missing here; fail it when it is required."""
     reason = _CHECKS[what]()
-    if reason is None:
-        return
+    if reason is not None:
+        absent(what, reason)
+
+
+def absent(what: str, reason: str) -> NoReturn:
+    """The same for what turned out to be missing only when it was to be used."""
     if what in os.environ.get("SPEKTRON_REQUIRE", "").split(","):
         pytest.fail(f"{reason}, but SPEKTRON_REQUIRE asks for it")
     pytest.skip(reason)

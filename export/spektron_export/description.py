@@ -28,9 +28,10 @@ from .graphs import IR_VERSION, OPSET
 from .protection import Protection
 
 THETA, SOURCE, GOLDEN, ADAPT_GOLDEN = "theta0.npy", "source.npz", "golden.npz", "adapt.golden.npz"
-# Golden outputs travel to other processors and onnxruntime versions. Measured: z moves by 5e-4
-# between versions for INT8, 2e-6 for fp32; y by 2e-5. fp16 is 6e-5 from fp32 on a CPU, and an
-# engine is free to sum in half precision too. Latents have unit variance.
+# Golden outputs travel to other processors and onnxruntime versions. Measured on 240 spectra of
+# corn, x86-64 against ARM: INT8 moves z by 5e-3 and a value by 0.024 of its RMSEP, where a float
+# that differs in its last digit is rounded to the next step; fp32 moves z by 6e-6. fp16 is 6e-5
+# from fp32 on a CPU, and an engine may sum in half precision too. Latents have unit variance.
 _Z_TOLERANCE: dict[Precision, float] = {"fp32": 1e-3, "fp16": 5e-3, "int8": 2e-2}
 _Y_TOLERANCE_OVER_RMSEP = 0.05
 
@@ -47,7 +48,8 @@ def describe(
 ) -> Manifest:
     """The manifest of `members`; figures by engine and property; keep: what was kept back."""
     card, config = checkpoint.card, checkpoint.encoder.config
-    y_tolerance = _Y_TOLERANCE_OVER_RMSEP * min(m.rmsep for m in figures["fp32"].values())
+    # Of each its own: by the smallest alone, one spectrum in twenty would miss it on an ARM.
+    y_tolerance = {n: _Y_TOLERANCE_OVER_RMSEP * m.rmsep for n, m in figures["fp32"].items()}
     adapt = Adaptation(
         file=GRADIENT_FILE,
         weights_file=graphs.weights_of(GRADIENT_FILE),

@@ -6,6 +6,10 @@ from typing import Any
 
 import pytest
 
+from spektron_edge.bundle import read_bundle, write_bundle
+from spektron_edge.config import shipped_bundle
+from spektron_export.signing import KeyFiles
+from tests import signers
 from tests.integration.rig import Mosquitto, Rig, instrument, standard_settings
 from tests.requirements import need
 
@@ -35,3 +39,23 @@ def make_rig(tmp_path: Path) -> Iterator[Callable[..., Rig]]:
         rig.stop()
         if rig.port is not None:
             rig.port.close()
+
+
+@pytest.fixture
+def anna(tmp_path: Path) -> KeyFiles:
+    """A key that signs bundles."""
+    return signers.key(tmp_path, "anna")
+
+
+@pytest.fixture
+def made(tmp_path: Path, anna: KeyFiles) -> Callable[..., Path]:
+    """made(version): the corn bundle as a version of its own, signed by anna."""
+
+    def make(version: int, **changes: Any) -> Path:
+        shipped = read_bundle(shipped_bundle())
+        path = tmp_path / f"corn-{version}.spektron"
+        manifest = shipped.manifest.model_copy(update={"version": version, **changes})
+        write_bundle(path, manifest, shipped.members)
+        return signers.sign(path, anna)
+
+    return make

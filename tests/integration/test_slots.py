@@ -6,31 +6,10 @@ import json
 
 import pytest
 
-from spektron_edge.bundle import read_bundle, write_bundle
 from spektron_edge.bundle.slot_store import SlotStore
 from spektron_edge.cli import main
-from spektron_edge.config import shipped_bundle
 from tests import signers
 from tests.integration.rig import Raw, listening, until
-
-
-@pytest.fixture
-def anna(tmp_path):
-    return signers.key(tmp_path, "anna")
-
-
-@pytest.fixture
-def made(tmp_path, anna):
-    """The corn bundle as a version of its own, signed by anna."""
-
-    def make(version, **changes):
-        shipped = read_bundle(shipped_bundle())
-        path = tmp_path / f"corn-{version}.spektron"
-        manifest = shipped.manifest.model_copy(update={"version": version, **changes})
-        write_bundle(path, manifest, shipped.members)
-        return signers.sign(path, anna)
-
-    return make
 
 
 @pytest.fixture

@@ -73,7 +73,7 @@ def describe(
             Graph(
                 file=FILE,
                 precision="fp32",
-                y_tolerance=_tolerance(measured.figures, known),
+                y_tolerance=_tolerance(measured.figures, columns, known),
                 z_tolerance=_Z_TOLERANCE,
             ),
         ),
@@ -98,10 +98,16 @@ def describe(
     )
 
 
-def _tolerance(figures: dict[str, Merit], known: References) -> float:
-    """Of golden values, in the units of y: far below the error, above what processors differ by."""
-    least = 1e-5 * float(np.abs(known.y).max())
-    return max(_Y_TOLERANCE_OVER_RMSEP * min(m.rmsep for m in figures.values()), least)
+def _tolerance(
+    figures: dict[str, Merit], columns: Sequence[Asked], known: References
+) -> dict[str, float]:
+    """Of golden values, by property: far below its error, above what processors differ by."""
+    least = np.maximum(1e-5 * np.abs(known.y).max(axis=0), np.finfo(np.float32).tiny)
+    names = [plain_name(column.column) for column in columns]
+    return {
+        name: max(_Y_TOLERANCE_OVER_RMSEP * figures[name].rmsep, float(least[j]))
+        for j, name in enumerate(names)
+    }
 
 
 def provenance(model: LinearModel, known: References, other: References | None) -> Provenance:

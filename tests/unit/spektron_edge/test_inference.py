@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from spektron_edge.bundle import BundleError, read_bundle
 from spektron_edge.inference import load_model
+from spektron_edge.manifest import Product
 from tests import bundles
 
 
@@ -77,6 +79,26 @@ def test_outputs_beyond_their_tolerance_are_refused(load, output):
     message = refusal(load, replaced=golden(**{f"{output}_int8": wrong}))
     assert f"{output} differs from its golden value by 0.01" in message
     load(precision="fp32", replaced=golden(**{f"{output}_int8": wrong}))
+
+
+def test_each_property_has_its_own_tolerance(load):
+    product = bundles.product()
+    for graph in product["graphs"]:
+        graph["y_tolerance"] = {"moisture": 1e-3, "protein": 0.1}
+    wrong = bundles.golden_arrays()["y_int8"] + np.array([0, 0.01], np.float32)
+    load(products=[product], replaced=golden(y_int8=wrong))
+    wrong = bundles.golden_arrays()["y_int8"] + np.array([0.01, 0], np.float32)
+    message = refusal(load, products=[product], replaced=golden(y_int8=wrong))
+    assert "y differs from its golden value by" in message
+    assert "(moisture), more than 0.001" in message
+
+
+@pytest.mark.parametrize("told", [{"moisture": 1e-3}, {"moisture": 1.0, "oil": 1.0}, {}])
+def test_tolerances_of_other_properties_are_refused(told):
+    product = bundles.product()
+    product["graphs"][0]["y_tolerance"] = told
+    with pytest.raises(ValidationError, match="is not of the properties"):
+        Product.model_validate(product)
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import random
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -16,7 +14,7 @@ from spektron_edge.bundle.install import activate, install
 from spektron_edge.bundle.slot_store import SlotStore
 from spektron_edge.bundle.slots import proven
 from spektron_edge.config import load_config
-from spektron_edge.product import take_product, terms_of
+from spektron_edge.product import terms_of
 from tests import signers
 
 
@@ -73,27 +71,3 @@ def test_a_cut_at_any_step_leaves_the_old_bundle_or_the_new_one(device, most, lo
         assert line["again"] == 0, line
     assert lines[0]["bundle"] == old_id
     assert lines[-1]["bundle"] == new_id
-
-
-@pytest.mark.parametrize("rounds", [5, pytest.param(50, marks=pytest.mark.long)])
-def test_a_kill_at_any_moment_leaves_the_old_bundle_or_the_new_one(device, rounds):
-    config, new, old_id, new_id = device
-    words = [sys.executable, "-m", "spektron_edge", "bundle"]
-    command = [*words, "install", str(new), "--config", str(config)]
-    dice, longest_s = random.Random(5), None
-    for _ in range(rounds + 1):
-        began = time.monotonic()
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        if longest_s is None:
-            # The first one may finish: it says between which moments the others are killed.
-            assert process.wait() == 0
-            longest_s = time.monotonic() - began
-        else:
-            time.sleep(dice.uniform(0.0, longest_s))
-            process.kill()
-            process.wait()
-        assert take_product(load_config(config)).model.bundle_id == old_id
-    assert subprocess.run(command, check=False, capture_output=True).returncode == 0
-    subprocess.run([*words, "activate", "b", "--config", str(config)], check=True)
-    assert take_product(load_config(config)).model.bundle_id == new_id
-    assert not list((config.parent / "state" / "bundles").glob("*partial*"))
