@@ -12,7 +12,7 @@
 #   bundle     train and export the bundle that ships; its report is build/corn.report.html
 #   pages      regenerate what docs/ takes from the code
 #   pictures   regenerate docs/demo.svg, docs/benchmarks from the last `make bench`, and
-#              docs/export-report.png from the last `make bundle`
+#              docs/export-report.png from the last `make bundle`; docs/transfer-report.png
 PYTHON ?= python3
 HOST_ENV := .venv-host
 OLD_ENV := .venv-py310

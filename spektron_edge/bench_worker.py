@@ -21,6 +21,7 @@ from .backend_choice import BackendChoice, BackendName
 from .bundle import BundleError, read_bundle
 from .inference import BackendError, Model, load_model
 from .manifest import Precision
+from .own_memory import peak_mb
 
 _WARM_UP = 3
 
@@ -54,7 +55,7 @@ def main(arguments: list[str]) -> int:
             _answer(answers, {"error": model.fell_back})
             return 1
         _answer(answers, {"ms": ms})
-    _answer(answers, {"peak_mb": _peak_mb()})
+    _answer(answers, {"peak_mb": peak_mb()})
     return 0
 
 
@@ -80,14 +81,6 @@ def _answers() -> TextIO:
 def _answer(stream: TextIO, document: dict[str, object]) -> None:
     stream.write(json.dumps(document) + "\n")
     stream.flush()
-
-
-def _peak_mb() -> float:
-    """VmHWM of this process; of the GPU's memory a Jetson counts what it shares with the CPU."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) / 1024
-    return 0.0
 
 
 if __name__ == "__main__":

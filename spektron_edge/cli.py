@@ -13,6 +13,7 @@ from pathlib import Path
 
 from . import __version__, bundle_commands, inference_commands, transfer_commands
 from .argument_types import natural, positive, seconds
+from .command_names import COMMANDS
 from .faults import Fault, Faults
 from .show import show
 
@@ -92,11 +93,18 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(command=_check_config)
 
     command = commands.add_parser("command", help="send a signed command to a running daemon")
-    command.add_argument("name", choices=["health", "reload"])
+    command.add_argument("name", choices=COMMANDS, metavar="NAME", help=", ".join(COMMANDS))
     command.add_argument("--config", type=Path, required=True, help="the daemon's configuration")
     command.add_argument("--operator", required=True)
     command.add_argument(
         "--key", type=Path, help="key file (default: the one in the configuration)"
+    )
+    command.add_argument(
+        "--argument",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="of the command, may be repeated; a value with commas is a list",
     )
     command.add_argument("--timeout", type=seconds, default=5.0, help="seconds to wait (5)")
     command.add_argument("--json", action="store_true")
@@ -160,10 +168,20 @@ def _check_config(arguments: argparse.Namespace) -> int:
 
 
 def _command(arguments: argparse.Namespace) -> int:
+    from .mqtt.arguments import parse_arguments
     from .mqtt.request import send_command
 
+    try:
+        given = parse_arguments(arguments.argument)
+    except ValueError as error:
+        raise Fault(Faults.COMMAND_FAILED, f"nothing was sent: {error}") from None
     response = send_command(
-        arguments.config, arguments.name, arguments.operator, arguments.key, arguments.timeout
+        arguments.config,
+        arguments.name,
+        arguments.operator,
+        arguments.key,
+        arguments.timeout,
+        given,
     )
     show(response, as_json=arguments.json)
     return 0 if response["ok"] else Faults.COMMAND_FAILED.value.exit_status

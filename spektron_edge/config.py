@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from .backend_choice import BackendChoice, BackendName
+from .command_names import CommandName
 from .faults import Fault, Faults
 from .manifest import Precision
 
@@ -116,7 +117,7 @@ class Operator(_Section):
 
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
     key_file: Path
-    may: tuple[Literal["health", "reload"], ...]
+    may: tuple[CommandName, ...]
 
 
 def _distinct(operators: tuple[Operator, ...]) -> tuple[Operator, ...]:

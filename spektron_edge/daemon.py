@@ -30,16 +30,18 @@ from .inbox import (
 from .instrument import InstrumentThread, Settings
 from .ledger import Action
 from .mqtt.client import MqttClient
-from .mqtt.command_handler import CommandHandler, CommandOutcome
+from .mqtt.command_handler import CommandHandler, CommandOutcome, without_arguments
 from .mqtt.topics import Topics
 from .notices import Notices
 from .numbering import Numbering
 from .outbox import Limits, OutboxError, Outgoing, Progress
 from .product import Loaded, load_product, remember, take_product
 from .records import StateRecord, Status, to_json
+from .reload import reload
 from .reporter import Reporter
 from .serving import Serving
 from .state import open_state, storage_fault
+from .transfer_session.jobs import TransferJobs
 
 _TAKE = 32
 _TURN_S = 0.2
@@ -78,12 +80,6 @@ class Daemon:
         self._reporter = Reporter(config.site, config.instrument, self._clock, self._watch)
         self._delivery = Delivery(self._state.outbox, self._client, config.mqtt.in_flight)
         self._numbering = Numbering(self._state.outbox)
-        self._commands = CommandHandler(
-            self._client,
-            topics.root,
-            {"health": self._health, "reload": self._reload},
-            self._state.outbox.accept_counter,
-        )
         self._instrument = InstrumentThread(
             Settings(config.serial, config.acquisition, config.state_dir),
             self._clock,
@@ -92,6 +88,19 @@ class Daemon:
         self._notices = Notices(self._reporter, self._delivery, self._on_fault)
         self._serving = Serving(
             config, loaded, self._notices, self._audit_action, self._model_changed
+        )
+        self._transfers = TransferJobs(
+            config_path, lambda: self._config, self._serving, self._notices, self._audit_action
+        )
+        self._commands = CommandHandler(
+            self._client,
+            topics.root,
+            {
+                "health": without_arguments(self._health),
+                "reload": without_arguments(self._reload),
+                **self._transfers.actions(),
+            },
+            self._state.outbox.accept_counter,
         )
         self._counters: Counter[str] = Counter()
         self._fail_fast = fail_fast
@@ -163,6 +172,7 @@ class Daemon:
             self._turn(0.02)
         with self._storage():
             self._delivery.mark(now=True)
+        self._transfers.end()
         if not self._exit_status:
             self._serving.end_in_order()
         self._audit("daemon_stopped", exit_status=self._exit_status)
@@ -205,6 +215,7 @@ class Daemon:
         scan, references, now = measured.scan, measured.references, self._clock.now()
         serving = self._serving
         outcome = serving.evaluate(measured, self._ages, now)
+        self._transfers.measured(scan, outcome, now)
         record = self._reporter.prediction(
             scan, references, outcome, serving.model, now, serving.transfer
         )
@@ -283,31 +294,8 @@ class Daemon:
         return CommandOutcome(not codes, ", ".join(codes) or "no fault", dict(self._figures()))
 
     def _reload(self) -> CommandOutcome:
-        """Read configuration and bundle again; on any fault everything stays as it was."""
-        serving = self._serving
-        try:
-            config = load_config(self._config_path)
-            fixed = ("site", "instrument", "state_dir", "serial", "acquisition", "mqtt", "outbox")
-            later = [name for name in fixed if getattr(config, name) != getattr(self._config, name)]
-            config = config.model_copy(update={name: getattr(self._config, name) for name in fixed})
-            loaded = take_product(config, serving.serial, running=serving.model.bundle_id)
-        except Fault as fault:
-            return CommandOutcome(False, f"nothing was changed: {fault}")
-        log.set_up(config.log.format, config.log.level)
-        self._config = config
-        before = serving.model.bundle_id
-        serving.take(loaded)
-        bundle = loaded.model.bundle_id
-        if loaded.left:
-            return CommandOutcome(False, f"fell back to {bundle}: {loaded.left}")
-        message = (
-            f"bundle {before} -> {bundle}, signed by {serving.signed_by or 'nobody asked for'}"
-        )
-        if serving.transfer is not None:
-            message += f"; transfer {serving.transfer.number}"
-        if later:
-            message += f"; restart for: {', '.join(later)}"
-        return CommandOutcome(True, message, {"bundle": bundle})
+        self._config, outcome = reload(self._config_path, self._config, self._serving)
+        return outcome
 
     def _model_changed(self, loaded: Loaded) -> None:
         self._watch.floor_utc_s = max(self._watch.floor_utc_s, loaded.created_utc_s)
@@ -350,6 +338,7 @@ class Daemon:
         now = time.monotonic()
         self._check_clock()
         self._serving.look_after_trial(now)
+        self._transfers.look_after()
         if now >= self._state_due:
             self._state_due = now + _STATE_EVERY_S
             if self._client.connected:

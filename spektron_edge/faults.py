@@ -166,6 +166,38 @@ class Faults(Enum):
     TRANSFER_MISSING = FaultKind(
         "transfer_missing", 91, "`spektron-edge transfer list` shows what there is"
     )
+    TRANSFER_IMPOSSIBLE = FaultKind(
+        "transfer_impossible",
+        92,
+        "ask the vendor for a bundle with calibration spectra, open or encrypted for this device",
+    )
+    TRANSFER_OPEN = FaultKind(
+        "transfer_open",
+        93,
+        "go on with `spektron-edge transfer add`, or end it with `finish` or `discard`",
+    )
+    TRANSFER_NOT_OPEN = FaultKind(
+        "transfer_not_open", 94, "begin with `spektron-edge transfer start`"
+    )
+    TRANSFER_INPUT = FaultKind(
+        "transfer_input", 95, "correct what the detail names; nothing was stored"
+    )
+    SAMPLE_REFUSED = FaultKind(
+        "sample_refused", 96, "measure the sample again as the detail says; nothing was stored"
+    )
+    TRANSFER_BUSY = FaultKind(
+        "transfer_busy", 97, "wait until the calibration that is being fitted is done"
+    )
+    TRANSFER_FAILED = FaultKind(
+        "transfer_failed",
+        98,
+        "do what the detail says, then `finish` again; the session is as it was",
+    )
+    TRANSFER_INVALID = FaultKind(
+        "transfer_invalid",
+        99,
+        "read the report; measure suspect samples again or add others: this one is not in use",
+    )
     INTERNAL = FaultKind(
         "internal", 70, "report this with the log; the daemon starts the part again"
     )

@@ -181,7 +181,9 @@ class Response(_Record):
     ok: bool
     message: str
     correlation: str | None = Field(description="the request's own, echoed")
-    result: dict[str, str | int | float | bool | None] = Field(default_factory=dict)
+    result: dict[str, str | int | float | bool | tuple[str, ...] | None] = Field(
+        default_factory=dict
+    )
 
 
 PUBLISHED: dict[str, type[_Record]] = {

@@ -23,6 +23,7 @@ from .notices import Notices
 from .pipeline import Outcome, evaluate
 from .product import Loaded, take_product
 from .resampling import Resampler
+from .transfer_session.session_store import SessionStore
 from .transfer_state import StateStore, TransferState, Version
 from .trial import Trial
 
@@ -45,6 +46,7 @@ class Serving:
         """audit: writes a line, false when the disk does not take it; changed: another model."""
         self._store = SlotStore(config.state_dir)
         self._transfers = StateStore(config.state_dir)
+        self._sessions = SessionStore(config.state_dir)
         self._notices = notices
         self._audit = audit
         self._changed = changed
@@ -133,10 +135,10 @@ class Serving:
 
     def tell_of_changes(self) -> None:
         """Audit and announce what operators and trials did to the slots, and to transfers."""
-        for ledger in (self.trial, self._transfers):
+        for ledger in (self.trial, self._transfers, self._sessions):
             self._tell_of(ledger)
 
-    def _tell_of(self, ledger: Trial | StateStore) -> None:
+    def _tell_of(self, ledger: Trial | StateStore | SessionStore) -> None:
         with self._noticed():
             for action in ledger.untold():
                 if not self._audit(action):

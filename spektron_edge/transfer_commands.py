@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from . import transfer_session_commands
 from .local_operator import local_operator
 from .show import show
 
@@ -19,6 +20,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "transfer", help="bring the calibration to this instrument with a few samples"
     )
     actions = transfer.add_subparsers(required=True, metavar="ACTION")
+    transfer_session_commands.add(actions)
     listing = actions.add_parser("list", help="all transfers, and which are in use")
     _with_config(listing)
     listing.set_defaults(command=_list)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from firmware_bridge.protocol_doc import render as protocol_page
 from spektron_edge.faults import Faults
+from spektron_edge.mqtt.commands import Request
 from spektron_edge.records import PUBLISHED
 from spektron_edge.transfer.methods import REGISTRY
 
@@ -69,8 +70,9 @@ def pages() -> dict[Path, str]:
     """Every generated page and its text."""
     made = {DOCS / "faults.md": faults_page(), DOCS / "protocol.md": protocol_page()}
     made[DOCS / "transfer-methods.md"] = methods_page()
-    for name, model in PUBLISHED.items():
-        schema = model.model_json_schema(mode="serialization")
+    schemas = {n: model.model_json_schema(mode="serialization") for n, model in PUBLISHED.items()}
+    schemas["request"] = Request.model_json_schema()
+    for name, schema in schemas.items():
         path = DOCS / "schemas" / f"{name}.schema.json"
         made[path] = json.dumps(schema, indent=2, sort_keys=True) + "\n"
     return made

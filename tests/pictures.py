@@ -12,10 +12,13 @@ from typing import Any
 
 from rich.console import Console
 
-from spektron_edge.demo.corn import MOISTURE_NOTE
+from spektron_edge.demo.corn import MOISTURE_NOTE, PROPERTIES
 from spektron_edge.demo.job import Options, run_demo
 from spektron_edge.demo.screen import TextScreen
+from spektron_edge.transfer_session import Session
+from spektron_edge.transfer_session.fit_result import PICTURE
 from tests.benchmarks.report import FOLDER
+from tests.corn_bench import SERIAL, Cups, configure, measure
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
@@ -64,6 +67,19 @@ def export_picture() -> None:
     (DOCS / "export-report.png").write_bytes(base64.b64decode(uri.partition(",")[2]))
 
 
+def transfer_picture() -> None:
+    """The report of a transfer from m5 to mp6 with ten samples, as docs/transfer-report.png."""
+    with tempfile.TemporaryDirectory() as folder:
+        session, cups = Session(configure(Path(folder)), "make pictures"), Cups()
+        session.start(SERIAL)
+        measure(session, cups, 10)
+        for name in ("new0", "new1", "new2", "new3", "new4"):
+            values = dict(zip(PROPERTIES, map(float, cups.references[name]), strict=True))
+            session.add(name, cups.scans(name), new=True, labels=values)
+        done = session.finish()
+        shutil.copy(done.folder / PICTURE, DOCS / "transfer-report.png")
+
+
 def _section(report: dict[str, Any]) -> list[str]:
     versions = ", ".join(f"{name} {number}" for name, number in report["versions"].items())
     lines = [f"## {report['name']}", "", f"{report['machine']}; {versions}", ""]
@@ -96,3 +112,4 @@ if __name__ == "__main__":
     demo_picture()
     benchmark_page()
     export_picture()
+    transfer_picture()

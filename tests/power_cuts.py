@@ -113,7 +113,8 @@ def _copy(config: Path, name: str) -> Path:
     return folder / config.name
 
 
-def _in_child(work: Callable[[], None]) -> int:
+def in_child(work: Callable[[], None]) -> int:
+    """Exit status of a forked child that does this, negative for the signal that ended it."""
     child = os.fork()
     if child == 0:
         status = 1
@@ -151,7 +152,7 @@ def main() -> None:
         _work(counted, bundle, slot)
         os.write(writing, str(disk.steps).encode())
 
-    assert _in_child(count) == 0
+    assert in_child(count) == 0
     steps = int(os.read(reading, 16))
     print(json.dumps({"steps": steps}), flush=True)
     chosen = range(steps)
@@ -159,11 +160,11 @@ def main() -> None:
         chosen = [round(i * (steps - 1) / (arguments.most - 1)) for i in range(arguments.most)]
     for at in chosen:
         copy = _copy(config, "cut")
-        died = _in_child(lambda: _cut(copy, bundle, slot, at, lose=arguments.lose))  # noqa: B023
+        died = in_child(lambda: _cut(copy, bundle, slot, at, lose=arguments.lose))  # noqa: B023
         # A second attempt after the power is back must not trip over what the first left behind.
         loaded = take_product(load_config(copy))
         line = {"at": at, "died": died, "bundle": loaded.model.bundle_id, "left": loaded.left}
-        again = _in_child(lambda: _again(copy, bundle, slot, loaded.model.bundle_id))  # noqa: B023
+        again = in_child(lambda: _again(copy, bundle, slot, loaded.model.bundle_id))  # noqa: B023
         print(json.dumps({**line, "again": again}), flush=True)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from spektron_edge import log
 from spektron_edge.config import Operator
+from spektron_edge.faults import Fault, Faults
 from spektron_edge.inbox import CommandReceived
 from spektron_edge.records import Response, to_json
 
@@ -17,7 +18,8 @@ from .commands import CommandRefused, Request, authorise, parse
 
 _REFUSALS_PER_S = 10
 
-Result = dict[str, "str | int | float | bool | None"]
+Result = dict[str, "str | int | float | bool | tuple[str, ...] | None"]
+Action = Callable[[Request], "CommandOutcome"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,18 @@ class CommandOutcome:
     result: Result = field(default_factory=dict)
 
 
+def without_arguments(action: Callable[[], CommandOutcome]) -> Action:
+    """Refuses a request with arguments, which nobody would look at."""
+
+    def carry_out(request: Request) -> CommandOutcome:
+        if request.arguments:
+            names = ", ".join(request.arguments)
+            raise Fault(Faults.COMMAND_FAILED, f"this command takes no arguments, not {names}")
+        return action()
+
+    return carry_out
+
+
 class CommandHandler:
     """Answers requests on the command topics; carries out those that are authorised."""
 
@@ -36,7 +50,7 @@ class CommandHandler:
         self,
         client: MqttClient,
         root: str,
-        actions: Mapping[str, Callable[[], CommandOutcome]],
+        actions: Mapping[str, Action],
         accept_counter: Callable[[str, int], bool],
     ) -> None:
         self._client = client
@@ -68,7 +82,10 @@ class CommandHandler:
                 )
                 self._answer(command, request, CommandOutcome(False, str(refusal)))
             return None
-        outcome = self._actions[command.name]()
+        try:
+            outcome = self._actions[command.name](request)
+        except Fault as fault:
+            outcome = CommandOutcome(False, str(fault), {"fault": fault.code})
         self._answer(command, request, outcome)
         return request, outcome
 

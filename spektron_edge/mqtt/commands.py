@@ -3,6 +3,7 @@
 A subscriber does not learn who published, so the broker's access list alone cannot tell operators
 apart. Each request therefore carries an HMAC under the operator's key and a counter that rises from
 request to request: a recorded request cannot be played again, whatever the clocks say.
+Arguments are signed with the rest.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from spektron_edge.config import Operator
+
+from .arguments import Argument, Arguments, canonical_arguments
 
 MIN_KEY_BYTES = 16
 
@@ -32,6 +35,7 @@ class Request(BaseModel):
     operator: str = Field(max_length=64)
     counter: int = Field(ge=1, le=2**63 - 1)
     correlation: str = Field("", max_length=128)
+    arguments: Arguments = Field(default_factory=dict)
     mac: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
@@ -57,14 +61,41 @@ def read_key(operator: str, path: Path) -> Key:
     return Key(operator, secret)
 
 
-def sign(key: Key, root: str, command: str, counter: int, correlation: str = "") -> Request:
+def sign(
+    key: Key,
+    root: str,
+    command: str,
+    counter: int,
+    correlation: str = "",
+    arguments: dict[str, Argument] | None = None,
+) -> Request:
     """Make a request. `root` is the instrument's topic root, so a request fits one instrument."""
-    mac = _mac(key, root, command, counter, correlation)
-    return Request(operator=key.operator, counter=counter, correlation=correlation, mac=mac)
+    given = arguments or {}
+    mac = _mac(key, root, command, counter, correlation, given)
+    return Request(
+        operator=key.operator, counter=counter, correlation=correlation, arguments=given, mac=mac
+    )
 
 
-def _mac(key: Key, root: str, command: str, counter: int, correlation: str) -> str:
+def to_payload(request: Request) -> bytes:
+    """A request as it is sent. Without arguments it is what daemons knew before there were any."""
+    left_out = None if request.arguments else {"arguments"}
+    return request.model_dump_json(exclude=left_out).encode()
+
+
+def _mac(
+    key: Key,
+    root: str,
+    command: str,
+    counter: int,
+    correlation: str,
+    arguments: dict[str, Argument],
+) -> str:
     text = "\n".join((root, command, key.operator, str(counter), correlation))
+    if arguments:
+        # Before the rest, and no root begins like it: no correlation can pass for arguments.
+        digest = hashlib.sha256(canonical_arguments(arguments)).hexdigest()
+        text = f"arguments {digest}\n{text}"
     return hmac.new(key.secret, text.encode(), hashlib.sha256).hexdigest()
 
 
@@ -93,7 +124,7 @@ def authorise(
     if operator is None:
         raise CommandRefused("operator or signature refused")
     key = read_key(operator.name, operator.key_file)
-    expected = _mac(key, root, command, request.counter, request.correlation)
+    expected = _mac(key, root, command, request.counter, request.correlation, request.arguments)
     if not hmac.compare_digest(expected, request.mac):
         raise CommandRefused("operator or signature refused")
     if command not in operator.may:

@@ -11,13 +11,19 @@ from pathlib import Path
 from spektron_edge.config import load_config
 from spektron_edge.faults import Fault, Faults
 
-from .commands import CommandRefused, read_key, sign
+from .arguments import Argument
+from .commands import CommandRefused, read_key, sign, to_payload
 from .connection import connect_plain
 from .topics import Topics
 
 
 def send_command(
-    config_path: Path, name: str, operator: str, key_file: Path | None, timeout_s: float
+    config_path: Path,
+    name: str,
+    operator: str,
+    key_file: Path | None,
+    timeout_s: float,
+    arguments: dict[str, Argument] | None = None,
 ) -> dict[str, object]:
     """Send one command to the daemon of that configuration and return its response record.
 
@@ -32,14 +38,15 @@ def send_command(
     correlation = secrets.token_hex(8)
     try:
         # Nanoseconds of the operator's clock: rising, and no state to keep.
-        request = sign(read_key(operator, key_file), topics.root, name, time.time_ns(), correlation)
+        key, counter = read_key(operator, key_file), time.time_ns()
+        request = sign(key, topics.root, name, counter, correlation, arguments)
     except CommandRefused as error:
         raise Fault(Faults.COMMAND_FAILED, str(error)) from None
     answers: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     with connect_plain(config.mqtt, timeout_s) as client:
         client.on_message = lambda _client, _data, message: answers.put(bytes(message.payload))
         client.subscribe(topics.response(name), qos=1)
-        client.publish(f"{topics.root}/command/{name}", request.model_dump_json(), qos=1)
+        client.publish(f"{topics.root}/command/{name}", to_payload(request), qos=1)
         return _awaited(answers, correlation, timeout_s)
 
 

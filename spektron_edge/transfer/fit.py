@@ -145,6 +145,7 @@ def _solved(
         mixed = choose_labelled(problem, others_y)
         methods = (mixed.name,) * problem.y.shape[1]
         expectation = expected_of_labelled(mixed)
+        report["held_out_errors"] = _held_out(mixed)
     else:
         unpaired = choose_unpaired(problem)
         # Two finite samples of one population differ in their means by chance.
@@ -185,9 +186,16 @@ def _told(chosen: Chosen) -> dict[str, Any]:
     return {
         "set_aside": [int(i) for i in np.flatnonzero(chosen.trust == 0)],
         "agreement_of_pairs": chosen.agreement,
+        "held_out_errors": _held_out(chosen.average),
         "baselines": {k: v.tolist() for k, v in chosen.baselines.items()},
         "tried": {k: v.tolist() for k, v in chosen.tried.items()},
     }
+
+
+def _held_out(average: Average) -> list[list[float | None]]:
+    """Of pairs, or of unpaired spectra with references: reference less the prediction of a fit that
+    had not seen it, None without a reference."""
+    return [[float(e) if np.isfinite(e) else None for e in row] for row in average.target_error]
 
 
 def _figures(expectation: Expected, spread: Array, sel: ArrayLike | None) -> dict[str, Any]:

@@ -19,6 +19,7 @@ NAMES = (
     "pretrain_scaling",
     "transfer",
     "transfer_methods",
+    "transfer_samples",
 )
 # Take up to an hour; by name only.
 LONG = ("transfer", "transfer_methods")

@@ -166,8 +166,8 @@ class Client:
 def desk(open_outbox):
     client = Client()
     actions = {
-        "health": lambda: CommandOutcome(True, "fine", {"valid": 3}),
-        "reload": lambda: CommandOutcome(False, "nothing was changed"),
+        "health": lambda request: CommandOutcome(True, "fine", {"valid": 3}),
+        "reload": lambda request: CommandOutcome(False, "nothing was changed"),
     }
     return CommandHandler(client, ROOT, actions, open_outbox().accept_counter), client
 

@@ -1,0 +1,18 @@
+"""Commands that a daemon obeys over MQTT."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+CommandName = Literal[
+    "health",
+    "reload",
+    "transfer-start",
+    "transfer-add",
+    "transfer-status",
+    "transfer-finish",
+    "transfer-discard",
+    "transfer-list",
+    "transfer-rollback",
+]
+COMMANDS: tuple[CommandName, ...] = get_args(CommandName)

@@ -1,0 +1,128 @@
+"""The folder `transfer-session/` under the state folder: `session.json`, and a folder a session.
+
+Spectra come in under a name made of their contents before `session.json` points at them, and are
+never written to. When a session ends its folder stays, with its own `session.json`, for the record.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spektron_edge.bundle.arrays import read_npz
+from spektron_edge.bundle.canonical import canonical
+from spektron_edge.durable import share_with_owner, sync_folder, write_durably
+from spektron_edge.faults import Fault, Faults
+from spektron_edge.ledger import Action, Ledger
+from spektron_edge.set_aside import set_aside
+from spektron_edge.state import storage_fault
+
+from .work import Added, Sessions, Work, ended, told
+
+Array = NDArray[np.float64]
+FOLDER = "transfer-session"
+FILE = "session.json"
+_MAX_BYTES = 32 * 2**20
+
+
+class SessionStore:
+    """The folder. Methods raise Fault(STATE_UNWRITABLE, DISK_FULL, STATE_DAMAGED)."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self.folder = state_dir / FOLDER
+        self._ledger = Ledger(self.folder / FILE, Sessions())
+
+    def read(self) -> Sessions:
+        """What is open."""
+        try:
+            return self._ledger.read()
+        except Fault as fault:
+            if fault.kind is not Faults.STATE_DAMAGED:
+                raise
+            detail = f"{fault.detail}; `spektron-edge transfer discard` sets it aside"
+            raise Fault(Faults.STATE_DAMAGED, detail) from None
+
+    def set_aside(self) -> Path:
+        """Keep a damaged `session.json` under another name; what it pointed at stays."""
+        try:
+            return set_aside(self.folder / FILE)
+        except OSError as error:
+            raise storage_fault(error, self.folder) from None
+
+    def update(self, change: Callable[[Sessions], Sessions]) -> Sessions:
+        """As `Ledger.update`."""
+        return self._ledger.update(change)
+
+    def folder_of(self, work: Work) -> Path:
+        """Where a session's spectra and its report are."""
+        return self.folder / work.id
+
+    def keep(self, work: Work, axis: Array, scans: Array) -> str:
+        """Store scans (r, P) on axis (P,) nm; returns the file's name."""
+        stream = io.BytesIO()
+        np.savez(stream, axis_nm=axis, absorbance=scans)
+        data = stream.getvalue()
+        # Names are made of the numbers, since an archive holds the time at which it was made.
+        digest = hashlib.sha256(axis.tobytes() + scans.tobytes()).hexdigest()[:12]
+        self.write(work, f"{digest}.npz", data)
+        return f"{digest}.npz"
+
+    def write(self, work: Work, name: str, data: bytes) -> Path:
+        """Write a file of a session durably."""
+        folder = self.folder_of(work)
+        try:
+            if not folder.is_dir():
+                folder.mkdir(parents=True, exist_ok=True)
+                share_with_owner(folder)
+                sync_folder(folder.parent)
+            write_durably(folder / name, data)
+        except OSError as error:
+            raise storage_fault(error, folder) from None
+        return folder / name
+
+    def scans(self, work: Work, added: Added) -> tuple[Array, Array]:
+        """(r, P) absorbance and (P,) nm of a sample. Raises Fault(STATE_DAMAGED)."""
+        path = self.folder_of(work) / added.file
+        try:
+            with path.open("rb") as stream:
+                arrays = read_npz(stream.read(_MAX_BYTES))
+            scans = arrays["absorbance"].astype(np.float64)
+            axis = arrays["axis_nm"].astype(np.float64)
+            if scans.ndim != 2 or axis.shape != scans.shape[1:] or len(scans) != added.scans:
+                raise ValueError("its arrays do not fit")
+        except OSError as error:
+            raise storage_fault(error, path) from None
+        except Exception as error:  # noqa: BLE001  numpy and zipfile raise a dozen types
+            detail = f"{path} is damaged ({error}); add sample {added.sample} again"
+            raise Fault(Faults.STATE_DAMAGED, detail) from None
+        return scans, axis
+
+    @contextlib.contextmanager
+    def fitting(self) -> Iterator[None]:
+        """One fit at a time. Raises Fault(TRANSFER_BUSY)."""
+        with contextlib.ExitStack() as held:
+            try:
+                held.enter_context(self._ledger.locked("fit.lock", wait=False))
+            except BlockingIOError:
+                raise Fault(Faults.TRANSFER_BUSY, "a transfer is being fitted already") from None
+            yield
+
+    def end(self, work: Work, how: str, who: str, **details: str | int) -> Sessions:
+        """Close what is open; its folder stays. Raises Fault(TRANSFER_FAILED) if it changed."""
+        # The copy comes first: a power cut in between leaves the session open, and whole.
+        self.write(work, FILE, canonical(work.model_dump(mode="json")))
+        return self.update(lambda sessions: ended(sessions, work, how, who, **details))
+
+    def untold(self) -> tuple[Action, ...]:
+        """What the audit log does not know yet."""
+        return self.read().untold
+
+    def told(self, count: int) -> None:
+        """The oldest `count` of these stand in the audit log."""
+        self.update(lambda sessions: told(sessions, count))

@@ -1,0 +1,121 @@
+"""The fit in a process of its own: `python -m spektron_edge.transfer_session.worker`.
+
+Arguments: configuration, id of the session, operator, `--dry-run`. Lines of JSON on standard
+output say what it begins, {"step": ...}, or why it ended, {"fault": code, "detail": ...}. What it
+finds goes to the session's folder, `result.json` last: where that is, all is there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+from spektron_edge.bundle.canonical import canonical
+from spektron_edge.clock import Clock
+from spektron_edge.config import load_config
+from spektron_edge.faults import Fault, Faults
+from spektron_edge.own_memory import peak_mb
+from spektron_edge.transfer import TransferError
+
+from .fit_result import FIGURES, FILE, PICTURE, REPORT, FitResult
+from .fitted import fit_material, property_results, report_of, state_about
+from .limits import lower
+from .material import material, reviewed
+from .picture import available, png
+from .report import html
+from .session_store import SessionStore
+from .source import open_source
+
+
+def main(arguments: list[str]) -> int:
+    """Returns 0, or 1 after a fault that was told."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("config", type=Path)
+    parser.add_argument("session")
+    parser.add_argument("who")
+    parser.add_argument("--dry-run", action="store_true")
+    given = parser.parse_args(arguments)
+    lower()
+    try:
+        work(given.config, given.session, given.who, dry_run=given.dry_run)
+    except Fault as fault:
+        _tell({"fault": fault.code, "detail": fault.detail})
+    except TransferError as error:
+        _tell({"fault": Faults.TRANSFER_FAILED.value.code, "detail": str(error)})
+    except MemoryError:
+        detail = "the fit needs more memory than it may have; use fewer samples"
+        _tell({"fault": Faults.TRANSFER_FAILED.value.code, "detail": detail})
+    except Exception as error:  # noqa: BLE001  whoever waits shall hear of it
+        detail = f"the fit met {type(error).__name__}: {error}; report this"
+        _tell({"fault": Faults.TRANSFER_FAILED.value.code, "detail": detail})
+    else:
+        return 0
+    return 1
+
+
+def work(config_path: Path, session: str, who: str, *, dry_run: bool) -> FitResult:
+    """Fit, store the transfer unless it is a dry run, and write the report.
+
+    Raises Fault, and TransferError for samples that no calibration can be made of.
+    """
+    began, clock = time.monotonic(), Clock()
+    config = load_config(config_path)
+    store = SessionStore(config.state_dir)
+    with store.fitting():
+        open_work = store.read().work
+        if open_work.id != session:
+            raise Fault(Faults.TRANSFER_FAILED, "the session was ended meanwhile")
+        (store.folder_of(open_work) / FILE).unlink(missing_ok=True)
+        _step("reading the samples and judging them")
+        source = open_source(config)
+        if (source.bundle, source.product) != (open_work.bundle, open_work.product):
+            detail = f"{source.bundle} is in use, and the session is for {open_work.bundle}"
+            raise Fault(Faults.TRANSFER_FAILED, detail)
+        found = reviewed(store, open_work, source)
+        given = material(found, source)
+        _step(f"fitting {len(given.pairs)} pairs and {len(given.unpaired)} other samples")
+        transfer = fit_material(source, given)
+        version = None
+        if not dry_run:
+            from spektron_edge.transfer_state import StateStore, state_of
+
+            _step("storing the transfer")
+            about = state_about(open_work, source, given, who, clock.now())
+            version = StateStore(config.state_dir).add(state_of(transfer, about), who)
+        _step("writing the report")
+        made = clock.now().iso
+        report = report_of(open_work, source, found, given, transfer, version, who, made)
+        store.write(open_work, REPORT, html(report).encode())
+        store.write(open_work, FIGURES, canonical(report.as_json()))
+        result = FitResult(
+            session=open_work.id,
+            version=version,
+            pairs=len(given.pairs),
+            unpaired=len(given.unpaired),
+            properties=property_results(source, transfer),
+            warnings=report.warnings,
+            left_out=given.left_out,
+            seconds=round(time.monotonic() - began, 3),
+            processor_s=round(time.process_time(), 3),
+            peak_mb=round(peak_mb(), 1),
+        )
+        if available():
+            _step("drawing the picture")
+            store.write(open_work, PICTURE, png(report))
+        store.write(open_work, FILE, canonical(result.model_dump(mode="json")))
+        return result
+
+
+def _step(what: str) -> None:
+    _tell({"step": what})
+
+
+def _tell(said: dict[str, str]) -> None:
+    print(json.dumps(said), flush=True)  # noqa: T201  to the parent
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
