@@ -2,7 +2,7 @@
 
 On the source's spectra of the samples that the engineer holds: first the two that lie farthest
 apart, then always the one that lies farthest from all that have been measured. D-optimal choices
-(largest determinant in principal components) were measured beside it; see decision 20.
+(largest determinant in principal components) were measured beside it; see decision 21.
 """
 
 from __future__ import annotations
