@@ -4,7 +4,8 @@
 19; SPLITS: fewer). Transfer samples by Kennard-Stone on the source spectra of the training samples,
 whose references are known; nothing is chosen by test samples. Medians over splits, means over
 cells. Peers of corn run on the same splits and are tuned by one rule; those that need old packages
-run where `make peers` made their environment, on OLD_PEERS_SPLITS of the splits (all).
+run where `make peers` made their environment, on OLD_PEERS_SPLITS of the splits (all); slow ones
+(PDS, PFCE) on SLOW_PEERS_SPLITS (one).
 """
 
 from __future__ import annotations
@@ -34,27 +35,30 @@ SPLITS = int(os.environ.get("SPLITS", "20"))
 ONLY = os.environ.get("ONLY", "corn,tablets,simulated").split(",")
 PEERS_AT = 10
 OLD_PEERS_SPLITS = int(os.environ.get("OLD_PEERS_SPLITS", SPLITS)) if old_peers.here() else 0
+SLOW_PEERS_SPLITS = int(os.environ.get("SLOW_PEERS_SPLITS", "1"))
 BUDGET_S = float(os.environ.get("BUDGET_S", "inf"))
 
 
 def _jobs(seed):
     """Of one split. Tablets on every other one: their fits take ten times as long."""
     jobs = []
-    peers = "old" if seed < SEED0 + OLD_PEERS_SPLITS else "here"
+    peers = ("here",)
+    peers += ("old",) if seed < SEED0 + OLD_PEERS_SPLITS else ()
+    slow = ("slow",) if seed < SEED0 + SLOW_PEERS_SPLITS else ()
     if "corn" in ONLY:
         for where in directions():
-            jobs += [(("corn", where, n, "labelled"), seed, "none") for n in (3, 5)]
-            jobs.append((("corn", where, PEERS_AT, "labelled"), seed, peers))
-            jobs.append((("corn", where, PEERS_AT, "unlabelled"), seed, "none"))
+            jobs += [(("corn", where, n, "labelled"), seed, ()) for n in (3, 5)]
+            jobs.append((("corn", where, PEERS_AT, "labelled"), seed, peers + slow))
+            jobs.append((("corn", where, PEERS_AT, "unlabelled"), seed, ()))
             jobs.append((("corn", where, 0, "unpaired"), seed, peers))
     if "tablets" in ONLY and seed % 2 == 0:
         for where in ((1, 2), (2, 1)):
-            jobs += [(("tablets", where, n, "labelled"), seed, "none") for n in (5, 10, 30)]
+            jobs += [(("tablets", where, n, "labelled"), seed, ()) for n in (5, 10, 30)]
     if "simulated" in ONLY:
         first = SEED0 + (seed - SEED0) * SIMULATED // SPLITS
         last = SEED0 + (seed - SEED0 + 1) * SIMULATED // SPLITS
         pairs = range(first, max(last, first + 1))
-        jobs += [(("simulated", (), 10, "unlabelled"), pair, "none") for pair in pairs]
+        jobs += [(("simulated", (), 10, "unlabelled"), pair, ()) for pair in pairs]
     return jobs
 
 

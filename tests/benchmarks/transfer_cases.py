@@ -10,7 +10,7 @@ from spektron_edge.transfer.filters import filters_for
 from spektron_edge.transfer.penalised_ridge import Rows, solve
 from spektron_edge.transfer.uncertainty import COVERAGE
 
-from . import old_peers
+from . import old_peers, slow_peers
 from .transfer_peers import all_peers, paired_task, unpaired_task
 from .transfer_sets import Case, corn, kennard_stone, simulated, tablets
 
@@ -19,6 +19,7 @@ PEERS = (
     "SST (pynir)",
     "slope and bias",
     "EPO",
+    "BS (pynir)",
     "DS (chemotools)",
     "linear OT (POT)",
     "Sinkhorn OT (POT)",
@@ -71,7 +72,7 @@ def make(kind: str, where: tuple, seed: int) -> Case:
 def job(arguments):
     """((kind, where, n, situation), seed, peers) -> what was found, arrays over properties.
 
-    peers: "none", "here", or "old" for those in the environment of old packages as well.
+    peers: which of them: "here", "old" for those in the environment of old packages, "slow".
     """
     (kind, where, n, situation), seed, peers = arguments
     case = make(kind, where, seed)
@@ -119,10 +120,12 @@ def job(arguments):
         "native_half": native_half,
         "method": transfer.method,
     }
-    if peers != "none":
+    if peers:
         predictions = all_peers(task, UNPAIRED_PEERS if situation == "unpaired" else PEERS)
-        if peers == "old":
+        if "old" in peers:
             more, found["versions"] = old_peers.predictions(task)
             predictions |= more
+        if "slow" in peers:
+            predictions |= slow_peers.predictions(task)
         found["peers"] = {k: r2(v, case.y_test) for k, v in predictions.items()}
     return arguments, found

@@ -221,8 +221,10 @@ def all_peers(task, names):
             elif name == "EPO":
                 n = len(task.s)
                 out[name] = projected(task, spaces, _epo, sorted({1, 2, 3, n // 2, n - 2} - {0}))
+            elif name == "BS (pynir)":
+                out[name] = _line(task, spaces, _pynir_line, on_labels=False)
             else:
-                out[name] = _slope(task, spaces)
+                out[name] = _line(task, spaces, _least_squares, on_labels=True)
     return out
 
 
@@ -254,26 +256,39 @@ def mapped(task, spaces, method, settings):
     return values
 
 
-def _slope(task, spaces):
-    """Slope and bias on references, the pair left out for the score."""
+def _least_squares(read, wanted):
+    line = np.polyfit(read, wanted, 1)
+    return lambda x: np.polyval(line, x)
+
+
+def _pynir_line(read, wanted):
+    from pynir.CalibrationTransfer import BS
+
+    model = BS().fit(wanted, read)
+    return lambda x: model.transform(np.asarray(x)).ravel()
+
+
+def _line(task, spaces, method, *, on_labels):
+    """Slope and bias of predictions, on references or on predictions from the source's spectra;
+    the pair left out for the score."""
     m, n = task.y.shape[1], len(task.t)
     best, values = np.full(m, np.inf), np.zeros((len(task.test), m))
     for space in spaces:
         own = task.filtered(space)
         source = Source(own.x, own.y)
         for j in range(m):
-            read, wanted = source.predict(own.t, j), task.labels[:, j]
+            read, on_source = source.predict(own.t, j), source.predict(own.s, j)
             for c in range(COMPONENTS):
+                wanted = task.labels[:, j] if on_labels else on_source[:, c]
                 error = 0.0
                 for i in range(n):
                     kept = np.arange(n) != i
-                    line = np.polyfit(read[kept, c], wanted[kept], 1)
-                    error += (np.polyval(line, read[i, c]) - wanted[i]) ** 2 / n
+                    moved = method(read[kept, c], wanted[kept])(read[i : i + 1, c])
+                    error += float((moved[0] - wanted[i]) ** 2) / n
                 score = source.cv[j, c] + error
                 if score < best[j]:
-                    line = np.polyfit(read[:, c], wanted, 1)
                     best[j] = score
-                    values[:, j] = np.polyval(line, source.predict(own.test, j)[:, c])
+                    values[:, j] = method(read[:, c], wanted)(source.predict(own.test, j)[:, c])
     return values
 
 
