@@ -5,7 +5,7 @@
 whose references are known; nothing is chosen by test samples. Medians over splits, means over
 cells. Peers of corn run on the same splits and are tuned by one rule; those that need old packages
 run where `make peers` made their environment, on OLD_PEERS_SPLITS of the splits (all); slow ones
-(PDS, PFCE) on SLOW_PEERS_SPLITS (one).
+(PDS, PFCE) on SLOW_PEERS_SPLITS (one). PEERS=no leaves all of them out.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ SEED0 = int(os.environ.get("SEED0", "1000"))
 SPLITS = int(os.environ.get("SPLITS", "20"))
 ONLY = os.environ.get("ONLY", "corn,tablets,simulated").split(",")
 PEERS_AT = 10
+REAL = ("corn", "tablets")
 OLD_PEERS_SPLITS = int(os.environ.get("OLD_PEERS_SPLITS", SPLITS)) if old_peers.here() else 0
+PEERS = os.environ.get("PEERS", "yes") != "no"
 SLOW_PEERS_SPLITS = int(os.environ.get("SLOW_PEERS_SPLITS", "1"))
 BUDGET_S = float(os.environ.get("BUDGET_S", "inf"))
 
@@ -42,14 +44,15 @@ BUDGET_S = float(os.environ.get("BUDGET_S", "inf"))
 def _jobs(seed):
     """Of one split. Tablets on every other one: their fits take ten times as long."""
     jobs = []
-    peers = ("here",)
-    peers += ("old",) if seed < SEED0 + OLD_PEERS_SPLITS else ()
-    slow = ("slow",) if seed < SEED0 + SLOW_PEERS_SPLITS else ()
+    peers, slow = (), ()
+    if PEERS:
+        peers = ("here", "old") if seed < SEED0 + OLD_PEERS_SPLITS else ("here",)
+        slow = ("slow",) if seed < SEED0 + SLOW_PEERS_SPLITS else ()
     if "corn" in ONLY:
         for where in directions():
             jobs += [(("corn", where, n, "labelled"), seed, ()) for n in (3, 5)]
             jobs.append((("corn", where, PEERS_AT, "labelled"), seed, peers + slow))
-            jobs.append((("corn", where, PEERS_AT, "unlabelled"), seed, ()))
+            jobs += [(("corn", where, n, "unlabelled"), seed, ()) for n in (3, 5, PEERS_AT)]
             jobs.append((("corn", where, 0, "unpaired"), seed, peers))
     if "tablets" in ONLY and seed % 2 == 0:
         for where in ((1, 2), (2, 1)):
@@ -123,6 +126,8 @@ def _corn(cells):
     share = (ten[other, 0] / ceiling[other, 0]).mean()
     out.append(Figure("moisture_share_of_native_n10", share, "1", "higher", None, "to mp5 and mp6"))
     peers = _peers(cells, where, PEERS_AT, "labelled")
+    if not peers:
+        return out
     out += _peer_figures(peers, PEERS_AT)
     out += _peer_figures(_peers(cells, where, 0, "unpaired"), 0)
     # A median over fewer splits is no match for one over all.
@@ -186,22 +191,34 @@ def _promises(cells):
         within = float(np.mean((single < 1.5) & (single > 1 / 1.5)))
         told = "the same, split by split (a test set of 20 scatters by 16 % itself)"
         out.append(Figure("predicted_rmsep_ok_share_single", within, "1", "higher", None, told))
-    for n in (5, 10):
-        found = [f for (k, _, m, s), f in cells.items() if m == n and s == "labelled" and k != "x"]
-        if not found:
-            continue
-        covered = np.mean([_stack(f, "covered").mean() for f in found])
-        told = f"share of test samples inside 90 % intervals, {n} labelled pairs, corn and tablets"
-        out.append(Figure(f"coverage90_n{n}", float(covered), "1", "higher", None, told))
-        if n == 10:
-            ratio = [
-                np.median(_stack(f, "half") / _stack(f, "native_half"), axis=0)
-                for (k, w, m, s), f in cells.items()
-                if m == 10 and s == "labelled" and not (k == "corn" and w[1] == "m5")
+    out += _coverage(cells)
+    ratio = [
+        np.median(_stack(f, "half") / _stack(f, "native_half"), axis=0)
+        for (k, w, n, s), f in cells.items()
+        if n == PEERS_AT and s == "labelled" and not (k == "corn" and w[1] == "m5")
+    ]
+    if ratio:
+        told = "median width over that of native leave-one-out intervals; m5 as target left out"
+        width = float(np.mean(np.concatenate(ratio)))
+        out.append(Figure("interval_width_over_native", width, "1", "lower", None, told))
+    return out
+
+
+def _coverage(cells):
+    out = []
+    for n in (3, 5, 10):
+        for situation, name in (("labelled", ""), ("unlabelled", "_without_labels")):
+            found = [
+                f for (k, _, m, s), f in cells.items() if k in REAL and (m, s) == (n, situation)
             ]
-            told = "median width over that of native leave-one-out intervals; m5 as target left out"
-            width = float(np.mean(np.concatenate(ratio)))
-            out.append(Figure("interval_width_over_native", width, "1", "lower", None, told))
+            if not found:
+                continue
+            covered = np.mean([_stack(f, "covered").mean() for f in found])
+            told = (
+                f"share of test samples in 90 % intervals, {n} {situation} pairs, corn and tablets"
+            )
+            figure = Figure(f"coverage90_n{n}{name}", float(covered), "1", "higher", None, told)
+            out.append(figure)
     return out
 
 
