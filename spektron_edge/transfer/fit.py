@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .agreement import LEAST_AGREEMENT
+from .agreement import LEAST_AGREEMENT, LEAST_LIKENESS, likeness
 from .averaging import Average
 from .axes import Overlap, overlap
 from .domain import domain
@@ -30,6 +30,7 @@ from .problem import (
     labelled,
     library_rows,
     matrix,
+    varying,
 )
 from .quantity import Conversion, convert
 from .result import Transfer
@@ -89,6 +90,7 @@ def fit(
             f"{LEAST_PAIRS} samples on both instruments, {LEAST_UNPAIRED} on the target, or "
             f"{LEAST_LABELLED} on the target with references"
         )
+    varying("unpaired", others)
     shared = overlap(inputs.source_axis, inputs.target_axis)
     conversion = conversion_of(quantity, inputs, shared, s, t, others)
     told = [history_difference("fleet", h, inputs, shared) for h in fleet]
@@ -153,6 +155,8 @@ def _solved(
         mixed = _with_guess(unpaired.average, 2 * unpaired.excess + chance)
         methods = (mixed.name,) * problem.y.shape[1]
         expectation = expected(mixed, np.ones(1), paired=False)
+        report["likeness_of_means"] = likeness(problem)
+        alike = report["likeness_of_means"] > LEAST_LIKENESS
     spread = problem.y.std(axis=0, ddof=1)
     valid = (expectation.rmsep < _USELESS * spread) & alike
     report |= _figures(expectation, spread, sel)
@@ -209,7 +213,10 @@ def _figures(expectation: Expected, spread: Array, sel: ArrayLike | None) -> dic
         "interval_basis": expectation.basis,
     }
     if sel is not None:
-        errors = np.atleast_1d(np.asarray(sel, dtype=np.float64))
+        try:
+            errors = np.atleast_1d(np.asarray(sel, dtype=np.float64))
+        except (TypeError, ValueError) as error:
+            raise TransferError(f"sel must be numbers ({error})") from None
         if errors.shape != spread.shape or not np.all(errors >= 0):
             raise TransferError(
                 f"sel has shape {errors.shape}; give one standard error, zero or above, for each "
