@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 import numpy as np
 
 from spektron_edge.clock import Stamp
-from spektron_edge.transfer import Transfer, fit
+from spektron_edge.transfer import Transfer, TransferError, fit
 from spektron_edge.transfer_state import About
 
 from .figures import methods_tried, points, rmsep_of_new, spectra_figure
@@ -38,6 +38,17 @@ def fit_material(source: Source, given: Material) -> Transfer:
         unpaired=given.unpaired_target,
         unpaired_labels=given.unpaired_labels,
     )
+
+
+def check_quantity(work: Work, transfer: Transfer) -> None:
+    """Raises TransferError for spectra from files that the fit had to convert: the daemon, which
+    predicts with the transfer, has absorbance."""
+    if transfer.conversion != "none" and any(not added.taken for added in work.current):
+        told = "reflectance" if transfer.conversion == "-log10" else "no absorbance"
+        raise TransferError(
+            f"the spectra that came from files are {told}, and the instrument predicts from "
+            "absorbance: write log10(1/R) and add each of them again"
+        )
 
 
 def state_about(work: Work, source: Source, given: Material, who: str, now: Stamp) -> About:

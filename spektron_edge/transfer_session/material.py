@@ -65,17 +65,28 @@ class Reviewed:
 
 
 def read_samples(
-    store: SessionStore, work: Work, source: Source, but: str | None = None
+    store: SessionStore,
+    work: Work,
+    source: Source,
+    but: str | None = None,
+    *,
+    intact: bool = False,
 ) -> tuple[Array | None, list[Measured]]:
     """The samples that count, but one, and the axis (P,) nm they were measured on.
 
+    intact: damaged ones are passed over, so that they can be added again one by one.
     Raises Fault(STATE_DAMAGED, TRANSFER_INPUT).
     """
     axis, found = None, []
     for place, added in enumerate(work.current):
         if added.sample == but:
             continue
-        scans, own = store.scans(work, added)
+        try:
+            scans, own = store.scans(work, added)
+        except Fault as fault:
+            if intact and fault.kind is Faults.STATE_DAMAGED:
+                continue
+            raise
         axis = own if axis is None else axis
         row = source.row(added.sample) if added.paired else None
         found.append(measured(added.sample, row, scans, place))

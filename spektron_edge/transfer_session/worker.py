@@ -21,7 +21,7 @@ from spektron_edge.own_memory import peak_mb
 from spektron_edge.transfer import TransferError
 
 from .fit_result import FIGURES, FILE, PICTURE, REPORT, FitResult
-from .fitted import fit_material, property_results, report_of, state_about
+from .fitted import check_quantity, fit_material, property_results, report_of, state_about
 from .limits import lower
 from .material import material, reviewed
 from .picture import available, png
@@ -78,6 +78,7 @@ def work(config_path: Path, session: str, who: str, *, dry_run: bool) -> FitResu
         given = material(found, source)
         _step(f"fitting {len(given.pairs)} pairs and {len(given.unpaired)} other samples")
         transfer = fit_material(source, given)
+        check_quantity(open_work, transfer)
         version = None
         if not dry_run:
             from spektron_edge.transfer_state import StateStore, state_of

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
 import signal
@@ -139,6 +141,10 @@ def test_discarding_keeps_the_spectra_and_lets_another_start(session, cups):
         ("n" * 65, {"new": True}, "no name of a sample"),
         ("5", {"labels": {"fat": 1.0}}, "one of moisture, oil, protein, starch"),
         ("5", {"labels": {"oil": float("nan")}}, "no number"),
+        ("5", {"labels": {"oil": 1e300}}, "decimal point"),
+        ("5", {"labels": {"moisture": 102.0}}, "decimal point"),
+        ("Gr\udcfcn", {"new": True}, "no name"),
+        (" ", {"new": True}, "no name"),
     ],
 )
 def test_what_is_said_of_a_sample_is_checked(session, cups, sample, options, told):
@@ -158,7 +164,8 @@ def test_a_sample_on_another_axis_than_the_others_is_refused(session, cups):
 
 def test_samples_in_hand_must_be_of_the_source(session):
     refused(Faults.TRANSFER_INPUT, session.start, SERIAL, ["1", "1000"])
-    refused(Faults.TRANSFER_INPUT, session.start, "")
+    for serial in ("", " ", "a\nb", "Gr\udcfcn", "x" * 65):
+        refused(Faults.TRANSFER_INPUT, session.start, serial)
     refused(Faults.TRANSFER_INPUT, session.start, SERIAL, ["1"] * 201)
     refused(Faults.TRANSFER_INPUT, session.start, SERIAL, ["1\n"])
 
@@ -178,6 +185,55 @@ def test_a_damaged_file_of_spectra_says_which_sample_to_measure_again(session, c
     assert f"add sample {sample} again" in refused(Faults.STATE_DAMAGED, session.status)
     assert session.add(sample, cups.scans(sample)).verdict == "good"
     assert len(session.status().samples) == 1
+
+
+def test_a_terminal_without_utf_8_gets_escapes(config, monkeypatch):
+    raw = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(raw, "ascii", write_through=True))
+    assert main(["transfer", "start", "--serial", "Süd", "--config", str(config)]) == 0
+    assert b"S\\xfcd" in raw.getvalue()
+
+
+def test_a_full_disk_is_not_filled_further(session, cups, monkeypatch):
+    session.start(SERIAL)
+
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("os.fsync", full)
+        refused(Faults.DISK_FULL, session.add, "55", cups.scans("55"))
+    assert not list(session.store.folder.rglob("*.partial"))
+
+
+def test_two_damaged_files_can_be_added_again_one_by_one(session, cups):
+    session.start(SERIAL)
+    names = measure(session, cups, 3)
+    work = session.store.read().work
+    for added in work.added[:2]:
+        (session.store.folder_of(work) / added.file).write_bytes(b"PK not really")
+    for name in names[:2]:
+        session.add(name, cups.scans(name))
+    assert [s.verdict for s in session.status().samples] == ["good"] * 3
+
+
+def test_a_file_with_other_numbers_than_were_added_is_damaged(session, cups):
+    session.start(SERIAL)
+    measure(session, cups, 2)
+    work = session.store.read().work
+    folder = session.store.folder_of(work)
+    (folder / work.added[0].file).write_bytes((folder / work.added[1].file).read_bytes())
+    assert "not those that were added" in refused(Faults.STATE_DAMAGED, session.status)
+
+
+def test_files_in_reflectance_are_not_made_a_transfer_of_absorbance(session, cups):
+    session.start(SERIAL)
+    for _ in range(4):
+        sample = session.next_sample()
+        scans = cups.scans(sample)
+        session.add(sample, Scans(10.0**-scans.absorbance, scans.axis_nm))
+    assert "log10(1/R)" in refused(Faults.TRANSFER_FAILED, session.finish)
+    assert not session.list()
 
 
 def test_a_damaged_session_says_how_to_go_on_and_is_kept(session, cups):
@@ -490,7 +546,7 @@ def test_the_command_line_s_mistakes_have_their_faults(config, cups, tmp_path, c
         ("", "holds no scans"),
         ("1,2,3,4\n", "holds no scans"),
         ("1,2,3,4\n1,2,3\n", "line 2: 3 values for 4"),
-        ("1,2,3,4\n1,2,x,4\n", "line 2: could not convert"),
+        ("1,2,3,4\n1,2,x,4\n", "line 2: 'x' is no number"),
         ("4,3,2,1\n1,2,3,4\n", "line 1: the wavelength axis does not increase"),
         ("\x00\x00", "line|holds no scans|not CSV"),
     ],
