@@ -27,6 +27,7 @@ from .problem import (
     LEAST_UNPAIRED,
     Problem,
     TransferError,
+    flat,
     labelled,
     library_rows,
     matrix,
@@ -135,7 +136,8 @@ def _solved(
         "histories_left_out": noted[0],
         "seed": noted[1],
     }
-    alike, trust = True, np.ones(problem.pairs)
+    alike: NDArray[np.bool_] | bool = True
+    trust = np.ones(problem.pairs)
     if problem.pairs:
         chosen = choose(problem)
         mixed, methods = chosen.average, chosen.gate
@@ -148,6 +150,8 @@ def _solved(
         methods = (mixed.name,) * problem.y.shape[1]
         expectation = expected_of_labelled(mixed)
         report["held_out_errors"] = _held_out(mixed)
+        # A constant meets such references: nothing shows that the calibration does better.
+        alike = ~flat(others_y, problem.y)
     else:
         unpaired = choose_unpaired(problem)
         # Two finite samples of one population differ in their means by chance.

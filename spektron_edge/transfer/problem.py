@@ -65,10 +65,7 @@ class Problem:
     @property
     def flat(self) -> NDArray[np.bool_]:
         """(m,) properties whose known labels hardly vary: they cannot say what changes them."""
-        known = np.isfinite(self.labels).all(axis=1)
-        if not known.any():
-            return np.zeros(self.y.shape[1], np.bool_)
-        return np.asarray(self.labels[known].std(axis=0) < _FLAT * self.y.std(axis=0), np.bool_)
+        return flat(self.labels, self.y)
 
     def keep(self, pairs: NDArray[np.int64]) -> Problem:
         """Without all pairs but these, their references and their rows of the source."""
@@ -163,6 +160,14 @@ def references(name: str, value: ArrayLike, rows: int, *, gaps: bool) -> Array:
     if np.any(np.abs(result) > _MOST):
         raise TransferError(f"{name} holds values above {_MOST:g}; correct them")
     return result
+
+
+def flat(labels: Array, y: Array) -> NDArray[np.bool_]:
+    """(m,) whose known labels (n, m) hardly vary, beside the source's references y (N, m)."""
+    known = labels[np.isfinite(labels).all(axis=1)]
+    if not len(known):
+        return np.zeros(y.shape[1], np.bool_)
+    return np.asarray(known.std(axis=0) < _FLAT * y.std(axis=0), np.bool_)
 
 
 def labelled(labels: Array) -> int:

@@ -337,6 +337,15 @@ def test_ten_cups_of_one_value_do_not_pass_a_constant_for_a_calibration(value):
     assert np.all(transfer.predicted_rmsep > 1e-4)
 
 
+def test_own_samples_of_one_value_do_not_vouch_for_a_property():
+    rng, amounts, y, x = world(5)
+    _, target = target_like("same kind", amounts, rng)
+    labels = y[30:40].copy()
+    labels[:, 1] = 4.7
+    transfer = fit(x[:30], AXIS, y[:30], unpaired=target[30:40], unpaired_labels=labels)
+    assert transfer.valid_properties.tolist() == [True, False]
+
+
 def test_unpaired_spectra_of_something_else_are_not_valid():
     rng, amounts, y, x = world(5, n=60)
     _, target = target_like("same kind", amounts, rng)
