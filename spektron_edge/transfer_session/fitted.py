@@ -8,6 +8,7 @@ import numpy as np
 
 from spektron_edge.clock import Stamp
 from spektron_edge.transfer import Transfer, TransferError, fit
+from spektron_edge.transfer.agreement import LEAST_LIKENESS
 from spektron_edge.transfer_state import About
 
 from .figures import methods_tried, points, rmsep_of_new, spectra_figure
@@ -178,6 +179,8 @@ def _warnings(found: Reviewed, given: Material, aside: set[str], transfer: Trans
     agreement = transfer.report.get("agreement_of_pairs")
     if agreement is not None and not np.any(transfer.valid_properties) and agreement <= 0.3:
         said.append("Spectra do not follow their partners: most likely cups were mixed up.")
+    if transfer.report.get("likeness_of_means", 1.0) <= LEAST_LIKENESS:
+        said.append("The spectra are unlike the source's: other samples, or another axis or unit.")
     return said
 
 

@@ -206,6 +206,17 @@ def test_a_full_disk_is_not_filled_further(session, cups, monkeypatch):
     assert not list(session.store.folder.rglob("*.partial"))
 
 
+def test_own_samples_that_are_something_else_are_not_used_and_it_is_said(session, cups):
+    session.start(SERIAL)
+    for i in range(8):
+        scans = cups.scans(f"new{i}")
+        session.add(f"new{i}", Scans(scans.absorbance, scans.axis_nm + 100), new=True)
+    done = session.finish()
+    assert not done.result.valid
+    assert not done.in_use
+    assert "unlike the source's" in " ".join(done.result.warnings)
+
+
 def test_two_damaged_files_can_be_added_again_one_by_one(session, cups):
     session.start(SERIAL)
     names = measure(session, cups, 3)
