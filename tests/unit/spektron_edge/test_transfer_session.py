@@ -512,7 +512,7 @@ def call(capsys, *words):
 def test_a_transfer_from_files_without_a_daemon(config, cups, tmp_path, capsys):
     where = ("--config", config)
     held = "55,75,5,16"
-    status, report, _ = call(capsys, "start", "--serial", SERIAL, "--samples", held, *where)
+    status, report, _ = call(capsys, "start", "--serial", f"{SERIAL} ", "--samples", held, *where)
     assert (status, report["serial"]) == (0, SERIAL)
     for _ in range(4):
         sample = report["next_sample"]
