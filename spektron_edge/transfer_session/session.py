@@ -22,7 +22,7 @@ from .conclusion import Finished, conclude
 from .fitting import Fitting
 from .footing import Footing
 from .guidance import next_samples
-from .material import held_rows, read_samples, reviewed
+from .material import held_rows, read_samples, reviewed, with_labels
 from .quality import sound
 from .review import first_look, measured
 from .session_store import SessionStore
@@ -32,7 +32,8 @@ from .work import MOST_SAMPLES, NAME_PATTERN, Added, ScanId, Work, started, with
 
 # What the benchmark was measured with, and where more pairs gain little.
 ENOUGH_PAIRS = 10
-_AXIS_NM = 1e-6
+# What rounding in files may do to an axis, in nm; a transfer asks the same of its instrument.
+_AXIS_NM = 1e-3
 _MOST_SCANS = 100
 # A reference value outside the source's by so many times their range is a slip.
 _FAR = 10.0
@@ -154,6 +155,8 @@ class Session:
         row = None if new else source.row(sample)
         this = measured(sample, row, scans.absorbance, len(work.added))
         judgement = first_look(this, others, footing, held_rows(work, source))
+        if not new:
+            judgement = with_labels(judgement, sample, labels, source)
         added = Added(
             sample=sample,
             paired=not new,

@@ -8,6 +8,7 @@ finds goes to the session's folder, `result.json` last: where that is, all is th
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 import time
@@ -105,7 +106,9 @@ def work(config_path: Path, session: str, who: str, *, dry_run: bool) -> FitResu
         )
         if available():
             _step("drawing the picture")
-            store.write(open_work, PICTURE, png(report))
+            # The page has everything; a picture that does not fit on the disk costs nothing.
+            with contextlib.suppress(Fault):
+                store.write(open_work, PICTURE, png(report))
         store.write(open_work, FILE, canonical(result.model_dump(mode="json")))
         return result
 

@@ -154,6 +154,25 @@ def test_what_is_said_of_a_sample_is_checked(session, cups, sample, options, tol
     assert session.store.read().work.added == ()
 
 
+def test_a_reference_that_is_not_the_source_s_own_is_told(session, cups):
+    session.start(SERIAL)
+    own = float(cups.references["5"][0])
+    good = session.add("5", cups.scans("5"), labels={"moisture": own + 0.05})
+    assert good.verdict == "good"
+    slip = session.add("5", cups.scans("5"), labels={"moisture": 20.0})
+    assert slip.verdict == "suspect"
+    assert f"its moisture is {own:g} in the source, and 20 was given" in slip.reasons
+    (sample,) = session.status().samples
+    assert sample.reasons == slip.reasons
+
+
+def test_rounded_wavelengths_are_the_same_axis(session, cups):
+    session.start(SERIAL)
+    measure(session, cups, 1)
+    scans = cups.scans("5")
+    assert session.add("5", Scans(scans.absorbance, scans.axis_nm + 5e-4)).verdict == "good"
+
+
 def test_a_sample_on_another_axis_than_the_others_is_refused(session, cups):
     session.start(SERIAL)
     measure(session, cups, 1)
