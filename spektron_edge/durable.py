@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -10,10 +11,17 @@ def write_durably(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Replace a file as a whole. On return it survives a power cut. Raises OSError."""
     partial = path.with_name(path.name + ".partial")
     partial.unlink(missing_ok=True)
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
+    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+    except OSError:
+        # Nothing that is half there takes room on a disk that is full already.
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        raise
     share_with_owner(partial)
     partial.replace(path)
     sync_folder(path.parent)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import transfer_session_commands
+from .argument_types import positive
 from .local_operator import local_operator
 from .show import show
 
@@ -24,6 +25,10 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     listing = actions.add_parser("list", help="all transfers, and which are in use")
     _with_config(listing)
     listing.set_defaults(command=_list)
+    activate = actions.add_parser("activate", help="use a stored transfer (again)")
+    activate.add_argument("version", type=positive)
+    _with_config(activate)
+    activate.set_defaults(command=_activate)
     rollback = actions.add_parser(
         "rollback", help="back to the transfer before, or to the bundle's own calibration"
     )
@@ -48,10 +53,19 @@ def _list(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _activate(arguments: argparse.Namespace) -> int:
+    versions = _store(arguments.config).activate(arguments.version, local_operator())
+    return _now(arguments, versions, versions.version(arguments.version).header.serial)
+
+
 def _rollback(arguments: argparse.Namespace) -> int:
     store = _store(arguments.config)
     serial = arguments.serial or _only_one(store.read())
-    now = store.roll_back(serial, local_operator()).active(serial)
+    return _now(arguments, store.roll_back(serial, local_operator()), serial)
+
+
+def _now(arguments: argparse.Namespace, versions: Versions, serial: str) -> int:
+    now = versions.active(serial)
     report: dict[str, object] = {
         "instrument": serial,
         "in use": "the bundle's own calibration" if now is None else f"transfer {now.number}",

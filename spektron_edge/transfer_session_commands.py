@@ -81,7 +81,7 @@ def _start(arguments: argparse.Namespace) -> int:
     held = None
     if arguments.samples is not None:
         held = [part.strip() for part in arguments.samples.split(",") if part.strip()]
-    serial = arguments.serial or _last_instrument(arguments.config)
+    serial = (arguments.serial or "").strip() or _last_instrument(arguments.config)
     _show_status(_session(arguments).start(serial, held), as_json=arguments.json)
     return 0
 

@@ -38,10 +38,10 @@ def slope_and_bias(problem: Problem, trust: Array) -> Average:
     moved, target_error = np.empty((n, m)), np.empty((n, m))
     for i in range(n):
         kept = used & (np.arange(n) != i)
-        slope, bias = _line(read[kept], wanted[kept])
+        slope, bias = _line(read[kept], wanted[kept], problem.flat)
         moved[i] = bias + slope * read[i] - wanted[i]
         target_error[i] = problem.labels[i] - (bias + slope * read[i])
-    slope, bias = _line(read[used], wanted[used])
+    slope, bias = _line(read[used], wanted[used], problem.flat)
     # References carry the source's error already; taken twice it would be unfair to this method.
     source_error = np.where(known.all(), 0.0, 1.0) * native.source_error
     after = np.stack([slope, bias])
@@ -65,10 +65,12 @@ def _native_on_source(problem: Problem, native: Average) -> Array:
     return moved
 
 
-def _line(x: Array, y: Array) -> tuple[Array, Array]:
-    """Slope and bias per column; slope one where x does not vary or goes the other way."""
+def _line(x: Array, y: Array, flat: NDArray[np.bool_]) -> tuple[Array, Array]:
+    """Slope and bias per column; slope one where x does not vary or goes the other way, and where
+    y is `flat`."""
     x_mean, y_mean = x.mean(axis=0), y.mean(axis=0)
     power = np.sum((x - x_mean) ** 2, axis=0)
     cross = np.sum((x - x_mean) * (y - y_mean), axis=0)
-    slope = np.where((power > 0) & (cross > 0), cross / np.where(power > 0, power, 1.0), 1.0)
+    sloped = (power > 0) & (cross > 0) & ~flat
+    slope = np.where(sloped, cross / np.where(power > 0, power, 1.0), 1.0)
     return slope, y_mean - slope * x_mean

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .agreement import LEAST_AGREEMENT
+from .agreement import LEAST_AGREEMENT, LEAST_LIKENESS, likeness
 from .averaging import Average
 from .axes import Overlap, overlap
 from .domain import domain
@@ -27,9 +27,11 @@ from .problem import (
     LEAST_UNPAIRED,
     Problem,
     TransferError,
+    flat,
     labelled,
     library_rows,
     matrix,
+    varying,
 )
 from .quantity import Conversion, convert
 from .result import Transfer
@@ -89,6 +91,7 @@ def fit(
             f"{LEAST_PAIRS} samples on both instruments, {LEAST_UNPAIRED} on the target, or "
             f"{LEAST_LABELLED} on the target with references"
         )
+    varying("unpaired", others)
     shared = overlap(inputs.source_axis, inputs.target_axis)
     conversion = conversion_of(quantity, inputs, shared, s, t, others)
     told = [history_difference("fleet", h, inputs, shared) for h in fleet]
@@ -133,7 +136,8 @@ def _solved(
         "histories_left_out": noted[0],
         "seed": noted[1],
     }
-    alike, trust = True, np.ones(problem.pairs)
+    alike: NDArray[np.bool_] | bool = True
+    trust = np.ones(problem.pairs)
     if problem.pairs:
         chosen = choose(problem)
         mixed, methods = chosen.average, chosen.gate
@@ -146,6 +150,8 @@ def _solved(
         methods = (mixed.name,) * problem.y.shape[1]
         expectation = expected_of_labelled(mixed)
         report["held_out_errors"] = _held_out(mixed)
+        # A constant meets such references: nothing shows that the calibration does better.
+        alike = ~flat(others_y, problem.y)
     else:
         unpaired = choose_unpaired(problem)
         # Two finite samples of one population differ in their means by chance.
@@ -153,6 +159,8 @@ def _solved(
         mixed = _with_guess(unpaired.average, 2 * unpaired.excess + chance)
         methods = (mixed.name,) * problem.y.shape[1]
         expectation = expected(mixed, np.ones(1), paired=False)
+        report["likeness_of_means"] = likeness(problem)
+        alike = report["likeness_of_means"] > LEAST_LIKENESS
     spread = problem.y.std(axis=0, ddof=1)
     valid = (expectation.rmsep < _USELESS * spread) & alike
     report |= _figures(expectation, spread, sel)
@@ -209,7 +217,10 @@ def _figures(expectation: Expected, spread: Array, sel: ArrayLike | None) -> dic
         "interval_basis": expectation.basis,
     }
     if sel is not None:
-        errors = np.atleast_1d(np.asarray(sel, dtype=np.float64))
+        try:
+            errors = np.atleast_1d(np.asarray(sel, dtype=np.float64))
+        except (TypeError, ValueError) as error:
+            raise TransferError(f"sel must be numbers ({error})") from None
         if errors.shape != spread.shape or not np.all(errors >= 0):
             raise TransferError(
                 f"sel has shape {errors.shape}; give one standard error, zero or above, for each "

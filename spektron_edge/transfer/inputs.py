@@ -18,6 +18,7 @@ from .problem import (
     library_rows,
     matrix,
     references,
+    varying,
 )
 from .quantity import CONVERSIONS, Conversion, find_conversion
 
@@ -101,7 +102,7 @@ def pairs_of(
             f"{len(s)} pairs are too few to know whether a transfer works; measure at least "
             f"{LEAST_PAIRS} samples on both instruments"
         )
-    return s, t
+    return s, varying("pairs_target", t)
 
 
 def labels_of(

@@ -56,12 +56,15 @@ def with_labels(
     on_source = np.mean(mixed.source_error**2, axis=0)
     rows = capped(labelled.target_error[known] ** 2)
     best = np.minimum(capped(mixed.target_error[known] ** 2), on_source)
-    mixed = _joined(mixed, labelled, _share(best, rows, known, odds))
+    # A constant meets labels that hardly vary, and later samples vary.
+    share = np.where(problem.flat, 0.0, _share(best, rows, known, odds))
+    mixed = _joined(mixed, labelled, share)
     sparse = photometer(problem, trust)
     # Two channels that are wrong are very wrong now and then, which must not be cut off.
     two = np.mean(sparse.target_error[known] ** 2, axis=0)
     best = np.minimum(capped(mixed.target_error[known] ** 2), best)
-    return _joined(mixed, sparse, _share(best, two, known, _RARE * odds))
+    share = np.where(problem.flat, 0.0, _share(best, two, known, _RARE * odds))
+    return _joined(mixed, sparse, share)
 
 
 def _best(evaluated: Sequence[Evaluated], mixed: Average, pairs: NDArray[np.bool_]) -> list[Recipe]:

@@ -75,6 +75,8 @@ def two_channels(x: Array, y: Array) -> tuple[Array, Array]:
         explained += square
         explained /= free
         first, second = np.unravel_index(int(np.argmax(explained)), explained.shape)
+        if first == second:  # nothing is explained: the references do not vary
+            continue
         r = cross[first, second]
         slopes[first, j] = (along[first] - r * along[second]) / ((1 - r * r) * length[first])
         slopes[second, j] = (along[second] - r * along[first]) / ((1 - r * r) * length[second])

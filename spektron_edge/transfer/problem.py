@@ -11,6 +11,10 @@ Array = NDArray[np.float64]
 LEAST_SOURCE = 8
 LEAST_PAIRS = 3
 LEAST_UNPAIRED = 8
+# Of the spread of the source's references.
+_FLAT = 0.1
+# Squares of larger numbers, summed, are none.
+_MOST = 1e100
 
 
 class TransferError(ValueError):
@@ -58,6 +62,11 @@ class Problem:
         """Number of transfer samples measured on both."""
         return len(self.pairs_source)
 
+    @property
+    def flat(self) -> NDArray[np.bool_]:
+        """(m,) properties whose known labels hardly vary: they cannot say what changes them."""
+        return flat(self.labels, self.y)
+
     def keep(self, pairs: NDArray[np.int64]) -> Problem:
         """Without all pairs but these, their references and their rows of the source."""
         gone = np.setdiff1d(np.arange(self.pairs), pairs)
@@ -98,7 +107,16 @@ def matrix(name: str, value: ArrayLike, columns: int | None = None) -> Array:
             f"{name} holds a value that is not a finite number in row {row} at channel {column}; "
             "leave that spectrum out or measure it again"
         )
+    if np.any(np.abs(result) > _MOST):
+        raise TransferError(f"{name} holds values above {_MOST:g}, which no spectrum has")
     return result
+
+
+def varying(name: str, spectra: Array) -> Array:
+    """The same. Raises TransferError where each is one value throughout, which tells nothing."""
+    if len(spectra) and np.all(np.ptp(spectra, axis=1) == 0):
+        raise TransferError(f"{name} holds no spectra: each row is one value throughout")
+    return spectra
 
 
 def axis_values(name: str, value: ArrayLike) -> Array:
@@ -139,7 +157,17 @@ def references(name: str, value: ArrayLike, rows: int, *, gaps: bool) -> Array:
     if np.any(np.isinf(result)) or (not gaps and np.any(np.isnan(result))):
         hint = "use NaN where a value is unknown" if gaps else "leave samples without one out"
         raise TransferError(f"{name} holds values that are not finite; {hint}")
+    if np.any(np.abs(result) > _MOST):
+        raise TransferError(f"{name} holds values above {_MOST:g}; correct them")
     return result
+
+
+def flat(labels: Array, y: Array) -> NDArray[np.bool_]:
+    """(m,) whose known labels (n, m) hardly vary, beside the source's references y (N, m)."""
+    known = labels[np.isfinite(labels).all(axis=1)]
+    if not len(known):
+        return np.zeros(y.shape[1], np.bool_)
+    return np.asarray(known.std(axis=0) < _FLAT * y.std(axis=0), np.bool_)
 
 
 def labelled(labels: Array) -> int:

@@ -7,7 +7,8 @@ from datetime import datetime, timezone
 import numpy as np
 
 from spektron_edge.clock import Stamp
-from spektron_edge.transfer import Transfer, fit
+from spektron_edge.transfer import Transfer, TransferError, fit
+from spektron_edge.transfer.agreement import LEAST_LIKENESS
 from spektron_edge.transfer_state import About
 
 from .figures import methods_tried, points, rmsep_of_new, spectra_figure
@@ -38,6 +39,17 @@ def fit_material(source: Source, given: Material) -> Transfer:
         unpaired=given.unpaired_target,
         unpaired_labels=given.unpaired_labels,
     )
+
+
+def check_quantity(work: Work, transfer: Transfer) -> None:
+    """Raises TransferError for spectra from files that the fit had to convert: the daemon, which
+    predicts with the transfer, has absorbance."""
+    if transfer.conversion != "none" and any(not added.taken for added in work.current):
+        told = "reflectance" if transfer.conversion == "-log10" else "no absorbance"
+        raise TransferError(
+            f"the spectra that came from files are {told}, and the instrument predicts from "
+            "absorbance: write log10(1/R) and add each of them again"
+        )
 
 
 def state_about(work: Work, source: Source, given: Material, who: str, now: Stamp) -> About:
@@ -167,6 +179,8 @@ def _warnings(found: Reviewed, given: Material, aside: set[str], transfer: Trans
     agreement = transfer.report.get("agreement_of_pairs")
     if agreement is not None and not np.any(transfer.valid_properties) and agreement <= 0.3:
         said.append("Spectra do not follow their partners: most likely cups were mixed up.")
+    if transfer.report.get("likeness_of_means", 1.0) <= LEAST_LIKENESS:
+        said.append("The spectra are unlike the source's: other samples, or another axis or unit.")
     return said
 
 

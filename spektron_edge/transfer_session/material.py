@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from spektron_edge.transfer.problem import LEAST_PAIRS, LEAST_UNPAIRED, labelled
 from spektron_edge.transfer.unpaired_labels import LEAST_LABELLED
 
 from .footing import Footing
-from .quality import Judgement, Measured
+from .quality import Judgement, Measured, contradictions
 from .review import measured, review
 from .session_store import SessionStore
 from .source import Source
@@ -65,17 +65,28 @@ class Reviewed:
 
 
 def read_samples(
-    store: SessionStore, work: Work, source: Source, but: str | None = None
+    store: SessionStore,
+    work: Work,
+    source: Source,
+    but: str | None = None,
+    *,
+    intact: bool = False,
 ) -> tuple[Array | None, list[Measured]]:
     """The samples that count, but one, and the axis (P,) nm they were measured on.
 
+    intact: damaged ones are passed over, so that they can be added again one by one.
     Raises Fault(STATE_DAMAGED, TRANSFER_INPUT).
     """
     axis, found = None, []
     for place, added in enumerate(work.current):
         if added.sample == but:
             continue
-        scans, own = store.scans(work, added)
+        try:
+            scans, own = store.scans(work, added)
+        except Fault as fault:
+            if intact and fault.kind is Faults.STATE_DAMAGED:
+                continue
+            raise
         axis = own if axis is None else axis
         row = source.row(added.sample) if added.paired else None
         found.append(measured(added.sample, row, scans, place))
@@ -95,8 +106,24 @@ def reviewed(store: SessionStore, work: Work, source: Source) -> Reviewed:
     judgements: dict[str, Judgement] = {}
     if axis is not None:
         judgements = review(Footing.of(source, axis), samples, held_rows(work, source))
+        for added in work.current:
+            if added.paired:
+                judgements[added.sample] = with_labels(
+                    judgements[added.sample], added.sample, added.labels, source
+                )
     empty: Array = np.empty(0)
     return Reviewed(empty if axis is None else axis, work.current, tuple(samples), judgements)
+
+
+def with_labels(
+    judgement: Judgement, sample: str, labels: Mapping[str, float], source: Source
+) -> Judgement:
+    """A judgement of a source sample's spectra, and what its reference values contradict."""
+    names = [name for name, _ in source.properties]
+    own = dict(zip(names, source.y[source.row(sample)].tolist(), strict=True))
+    spread = dict(zip(names, source.y.std(axis=0).tolist(), strict=True))
+    more = contradictions(labels, own, spread)
+    return replace(judgement, reasons=(*judgement.reasons, *more))
 
 
 def material(found: Reviewed, source: Source) -> Material:

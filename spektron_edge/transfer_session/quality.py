@@ -35,6 +35,8 @@ _SAME_CUP = 0.5
 _SAME_SPECTRUM = 3.0
 # Times the median residual of the other pairs, three at least.
 _OUTLIER, _LEAST_OTHERS = 4.0, 3
+# Of the spread of the source's references: more than a laboratory differs from itself.
+_CONTRADICTS = 0.5
 # Times the largest distance of a source sample to its nearest neighbour.
 _UNLIKE = 2.0
 # No powder or liquid absorbs more, and no instrument sees it: such numbers are in another unit.
@@ -122,6 +124,17 @@ def judge(
     if len(pairs) >= _LEAST_OTHERS:
         said += _unlike(moved, footing)
     return Judgement(tuple(said))
+
+
+def contradictions(
+    labels: Mapping[str, float], own: Mapping[str, float], spread: Mapping[str, float]
+) -> tuple[str, ...]:
+    """What was said of a cup that the source knows, against the source's own references."""
+    return tuple(
+        f"its {name} is {own[name]:g} in the source, and {value:g} was given"
+        for name, value in labels.items()
+        if abs(value - own[name]) > _CONTRADICTS * spread[name]
+    )
 
 
 def _moved(footing: Footing, these: Sequence[Measured], pairs: Sequence[Measured]) -> Array:

@@ -22,7 +22,7 @@ from .conclusion import Finished, conclude
 from .fitting import Fitting
 from .footing import Footing
 from .guidance import next_samples
-from .material import held_rows, read_samples, reviewed
+from .material import held_rows, read_samples, reviewed, with_labels
 from .quality import sound
 from .review import first_look, measured
 from .session_store import SessionStore
@@ -32,8 +32,11 @@ from .work import MOST_SAMPLES, NAME_PATTERN, Added, ScanId, Work, started, with
 
 # What the benchmark was measured with, and where more pairs gain little.
 ENOUGH_PAIRS = 10
-_AXIS_NM = 1e-6
+# What rounding in files may do to an axis, in nm; a transfer asks the same of its instrument.
+_AXIS_NM = 1e-3
 _MOST_SCANS = 100
+# A reference value outside the source's by so many times their range is a slip.
+_FAR = 10.0
 
 
 @dataclass(frozen=True)
@@ -98,8 +101,9 @@ class Session:
         Raises Fault(TRANSFER_OPEN, TRANSFER_IMPOSSIBLE, TRANSFER_INPUT).
         """
         source = self.source()
-        if not 1 <= len(serial) <= 64:
-            raise Fault(Faults.TRANSFER_INPUT, "the instrument's serial number is missing")
+        if not _writable(serial):
+            detail = f"{serial!r} is no serial number: 1 to 64 characters that can be printed"
+            raise Fault(Faults.TRANSFER_INPUT, detail)
         for sample in held or ():
             _check_name(sample)
             source.row(sample)
@@ -140,7 +144,7 @@ class Session:
             raise Fault(Faults.TRANSFER_INPUT, detail)
         sound(scans.absorbance, scans.axis_nm, source.spacing)
         footing = Footing.of(source, scans.axis_nm)
-        axis, others = read_samples(self.store, work, source, but=sample)
+        axis, others = read_samples(self.store, work, source, but=sample, intact=True)
         if axis is not None and (
             axis.shape != scans.axis_nm.shape or np.any(abs(axis - scans.axis_nm) > _AXIS_NM)
         ):
@@ -151,6 +155,8 @@ class Session:
         row = None if new else source.row(sample)
         this = measured(sample, row, scans.absorbance, len(work.added))
         judgement = first_look(this, others, footing, held_rows(work, source))
+        if not new:
+            judgement = with_labels(judgement, sample, labels, source)
         added = Added(
             sample=sample,
             paired=not new,
@@ -274,6 +280,11 @@ def _check_words(source: Source, sample: str, labels: Mapping[str, float], *, ne
             raise Fault(Faults.TRANSFER_INPUT, detail)
         if not np.isfinite(value):
             raise Fault(Faults.TRANSFER_INPUT, f"the reference value of {name} is no number")
+        known_values = source.y[:, known.index(name)]
+        low, high = float(known_values.min()), float(known_values.max())
+        if not low - _FAR * (high - low) <= value <= high + _FAR * (high - low):
+            detail = f"{name}={value:g} is far from the source's {low:g} to {high:g}: check its"
+            raise Fault(Faults.TRANSFER_INPUT, f"{detail} unit and its decimal point")
     _check_name(sample)
     if new and sample in source.samples:
         detail = f"{sample} is a sample of the source; leave out --new, or use another name"
@@ -281,9 +292,16 @@ def _check_words(source: Source, sample: str, labels: Mapping[str, float], *, ne
 
 
 def _check_name(sample: str) -> None:
-    if re.match(NAME_PATTERN, sample) is None or sample.endswith("\n"):
+    if re.match(NAME_PATTERN, sample) is None or not _writable(sample):
         detail = f"{sample!r} is no name of a sample: 1 to 64 characters, no comma"
         raise Fault(Faults.TRANSFER_INPUT, detail)
+
+
+def _writable(text: str) -> bool:
+    """Whether a file, a log and a terminal can hold it. What is no UTF-8 comes as surrogates."""
+    if not 1 <= len(text) <= 64 or text.isspace():
+        return False
+    return not re.search(r"[\x00-\x1f\x7f\ud800-\udfff]", text)
 
 
 def _advice(work: Work, following: str | None, wrong: Sequence[str], properties: int) -> str:

@@ -69,9 +69,9 @@ class SessionStore:
         np.savez(stream, axis_nm=axis, absorbance=scans)
         data = stream.getvalue()
         # Names are made of the numbers, since an archive holds the time at which it was made.
-        digest = hashlib.sha256(axis.tobytes() + scans.tobytes()).hexdigest()[:12]
-        self.write(work, f"{digest}.npz", data)
-        return f"{digest}.npz"
+        name = _name_of(axis, scans)
+        self.write(work, name, data)
+        return name
 
     def write(self, work: Work, name: str, data: bytes) -> Path:
         """Write a file of a session durably."""
@@ -96,6 +96,8 @@ class SessionStore:
             axis = arrays["axis_nm"].astype(np.float64)
             if scans.ndim != 2 or axis.shape != scans.shape[1:] or len(scans) != added.scans:
                 raise ValueError("its arrays do not fit")
+            if _name_of(arrays["axis_nm"], arrays["absorbance"]) != added.file:
+                raise ValueError("its numbers are not those that were added")
         except OSError as error:
             raise storage_fault(error, path) from None
         except Exception as error:  # noqa: BLE001  numpy and zipfile raise a dozen types
@@ -126,3 +128,7 @@ class SessionStore:
     def told(self, count: int) -> None:
         """The oldest `count` of these stand in the audit log."""
         self.update(lambda sessions: told(sessions, count))
+
+
+def _name_of(axis: Array, scans: Array) -> str:
+    return hashlib.sha256(axis.tobytes() + scans.tobytes()).hexdigest()[:12] + ".npz"

@@ -56,5 +56,15 @@ def read_spectra(path: Path) -> Scans:
 def _numbers(path: Path, number: int, cells: list[str]) -> Array:
     try:
         return np.array([float(cell) for cell in cells])
-    except ValueError as error:
-        raise Fault(Faults.TRANSFER_INPUT, f"{path}, line {number}: {error}") from None
+    except ValueError:
+        wrong = next(cell for cell in cells if not _is_number(cell))
+        detail = f"{path}, line {number}: {wrong[:20]!r} is no number; write numbers with a point"
+        raise Fault(Faults.TRANSFER_INPUT, f"{detail}, separated by commas") from None
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True

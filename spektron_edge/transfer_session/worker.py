@@ -8,6 +8,7 @@ finds goes to the session's folder, `result.json` last: where that is, all is th
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 import time
@@ -21,7 +22,7 @@ from spektron_edge.own_memory import peak_mb
 from spektron_edge.transfer import TransferError
 
 from .fit_result import FIGURES, FILE, PICTURE, REPORT, FitResult
-from .fitted import fit_material, property_results, report_of, state_about
+from .fitted import check_quantity, fit_material, property_results, report_of, state_about
 from .limits import lower
 from .material import material, reviewed
 from .picture import available, png
@@ -78,6 +79,7 @@ def work(config_path: Path, session: str, who: str, *, dry_run: bool) -> FitResu
         given = material(found, source)
         _step(f"fitting {len(given.pairs)} pairs and {len(given.unpaired)} other samples")
         transfer = fit_material(source, given)
+        check_quantity(open_work, transfer)
         version = None
         if not dry_run:
             from spektron_edge.transfer_state import StateStore, state_of
@@ -104,7 +106,9 @@ def work(config_path: Path, session: str, who: str, *, dry_run: bool) -> FitResu
         )
         if available():
             _step("drawing the picture")
-            store.write(open_work, PICTURE, png(report))
+            # The page has everything; a picture that does not fit on the disk costs nothing.
+            with contextlib.suppress(Fault):
+                store.write(open_work, PICTURE, png(report))
         store.write(open_work, FILE, canonical(result.model_dump(mode="json")))
         return result
 

@@ -291,6 +291,14 @@ BAD = {
         "3 properties",
     ),
     "same spectra": ({**arguments(), "source_X": np.ones((30, 200))}, "same spectrum"),
+    "dark pairs": (broken("pairs_target", lambda v: 0 * v), "one value throughout"),
+    "dark spectra": (
+        {**arguments(), "pairs_source": None, "pairs_target": None, "unpaired": np.zeros((9, 200))},
+        "one value throughout",
+    ),
+    "enormous spectra": (broken("pairs_target", lambda v: v * 1e160), "no spectrum has"),
+    "an enormous label": ({**arguments(), "labels": np.full((5, 2), 1e300)}, "labels holds values"),
+    "sel in words": ({**arguments(), "sel": ["a", "b"]}, "sel must be numbers"),
 }
 
 
@@ -315,3 +323,34 @@ def test_prediction_of_bad_spectra_is_named():
         transfer.predict(np.ones((2, 7)))
     with pytest.raises(TransferError, match="no spectra"):
         transfer.predict(np.ones((0, AXIS.size)))
+
+
+@pytest.mark.parametrize("value", [4.7, 4.71])
+def test_ten_cups_of_one_value_do_not_pass_a_constant_for_a_calibration(value):
+    rng, amounts, y, x = world(4)
+    amounts[:10, 0] = value / 10
+    x = spectra(AXIS, amounts) + 2e-4 * rng.standard_normal(x.shape)
+    y[:, 0] = 10 * amounts[:, 0]
+    _, target = target_like("same kind", amounts, rng)
+    transfer = fit(x[:30], AXIS, y[:30], x[:10], target[:10])
+    assert np.all(r2(transfer.predict(target[30:]), y[30:]) > 0.9)
+    assert np.all(transfer.predicted_rmsep > 1e-4)
+
+
+def test_own_samples_of_one_value_do_not_vouch_for_a_property():
+    rng, amounts, y, x = world(5)
+    _, target = target_like("same kind", amounts, rng)
+    labels = y[30:40].copy()
+    labels[:, 1] = 4.7
+    transfer = fit(x[:30], AXIS, y[:30], unpaired=target[30:40], unpaired_labels=labels)
+    assert transfer.valid_properties.tolist() == [True, False]
+
+
+def test_unpaired_spectra_of_something_else_are_not_valid():
+    rng, amounts, y, x = world(5, n=60)
+    _, target = target_like("same kind", amounts, rng)
+    noise = rng.standard_normal((20, AXIS.size))
+    for other, axis in ((target[:20], AXIS + 100), (noise, AXIS)):
+        transfer = fit(x[:40], AXIS, y[:40], target_axis=axis, unpaired=other)
+        assert not transfer.valid_properties.any()
+    assert fit(x[:40], AXIS, y[:40], unpaired=3 * target[40:]).valid

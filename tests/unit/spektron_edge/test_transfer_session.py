@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
 import signal
@@ -139,6 +141,10 @@ def test_discarding_keeps_the_spectra_and_lets_another_start(session, cups):
         ("n" * 65, {"new": True}, "no name of a sample"),
         ("5", {"labels": {"fat": 1.0}}, "one of moisture, oil, protein, starch"),
         ("5", {"labels": {"oil": float("nan")}}, "no number"),
+        ("5", {"labels": {"oil": 1e300}}, "decimal point"),
+        ("5", {"labels": {"moisture": 102.0}}, "decimal point"),
+        ("Gr\udcfcn", {"new": True}, "no name"),
+        (" ", {"new": True}, "no name"),
     ],
 )
 def test_what_is_said_of_a_sample_is_checked(session, cups, sample, options, told):
@@ -146,6 +152,25 @@ def test_what_is_said_of_a_sample_is_checked(session, cups, sample, options, tol
     detail = refused(Faults.TRANSFER_INPUT, session.add, sample, cups.scans("5"), **options)
     assert told in detail
     assert session.store.read().work.added == ()
+
+
+def test_a_reference_that_is_not_the_source_s_own_is_told(session, cups):
+    session.start(SERIAL)
+    own = float(cups.references["5"][0])
+    good = session.add("5", cups.scans("5"), labels={"moisture": own + 0.05})
+    assert good.verdict == "good"
+    slip = session.add("5", cups.scans("5"), labels={"moisture": 20.0})
+    assert slip.verdict == "suspect"
+    assert f"its moisture is {own:g} in the source, and 20 was given" in slip.reasons
+    (sample,) = session.status().samples
+    assert sample.reasons == slip.reasons
+
+
+def test_rounded_wavelengths_are_the_same_axis(session, cups):
+    session.start(SERIAL)
+    measure(session, cups, 1)
+    scans = cups.scans("5")
+    assert session.add("5", Scans(scans.absorbance, scans.axis_nm + 5e-4)).verdict == "good"
 
 
 def test_a_sample_on_another_axis_than_the_others_is_refused(session, cups):
@@ -158,7 +183,8 @@ def test_a_sample_on_another_axis_than_the_others_is_refused(session, cups):
 
 def test_samples_in_hand_must_be_of_the_source(session):
     refused(Faults.TRANSFER_INPUT, session.start, SERIAL, ["1", "1000"])
-    refused(Faults.TRANSFER_INPUT, session.start, "")
+    for serial in ("", " ", "a\nb", "Gr\udcfcn", "x" * 65):
+        refused(Faults.TRANSFER_INPUT, session.start, serial)
     refused(Faults.TRANSFER_INPUT, session.start, SERIAL, ["1"] * 201)
     refused(Faults.TRANSFER_INPUT, session.start, SERIAL, ["1\n"])
 
@@ -178,6 +204,66 @@ def test_a_damaged_file_of_spectra_says_which_sample_to_measure_again(session, c
     assert f"add sample {sample} again" in refused(Faults.STATE_DAMAGED, session.status)
     assert session.add(sample, cups.scans(sample)).verdict == "good"
     assert len(session.status().samples) == 1
+
+
+def test_a_terminal_without_utf_8_gets_escapes(config, monkeypatch):
+    raw = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(raw, "ascii", write_through=True))
+    assert main(["transfer", "start", "--serial", "Süd", "--config", str(config)]) == 0
+    assert b"S\\xfcd" in raw.getvalue()
+
+
+def test_a_full_disk_is_not_filled_further(session, cups, monkeypatch):
+    session.start(SERIAL)
+
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("os.fsync", full)
+        refused(Faults.DISK_FULL, session.add, "55", cups.scans("55"))
+    assert not list(session.store.folder.rglob("*.partial"))
+
+
+def test_own_samples_that_are_something_else_are_not_used_and_it_is_said(session, cups):
+    session.start(SERIAL)
+    for i in range(8):
+        scans = cups.scans(f"new{i}")
+        session.add(f"new{i}", Scans(scans.absorbance, scans.axis_nm + 100), new=True)
+    done = session.finish()
+    assert not done.result.valid
+    assert not done.in_use
+    assert "unlike the source's" in " ".join(done.result.warnings)
+
+
+def test_two_damaged_files_can_be_added_again_one_by_one(session, cups):
+    session.start(SERIAL)
+    names = measure(session, cups, 3)
+    work = session.store.read().work
+    for added in work.added[:2]:
+        (session.store.folder_of(work) / added.file).write_bytes(b"PK not really")
+    for name in names[:2]:
+        session.add(name, cups.scans(name))
+    assert [s.verdict for s in session.status().samples] == ["good"] * 3
+
+
+def test_a_file_with_other_numbers_than_were_added_is_damaged(session, cups):
+    session.start(SERIAL)
+    measure(session, cups, 2)
+    work = session.store.read().work
+    folder = session.store.folder_of(work)
+    (folder / work.added[0].file).write_bytes((folder / work.added[1].file).read_bytes())
+    assert "not those that were added" in refused(Faults.STATE_DAMAGED, session.status)
+
+
+def test_files_in_reflectance_are_not_made_a_transfer_of_absorbance(session, cups):
+    session.start(SERIAL)
+    for _ in range(4):
+        sample = session.next_sample()
+        scans = cups.scans(sample)
+        session.add(sample, Scans(10.0**-scans.absorbance, scans.axis_nm))
+    assert "log10(1/R)" in refused(Faults.TRANSFER_FAILED, session.finish)
+    assert not session.list()
 
 
 def test_a_damaged_session_says_how_to_go_on_and_is_kept(session, cups):
@@ -445,7 +531,7 @@ def call(capsys, *words):
 def test_a_transfer_from_files_without_a_daemon(config, cups, tmp_path, capsys):
     where = ("--config", config)
     held = "55,75,5,16"
-    status, report, _ = call(capsys, "start", "--serial", SERIAL, "--samples", held, *where)
+    status, report, _ = call(capsys, "start", "--serial", f"{SERIAL} ", "--samples", held, *where)
     assert (status, report["serial"]) == (0, SERIAL)
     for _ in range(4):
         sample = report["next_sample"]
@@ -490,7 +576,7 @@ def test_the_command_line_s_mistakes_have_their_faults(config, cups, tmp_path, c
         ("", "holds no scans"),
         ("1,2,3,4\n", "holds no scans"),
         ("1,2,3,4\n1,2,3\n", "line 2: 3 values for 4"),
-        ("1,2,3,4\n1,2,x,4\n", "line 2: could not convert"),
+        ("1,2,3,4\n1,2,x,4\n", "line 2: 'x' is no number"),
         ("4,3,2,1\n1,2,3,4\n", "line 1: the wavelength axis does not increase"),
         ("\x00\x00", "line|holds no scans|not CSV"),
     ],

@@ -168,6 +168,10 @@ def test_list_and_rollback_on_the_command_line(tmp_path, tiny_bundle, state, sto
     assert listed["moisture"].startswith("predicted RMSEP")
     assert main(["transfer", "rollback", "--config", str(path)]) == 0
     assert "the bundle's own calibration" in capsys.readouterr().out
+    assert main(["transfer", "activate", "1", "--config", str(path)]) == 0
+    assert "transfer 1" in capsys.readouterr().out
+    assert main(["transfer", "rollback", "--config", str(path)]) == 0
+    assert main(["transfer", "activate", "9", "--config", str(path)]) != 0
     status = main(["transfer", "rollback", "--config", str(path)])
     assert status == Faults.TRANSFER_MISSING.value.exit_status
     assert "--serial" in capsys.readouterr().err
