@@ -59,8 +59,23 @@ def _activate(arguments: argparse.Namespace) -> int:
 
 
 def _rollback(arguments: argparse.Namespace) -> int:
+    from .faults import Fault, Faults
+
     store = _store(arguments.config)
-    serial = arguments.serial or _only_one(store.read())
+    try:
+        versions = store.read()
+    except Fault as fault:
+        if fault.kind is not Faults.TRANSFER_UNUSABLE:
+            raise
+        kept = store.set_aside(local_operator())
+        damaged: dict[str, object] = {
+            "in use": "the bundle's own calibration, on every instrument",
+            "damaged": f"kept as {kept}",
+            "next": "a running daemon takes it at `spektron-edge command reload`",
+        }
+        show(damaged, as_json=arguments.json)
+        return 0
+    serial = arguments.serial or _only_one(versions)
     return _now(arguments, store.roll_back(serial, local_operator()), serial)
 
 

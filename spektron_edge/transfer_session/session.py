@@ -107,6 +107,9 @@ class Session:
         for sample in held or ():
             _check_name(sample)
             source.row(sample)
+        if held is not None and not held:
+            detail = "no sample in hand was named; say nothing of them to choose among all"
+            raise Fault(Faults.TRANSFER_INPUT, detail)
         if held is not None and len(held) > MOST_SAMPLES:
             detail = f"{len(held)} samples in hand; name {MOST_SAMPLES} at most, or none for all"
             raise Fault(Faults.TRANSFER_INPUT, detail)

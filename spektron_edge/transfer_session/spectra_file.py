@@ -27,6 +27,9 @@ class Scans:
 
 def read_spectra(path: Path) -> Scans:
     """Raises Fault(TRANSFER_INPUT), naming the line, for a file that is not of this form."""
+    # Opening a pipe would wait for its other end.
+    if path.exists() and not path.is_file():
+        raise Fault(Faults.TRANSFER_INPUT, f"{path} is not a file")
     try:
         with path.open("rb") as stream:
             raw = stream.read(_MAX_BYTES + 1)

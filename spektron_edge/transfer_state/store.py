@@ -12,6 +12,7 @@ from pathlib import Path
 from spektron_edge.durable import write_durably
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.ledger import Action, Ledger
+from spektron_edge.set_aside import set_aside
 from spektron_edge.state import storage_fault
 
 from .file import decode, encode, identify
@@ -31,8 +32,25 @@ class StateStore:
         self._ledger = Ledger(self.folder / FILE, Versions())
 
     def read(self) -> Versions:
-        """All versions, and which are in use."""
-        return self._ledger.read()
+        """All versions, and which are in use. Raises Fault(TRANSFER_UNUSABLE) where damaged."""
+        try:
+            return self._ledger.read()
+        except Fault as fault:
+            if fault.kind is not Faults.STATE_DAMAGED:
+                raise
+            # Without it nobody knows whether a transfer was in use: going on would be a guess.
+            raise Fault(Faults.TRANSFER_UNUSABLE, fault.detail) from None
+
+    def set_aside(self, who: str) -> Path:
+        """Begin anew where `transfers.json` is damaged: no transfer is in use. Returns where the
+        damaged file is kept; the transfers' own files stay."""
+        try:
+            kept = set_aside(self.folder / FILE)
+        except OSError as error:
+            raise storage_fault(error, self.folder) from None
+        action = Action(what="transfers_set_aside", who=who, details={"kept": kept.name})
+        self._ledger.update(lambda now: now.model_copy(update={"untold": (action,)}))
+        return kept
 
     def add(self, state: TransferState, who: str) -> int:
         """Keep a transfer; returns its number. It is not in use before it is activated."""

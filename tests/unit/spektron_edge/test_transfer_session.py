@@ -181,7 +181,13 @@ def test_a_sample_on_another_axis_than_the_others_is_refused(session, cups):
     assert "axis" in refused(Faults.SAMPLE_REFUSED, session.add, "5", moved)
 
 
+def test_a_pipe_is_no_file_of_spectra(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert "not a file" in refused(Faults.TRANSFER_INPUT, read_spectra, tmp_path / "pipe")
+
+
 def test_samples_in_hand_must_be_of_the_source(session):
+    refused(Faults.TRANSFER_INPUT, session.start, SERIAL, [])
     refused(Faults.TRANSFER_INPUT, session.start, SERIAL, ["1", "1000"])
     for serial in ("", " ", "a\nb", "Gr\udcfcn", "x" * 65):
         refused(Faults.TRANSFER_INPUT, session.start, serial)

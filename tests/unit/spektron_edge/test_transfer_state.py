@@ -156,6 +156,23 @@ def config(tmp_path, bundle):
     return path
 
 
+def test_a_damaged_ledger_is_told_and_a_rollback_begins_anew(
+    tmp_path, tiny_bundle, state, store, capsys
+):
+    path = str(config(tmp_path, tiny_bundle))
+    store.add(state, "anna")
+    store.activate(1, "anna")
+    (store.folder / "transfers.json").write_text("junk")
+    status = main(["transfer", "list", "--config", path])
+    assert status == Faults.TRANSFER_UNUSABLE.value.exit_status
+    assert "transfer rollback" in capsys.readouterr().err
+    assert main(["transfer", "rollback", "--config", path]) == 0
+    assert "transfers.json.damaged-1" in capsys.readouterr().out
+    assert store.read().active("VIRT-0001") is None
+    assert [a.what for a in store.untold()] == ["transfers_set_aside"]
+    assert len(list(store.folder.glob("*.transfer"))) == 1
+
+
 def test_list_and_rollback_on_the_command_line(tmp_path, tiny_bundle, state, store, capsys):
     path = config(tmp_path, tiny_bundle)
     assert main(["transfer", "list", "--config", str(path)]) == 0
