@@ -1,8 +1,9 @@
-"""Types of command line arguments, for `argparse`: each raises what argparse turns into usage."""
+"""Command line arguments of several commands; types raise what argparse turns into usage."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 _LONGEST_S = 3600
 
@@ -29,3 +30,9 @@ def seconds(text: str) -> float:
     if not 0 < value <= _LONGEST_S:
         raise argparse.ArgumentTypeError(f"must be above 0, at most {_LONGEST_S}")
     return value
+
+
+def with_config(parser: argparse.ArgumentParser) -> None:
+    """Add what every command on a device's state takes: --config and --json."""
+    parser.add_argument("--config", type=Path, required=True, help="the daemon's configuration")
+    parser.add_argument("--json", action="store_true")

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .argument_types import with_config
 from .local_operator import local_operator
 from .show import show
 
@@ -29,7 +30,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     verify.set_defaults(command=_verify)
 
     key = commands.add_parser("device-key", help="make or show this device's own key")
-    _with_config(key)
+    with_config(key)
     key.add_argument("-o", "--output", type=Path, help="write the public key here, for the vendor")
     key.set_defaults(command=_device_key)
 
@@ -38,26 +39,21 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     install = actions.add_parser("install", help="verify a bundle and put it into the free slot")
     install.add_argument("file", type=Path)
     install.add_argument("--serial", help="of the instrument: refuse a bundle bound to others")
-    _with_config(install)
+    with_config(install)
     install.set_defaults(command=_install)
     activate = actions.add_parser("activate", help="the slot that the daemon takes next")
     activate.add_argument("slot", choices=["a", "b"])
-    _with_config(activate)
+    with_config(activate)
     activate.set_defaults(command=_activate)
     listing = actions.add_parser("list", help="what the slots hold")
-    _with_config(listing)
+    with_config(listing)
     listing.set_defaults(command=_list)
     rollback = actions.add_parser(
         "rollback",
         help="back to the other slot, or accept the older version of a configured file",
     )
-    _with_config(rollback)
+    with_config(rollback)
     rollback.set_defaults(command=_rollback)
-
-
-def _with_config(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", type=Path, required=True, help="the daemon's configuration")
-    parser.add_argument("--json", action="store_true")
 
 
 def _verify(arguments: argparse.Namespace) -> int:

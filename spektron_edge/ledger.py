@@ -33,6 +33,27 @@ class Action(BaseModel):
     details: dict[str, str | int | bool | None]
 
 
+class Noted(BaseModel):
+    """Contents of a ledger that say what was done and the audit log does not know yet."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    untold: tuple[Action, ...] = ()
+
+
+Notes = TypeVar("Notes", bound=Noted)
+
+
+def noted(contents: Notes, action: Action) -> Notes:
+    """The same with one more thing to be told."""
+    return contents.model_copy(update={"untold": (*contents.untold, action)})
+
+
+def told(contents: Notes, count: int) -> Notes:
+    """The oldest `count` actions stand in the audit log."""
+    return contents.model_copy(update={"untold": contents.untold[count:]})
+
+
 class Ledger(Generic[Contents]):
     """One file in a folder. Methods raise Fault(STATE_UNWRITABLE, DISK_FULL, STATE_DAMAGED)."""
 

@@ -55,7 +55,7 @@ def load_product(config: Config, serial: str | None = None) -> Loaded:
     store, terms = SlotStore(config.state_dir), terms_of(config, serial)
     slots = store.read()
     if config.uses_slots:
-        return _from_slot(store, _current(slots, store.folder), terms)
+        return _from_slot(store, current_slot(slots, store.folder), terms)
     return _load(config.bundle_path, terms, slots)
 
 
@@ -83,10 +83,10 @@ def remember(config: Config, loaded: Loaded) -> None:
 
 
 def _begin(store: SlotStore, terms: Terms, running: str) -> Loaded:
-    current = _current(store.read(), store.folder)
+    current = current_slot(store.read(), store.folder)
     # Counted before it is loaded: a graph may take the whole process down.
     slots = store.read() if current.bundle == running else store.update(begun)
-    chosen = _current(slots, store.folder)
+    chosen = current_slot(slots, store.folder)
     left = "" if chosen.bundle == current.bundle else f"{current.bundle} did not start in order"
     try:
         return _from_slot(store, chosen, terms, left)
@@ -104,7 +104,8 @@ def _begin(store: SlotStore, terms: Terms, running: str) -> Loaded:
     return loaded
 
 
-def _current(slots: Slots, folder: Path) -> Slot:
+def current_slot(slots: Slots, folder: Path) -> Slot:
+    """The active one's contents. Raises Fault(BUNDLE_INVALID)."""
     if slots.current is None:
         detail = f"no slot in {folder} is active; `spektron-edge bundle install` and `activate`"
         raise Fault(Faults.BUNDLE_INVALID, detail)

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from .faults import Fault, Faults
 
+# What coefficients or files round an axis to, in nm.
+_ROUNDING_NM = 1e-3
+
 
 def check_axis(axis_nm: NDArray[np.float64]) -> None:
     """Raise Fault(AXIS_INVALID) unless the axis is finite, positive and strictly increasing."""
@@ -18,6 +21,11 @@ def check_axis(axis_nm: NDArray[np.float64]) -> None:
         raise Fault(Faults.AXIS_INVALID, "the wavelength axis holds values that are not numbers")
     if axis_nm[0] <= 0 or np.any(np.diff(axis_nm) <= 0):
         raise Fault(Faults.AXIS_INVALID, "the wavelength axis does not increase from above 0 nm")
+
+
+def same_axis(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
+    """Whether two axes in nm are one but for rounding; more is another instrument, or a change."""
+    return one.shape == other.shape and bool(np.all(np.abs(one - other) <= _ROUNDING_NM))
 
 
 @dataclass(frozen=True)

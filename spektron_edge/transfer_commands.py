@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import transfer_session_commands
-from .argument_types import positive
+from .argument_types import positive, with_config
 from .local_operator import local_operator
 from .show import show
 
@@ -23,11 +23,11 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     actions = transfer.add_subparsers(required=True, metavar="ACTION")
     transfer_session_commands.add(actions)
     listing = actions.add_parser("list", help="all transfers, and which are in use")
-    _with_config(listing)
+    with_config(listing)
     listing.set_defaults(command=_list)
     activate = actions.add_parser("activate", help="use a stored transfer (again)")
     activate.add_argument("version", type=positive)
-    _with_config(activate)
+    with_config(activate)
     activate.set_defaults(command=_activate)
     rollback = actions.add_parser(
         "rollback", help="back to the transfer before, or to the bundle's own calibration"
@@ -35,13 +35,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     rollback.add_argument(
         "--serial", help="of the instrument (default: the only one with a transfer in use)"
     )
-    _with_config(rollback)
+    with_config(rollback)
     rollback.set_defaults(command=_rollback)
-
-
-def _with_config(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", type=Path, required=True, help="the daemon's configuration")
-    parser.add_argument("--json", action="store_true")
 
 
 def _list(arguments: argparse.Namespace) -> int:

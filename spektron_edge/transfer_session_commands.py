@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .argument_types import positive, seconds
+from .argument_types import positive, seconds, with_config
 from .local_operator import local_operator
 from .show import show
 
@@ -24,7 +24,7 @@ def add(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     start.add_argument(
         "--serial", help="of the instrument (default: the one that was connected last)"
     )
-    _with_config(start)
+    with_config(start)
     start.set_defaults(command=_start)
 
     add_ = actions.add_parser("add", help="a sample that lies in the instrument, or its spectra")
@@ -49,26 +49,21 @@ def add(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     add_.add_argument("--operator", help="without --spectra: who asks the daemon")
     add_.add_argument("--key", type=Path, help="key file (default: the configuration's)")
     add_.add_argument("--timeout", type=seconds, default=10.0, help="seconds to wait (10)")
-    _with_config(add_)
+    with_config(add_)
     add_.set_defaults(command=_add)
 
     status = actions.add_parser("status", help="samples, how good they are, and which is next")
-    _with_config(status)
+    with_config(status)
     status.set_defaults(command=_status)
 
     finish = actions.add_parser("finish", help="fit, report, and use it where it is valid")
     finish.add_argument("--dry-run", action="store_true", help="only report")
-    _with_config(finish)
+    with_config(finish)
     finish.set_defaults(command=_finish)
 
     discard = actions.add_parser("discard", help="end without a result; spectra are kept")
-    _with_config(discard)
+    with_config(discard)
     discard.set_defaults(command=_discard)
-
-
-def _with_config(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", type=Path, required=True, help="the daemon's configuration")
-    parser.add_argument("--json", action="store_true")
 
 
 def _session(arguments: argparse.Namespace) -> Session:

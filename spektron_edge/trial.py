@@ -8,8 +8,8 @@ from __future__ import annotations
 import functools
 
 from .bundle.slot_store import SlotStore
-from .bundle.slots import ended, fell_back, proven, told
-from .ledger import Action
+from .bundle.slots import ended, fell_back, proven
+from .ledger import Action, told
 from .product import Loaded
 
 PREDICTIONS = 20

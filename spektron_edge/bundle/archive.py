@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import stat
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ from spektron_edge.manifest import GraphFile, Manifest
 from .arrays import read_npy, read_npz
 from .canonical import canonical, is_canonical
 from .errors import BundleError
-from .members import Caps, read_members
+from .members import Caps, read_members, write_members
 from .signature import MEMBER as SIGNATURES
 from .signature import Signature, read_signatures, write_signatures
 
@@ -159,9 +158,5 @@ def write_signed(path: Path, bundle: Bundle, signatures: Sequence[Signature]) ->
 def _write(path: Path, entries: Sequence[tuple[str, bytes]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
-    with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for name, data in entries:
-            info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
-            info.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(info, data)
+    write_members(partial, entries)
     partial.replace(path)

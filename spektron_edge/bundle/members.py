@@ -8,7 +8,9 @@ from __future__ import annotations
 import stat
 import struct
 import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO
 
 from spektron_edge.manifest import is_plain_name
@@ -49,6 +51,15 @@ def read_members(stream: BinaryIO, caps: Caps) -> dict[str, bytes]:
                 raise BundleError(f"member {info.filename!r} appears twice")
             seen.add(info.filename)
         return {info.filename: _read(archive, info) for info in infos}
+
+
+def write_members(target: Path | BinaryIO, entries: Iterable[tuple[str, bytes]]) -> None:
+    """A zip whose bytes depend on its contents only: this order, one time."""
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name, data in entries:
+            info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, data)
 
 
 def _check_directory(stream: BinaryIO, caps: Caps) -> None:

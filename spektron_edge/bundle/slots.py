@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.ledger import Action
+from spektron_edge.ledger import Action, Noted, noted
 
 SlotName = Literal["a", "b"]
 SlotState = Literal["candidate", "trying", "good", "failed"]
@@ -37,14 +37,13 @@ class Slot(_Strict):
     why: str = ""
 
 
-class Slots(_Strict):
+class Slots(Noted):
     """`slots.json`. floors: highest version accepted of each signed bundle, by its name."""
 
     format: Literal[1] = 1
     active: SlotName | None = None
     held: dict[SlotName, Slot] = Field(default_factory=dict)
     floors: dict[str, int] = Field(default_factory=dict)
-    untold: tuple[Action, ...] = ()
 
     @property
     def current(self) -> Slot | None:
@@ -72,9 +71,7 @@ def _with(slots: Slots, name: SlotName, **changes: object) -> dict[SlotName, Slo
 
 
 def _noted(slots: Slots, what: str, who: str, **details: str | int | bool | None) -> Slots:
-    return _changed(
-        slots, untold=(*slots.untold, Action(what=what, who=who, details=dict(details)))
-    )
+    return noted(slots, Action(what=what, who=who, details=dict(details)))
 
 
 def free_slot(slots: Slots) -> SlotName:
@@ -190,8 +187,3 @@ def fell_back(slots: Slots, why: str) -> Slots:
         left=left.bundle,
         why=why,
     )
-
-
-def told(slots: Slots, count: int) -> Slots:
-    """The oldest `count` actions stand in the audit log."""
-    return _changed(slots, untold=slots.untold[count:])

@@ -14,6 +14,7 @@ import numpy as np
 from spektron_edge.clock import Clock
 from spektron_edge.config import Config, load_config
 from spektron_edge.faults import Fault, Faults
+from spektron_edge.resampling import same_axis
 from spektron_edge.transfer.problem import LEAST_PAIRS, LEAST_UNPAIRED
 from spektron_edge.transfer.unpaired_labels import LEAST_LABELLED
 from spektron_edge.transfer_state import StateStore, Version
@@ -32,8 +33,6 @@ from .work import MOST_SAMPLES, NAME_PATTERN, Added, ScanId, Work, started, with
 
 # What the benchmark was measured with, and where more pairs gain little.
 ENOUGH_PAIRS = 10
-# What rounding in files may do to an axis, in nm; a transfer asks the same of its instrument.
-_AXIS_NM = 1e-3
 _MOST_SCANS = 100
 # A reference value outside the source's by so many times their range is a slip.
 _FAR = 10.0
@@ -148,9 +147,7 @@ class Session:
         sound(scans.absorbance, scans.axis_nm, source.spacing)
         footing = Footing.of(source, scans.axis_nm)
         axis, others = read_samples(self.store, work, source, but=sample, intact=True)
-        if axis is not None and (
-            axis.shape != scans.axis_nm.shape or np.any(abs(axis - scans.axis_nm) > _AXIS_NM)
-        ):
+        if axis is not None and not same_axis(axis, scans.axis_nm):
             raise Fault(
                 Faults.SAMPLE_REFUSED,
                 "its wavelength axis is not that of the samples before it; discard and start again",

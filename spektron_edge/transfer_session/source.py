@@ -16,7 +16,7 @@ from spektron_edge.config import Config
 from spektron_edge.device_key import load_device_key
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.manifest import Product
-from spektron_edge.product import terms_of
+from spektron_edge.product import current_slot, terms_of
 
 from .distances import nearest
 
@@ -81,10 +81,7 @@ def configured_bundle(config: Config) -> Bundle:
     path = config.bundle_path
     if config.uses_slots:
         store = SlotStore(config.state_dir)
-        slot = store.read().current
-        if slot is None:
-            raise Fault(Faults.BUNDLE_INVALID, f"no slot in {store.folder} is active")
-        path = store.path(slot)
+        path = store.path(current_slot(store.read(), store.folder))
     try:
         return read_bundle(path)
     except BundleError as error:

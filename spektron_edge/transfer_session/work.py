@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.ledger import Action
+from spektron_edge.ledger import Action, Noted, noted
 
 from .quality import Verdict
 
@@ -71,12 +71,11 @@ class Work(_Strict):
         return tuple(added for added in self.added if not added.replaced)
 
 
-class Sessions(_Strict):
+class Sessions(Noted):
     """`session.json`: what is open, and what the audit log does not know yet."""
 
     format: Literal[1] = 1
     open: Work | None = None
-    untold: tuple[Action, ...] = ()
 
     @property
     def work(self) -> Work:
@@ -141,11 +140,6 @@ def ended(sessions: Sessions, work: Work, how: str, who: str, **details: str | i
     return _noted(after, how, who, work, **details)
 
 
-def told(sessions: Sessions, count: int) -> Sessions:
-    """The oldest `count` actions stand in the audit log."""
-    return sessions.model_copy(update={"untold": sessions.untold[count:]})
-
-
 def _noted(
     sessions: Sessions, what: str, who: str, work: Work, **details: str | int | None
 ) -> Sessions:
@@ -155,5 +149,4 @@ def _noted(
         "serial": work.serial,
         **{name: value for name, value in details.items() if value not in (None, "")},
     }
-    action = Action(what=what, who=who, details=about)
-    return sessions.model_copy(update={"untold": (*sessions.untold, action)})
+    return noted(sessions, Action(what=what, who=who, details=about))

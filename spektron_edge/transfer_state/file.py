@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import io
-import zipfile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spektron_edge.bundle.arrays import read_npy
 from spektron_edge.bundle.canonical import canonical
-from spektron_edge.bundle.members import Caps, read_members
+from spektron_edge.bundle.members import Caps, read_members, write_members
 from spektron_edge.diagnostics import ApplicabilityModel
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.transfer.compact import Compact, Normalised
@@ -50,11 +49,7 @@ def encode(state: TransferState) -> bytes:
         np.lib.format.write_array(stream, np.ascontiguousarray(array), allow_pickle=False)
         members[f"{name}.npy"] = stream.getvalue()
     packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in sorted(members.items()):
-            info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
-            info.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(info, data)
+    write_members(packed, sorted(members.items()))
     return packed.getvalue()
 
 

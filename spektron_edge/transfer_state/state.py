@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from spektron_edge import __version__
 from spektron_edge.diagnostics import Applicability, ApplicabilityModel
 from spektron_edge.manifest import Product
+from spektron_edge.resampling import same_axis
 from spektron_edge.transfer import Transfer, TransferError
 from spektron_edge.transfer.compact import Compact
 from spektron_edge.transfer.quantity import convert
@@ -18,8 +19,6 @@ from spektron_edge.transfer.quantity import convert
 from .header import Expectation, Header
 
 Array = NDArray[np.float64]
-# An instrument's own coefficients give its axis to this, in nm; more means that they were changed.
-_AXIS_NM = 1e-3
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class TransferState:
             return f"it is for {header.product} of {header.bundle}, not {product.name} of {bundle}"
         if [p.name for p in header.properties] != [p.name for p in product.properties]:
             return "it predicts other properties than the product"
-        if axis_nm.shape != self.axis_nm.shape or np.any(abs(axis_nm - self.axis_nm) > _AXIS_NM):
+        if not same_axis(axis_nm, self.axis_nm):
             return "the instrument's wavelength axis is not the one that it was made on"
         return ""
 

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from spektron_edge.durable import write_durably
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.ledger import Action, Ledger
+from spektron_edge.ledger import Action, Ledger, noted, told
 from spektron_edge.set_aside import set_aside
 from spektron_edge.state import storage_fault
 
 from .file import decode, encode, identify
 from .state import TransferState
-from .versions import Version, Versions, activated, added, rolled_back, told
+from .versions import Version, Versions, activated, added, rolled_back
 
 FOLDER = "transfers"
 FILE = "transfers.json"
@@ -49,7 +49,7 @@ class StateStore:
         except OSError as error:
             raise storage_fault(error, self.folder) from None
         action = Action(what="transfers_set_aside", who=who, details={"kept": kept.name})
-        self._ledger.update(lambda now: now.model_copy(update={"untold": (action,)}))
+        self._ledger.update(lambda now: noted(now, action))
         return kept
 
     def add(self, state: TransferState, who: str) -> int:

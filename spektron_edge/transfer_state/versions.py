@@ -9,7 +9,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.ledger import Action
+from spektron_edge.ledger import Action, Noted, noted
 
 from .header import Header
 
@@ -27,13 +27,12 @@ class Version(_Strict):
     header: Header
 
 
-class Versions(_Strict):
+class Versions(Noted):
     """`transfers.json`. used: by serial number, the versions activated, the last one in use."""
 
     format: int = Field(1, ge=1, le=1)
     held: tuple[Version, ...] = ()
     used: dict[str, tuple[int, ...]] = Field(default_factory=dict)
-    untold: tuple[Action, ...] = ()
 
     @property
     def following(self) -> int:
@@ -85,11 +84,6 @@ def rolled_back(versions: Versions, serial: str, who: str) -> Versions:
     return _noted(after, "transfer_rolled_back", who, left, to=stack[-1] if stack else None)
 
 
-def told(versions: Versions, count: int) -> Versions:
-    """The oldest `count` actions stand in the audit log."""
-    return versions.model_copy(update={"untold": versions.untold[count:]})
-
-
 def _noted(
     versions: Versions, what: str, who: str, version: Version, **more: int | None
 ) -> Versions:
@@ -103,5 +97,4 @@ def _noted(
         "valid": ", ".join(p.name for p in header.properties if p.valid),
         **more,
     }
-    action = Action(what=what, who=who, details=details)
-    return versions.model_copy(update={"untold": (*versions.untold, action)})
+    return noted(versions, Action(what=what, who=who, details=details))

@@ -11,6 +11,7 @@ from spektron_edge.bundle import slots as module
 from spektron_edge.bundle.slot_store import SLOTS_FILE, SlotStore
 from spektron_edge.bundle.slots import Slot, Slots
 from spektron_edge.faults import Fault, Faults
+from spektron_edge.ledger import told
 
 WHO = "local:anna"
 
@@ -156,7 +157,7 @@ class Device(RuleBasedStateMachine):
 
     @rule()
     def tell(self):
-        self.slots = module.told(self.slots, 1)
+        self.slots = told(self.slots, 1)
 
     @invariant()
     def something_good_is_active_or_one_step_away(self):
