@@ -1,0 +1,1 @@
+"""Test-time adaptation: what the instrument changed, found in unlabelled spectra, within bounds."""
