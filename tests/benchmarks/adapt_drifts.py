@@ -18,8 +18,8 @@ from spektron_train.data.simulate.molecules import absorption_forms
 from spektron_train.data.simulate.substances import SUBSTANCES
 
 # Sizes by strength. gain: relative; offset, baseline: absorbance; shift, stretch: nm, the latter as
-# reached at the ends; band-pass: nm of full width at half maximum, added in quadrature; stray: share
-# of the white's light; temperature: K; non-linearity: relative loss of counts at full scale.
+# reached at the ends; band-pass: nm of full width at half maximum, added in quadrature; stray
+# light: share of the white's; temperature: K; non-linearity: relative loss of counts at full scale.
 STRENGTHS = {
     "gain": (0.005, 0.015, 0.04),
     "offset": (0.2, 0.4, 0.6),
