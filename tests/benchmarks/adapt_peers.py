@@ -24,7 +24,7 @@ COMPONENTS = 5
 # Entropy over the median cost, as the unpaired peers of the transfer have it at first.
 RELATIVE_EPSILON = 0.03
 # TENT's Adam at its rate (Wang et al., ICLR 2021), ten steps on one batch instead of one on each.
-RATE, STEPS, BATCH = 1e-3, 10, 20
+RATE, STEPS, BATCH = 1e-3, 10, 10
 
 
 def none(source: Source, window: np.ndarray) -> Fitted:

@@ -1,20 +1,25 @@
 """Streams of spectra that an instrument in use records, and what an adapter makes of them.
 
-A stream is held-out samples in rounds of random order, each scan with noise of its own. At
-`changed` the instrument drifts or is swapped; adapters see what was recorded up to `seen`, without
-references, and are judged on the scans after it.
+A stream is held-out samples, each scan with noise of its own: drawn at random until `changed`, where
+the instrument drifts or is swapped, and in rounds of random order from there on. Adapters see what
+was recorded up to `seen`, without references, and are judged on the scans after it.
+
+Corn has twenty held-out samples, so they come back after the change, which samples in production do
+not: an adapter that compares before with after gains by it. With history="calibration" what comes
+before the change are calibration samples, none of which comes back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
 from spektron_edge.adaptation.candidate import Adapted
 from spektron_edge.bundle import Bundle
+from spektron_edge.demo.corn import Corn
 from spektron_edge.inference import Model, load_model
 from spektron_train.data.corn import read_corn
 from spektron_train.data.instrument_noise import DetectorNoise
@@ -26,6 +31,7 @@ BEFORE, WINDOW, LATER = 40, 40, 40
 # "After 20 spectra" of the other instrument.
 SWAP_WINDOW = 20
 SERVICE = "service"
+History = Literal["held-out", "calibration"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,8 +67,8 @@ class Event:
 @dataclass(frozen=True, eq=False)
 class Stream:
     """spectra, undrifted (n, L): as read, and as the instrument would have read them had nothing
-    happened, with the same noise; y (n, m); scans from `changed` on are of the new state, and those
-    from `seen` on are judged.
+    happened, with the same noise; y (n, m), nan where it is unknown; scans from `changed` on are of
+    the new state, and those from `seen` on are judged.
     """
 
     spectra: np.ndarray
@@ -151,25 +157,28 @@ def tablets_source(bundle: Bundle, noise: DetectorNoise) -> Source:
     return Source("spectrometer-1", bundle, model, x, y, arrays["samples"], axis, noise)
 
 
-def drifting(source: Source, kind: str, strength: int, seed: int) -> Stream:
+def drifting(
+    source: Source, kind: str, strength: int, seed: int, history: History = "held-out"
+) -> Stream:
     """Corn's held-out samples; the drift comes at a scan of its own choice, and stays."""
     rng = np.random.default_rng([seed, adapt_drifts.KINDS.index(kind), strength])
-    held_out = _corn_held_out(source)
+    held_out = corn_held_out(source)
     drift = adapt_drifts.draw(kind, strength, rng)
     truth, y = held_out.spectra[source.name], held_out.references
     read = adapt_drifts.apply(
         drift, adapt_drifts.Samples(truth, source.axis, y[:, 0] / 100, source.path_mm)
     )
     changed = BEFORE + int(rng.integers(0, 20))
-    return _stream(source, truth, read, y, changed, WINDOW, rng)
+    before = (source.x, source.y) if history == "calibration" else (truth, y)
+    return _stream(source, before, (truth, read, y), changed, WINDOW, rng)
 
 
 def swapped_corn(source: Source, target: str, seed: int) -> Stream:
     """The same held-out samples on another instrument from a service event on."""
     rng = np.random.default_rng([seed, 100])
-    held_out = _corn_held_out(source)
-    own, other = held_out.spectra[source.name], held_out.spectra[target]
-    stream = _stream(source, own, other, held_out.references, BEFORE, SWAP_WINDOW, rng)
+    held_out = corn_held_out(source)
+    own, other, y = held_out.spectra[source.name], held_out.spectra[target], held_out.references
+    stream = _stream(source, (own, y), (own, other, y), BEFORE, SWAP_WINDOW, rng)
     return replace(stream, events=(Event(BEFORE, SERVICE),))
 
 
@@ -180,27 +189,30 @@ def swapped_tablets(source: Source, seed: int, later: int = 100) -> Stream:
     held_out = np.setdiff1d(np.arange(len(sets["spectrometer-1"].spectra)), source.samples)
     own, other = (sets[f"spectrometer-{k}"].spectra[held_out] for k in (1, 2))
     y = sets["spectrometer-1"].references[held_out]
-    stream = _stream(source, own, other, y, BEFORE, SWAP_WINDOW, rng, later)
+    stream = _stream(source, (own, y), (own, other, y), BEFORE, SWAP_WINDOW, rng, later)
     return replace(stream, events=(Event(BEFORE, SERVICE),))
 
 
-def _corn_held_out(source):
+def corn_held_out(source: Source) -> Corn:
     """The samples that the bundle does not hold; both number them 1 to 80."""
     corn = read_corn()
     return corn.take(~np.isin(corn.samples, source.samples))
 
 
-def _stream(source, truth, read, y, changed, window, rng, later=LATER):
-    """Noise goes with the light of the undrifted spectrum, so that it is the same with and without
-    the drift.
+def _stream(source, before, after, changed, window, rng, later=LATER):
+    """before: spectra (k, L) and references; after: spectra without and with the change (k, L), and
+    references. Noise goes with the light of the undrifted spectrum, so that it is the same with and
+    without the change.
     """
-    n = changed + window + later
-    rounds = -(-n // len(truth))
-    order = np.concatenate([rng.permutation(len(truth)) for _ in range(rounds)])[:n]
+    first = rng.integers(len(before[0]), size=changed)
+    clean, moved, y = after
+    rounds = -(-(window + later) // len(clean))
+    order = np.concatenate([rng.permutation(len(clean)) for _ in range(rounds)])[: window + later]
     # References are measured again with every change of state, at the least.
-    states = np.arange(n) >= changed
-    undrifted = np.empty((n, truth.shape[1]))
-    for state in (states, ~states):
-        undrifted[state] = source.noise.add(truth[order[state]], rng)
-    moved = (read - truth)[order] * states[:, None]
-    return Stream(undrifted + moved, undrifted, y[order], changed, changed + window)
+    undrifted = np.concatenate(
+        [source.noise.add(before[0][first], rng), source.noise.add(clean[order], rng)]
+    )
+    spectra = undrifted.copy()
+    spectra[changed:] += (moved - clean)[order]
+    y = np.concatenate([before[1][first], y[order]])
+    return Stream(spectra, undrifted, y, changed, changed + window)
