@@ -1,8 +1,8 @@
 """Streams of spectra that an instrument in use records, and what an adapter makes of them.
 
-A stream is held-out samples, each scan with noise of its own: drawn at random until `changed`, where
-the instrument drifts or is swapped, and in rounds of random order from there on. Adapters see what
-was recorded up to `seen`, without references, and are judged on the scans after it.
+A stream is held-out samples, each scan with noise of its own: drawn at random until `changed`,
+where the instrument drifts or is swapped, and in rounds of random order from there on. Adapters see
+what was recorded up to `seen`, without references, and are judged on the scans after it.
 
 Corn has twenty held-out samples, so they come back after the change, which samples in production do
 not: an adapter that compares before with after gains by it. With history="calibration" what comes
