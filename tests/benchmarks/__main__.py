@@ -20,9 +20,10 @@ NAMES = (
     "transfer",
     "transfer_methods",
     "transfer_samples",
+    "adapt",
 )
 # Take up to an hour; by name only.
-LONG = ("transfer", "transfer_methods")
+LONG = ("transfer", "transfer_methods", "adapt")
 
 
 def main() -> int:
