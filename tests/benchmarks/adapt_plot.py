@@ -41,7 +41,11 @@ def _drifts(axis, kinds):
             label=name,
             color=colour,
         )
-    axis.set_xticks(range(len(kinds)), [kind.replace(" ", "\n") for kind in kinds], fontsize=8)
+    axis.set_xticks(
+        range(len(kinds)),
+        [kind.replace(" ", "\n").replace("-", "-\n") for kind in kinds],
+        fontsize=8,
+    )
     axis.axhline(0, color="grey", linewidth=0.8)
     axis.axhline(0.5, color="grey", linewidth=0.8, linestyle=":")
     axis.set_ylim(_LOWEST * 1.05, 1.05)
@@ -58,7 +62,9 @@ def _swaps(axis, found):
         marker = {OURS: "o", "native": "_", "none": "v"}.get(name, ".")
         axis.plot(np.clip(values, _LOWEST, 1), marker, label=name, color=f"C{k}", markersize=9)
     axis.set_xticks(
-        range(len(found.swaps)), ["\nto ".join(where) for where in found.swaps], fontsize=8
+        range(len(found.swaps)),
+        ["\nto ".join(where).replace("spectrometer-", "") for where in found.swaps],
+        fontsize=8,
     )
     axis.axhline(0, color="grey", linewidth=0.8)
     axis.legend(fontsize=8)

@@ -187,8 +187,9 @@ def drift_table(found: Found) -> None:
     for column in ("drift", "size", "cost", *PROPERTIES, "installed", *names):
         table.add_column(column, justify="left" if column == "drift" else "right")
     for (kind, strength), seeds in cells.items():
-        own = [
-            _of_property(seeds, "none", j) / _of_property(seeds, "undrifted", j) for j in range(4)
+        of = [
+            _of_property(seeds, "none", j) / _of_property(seeds, "undrifted", j) - 1
+            for j in range(len(PROPERTIES))
         ]
         shares = [f"{recovered(seeds, m):.2f}" for m in names]
         if cost(seeds) < COUNTED:
