@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from scipy.fft import dct, idct
 
 from firmware_bridge.virtual.optics import Optics
 from firmware_bridge.virtual.resample import local_cubic
@@ -137,18 +138,12 @@ def _stretch(drift, samples):
 
 
 def _band_pass(drift, samples):
-    """A wider Gaussian line shape, which averages light and not absorbance."""
-    if not drift.size:
-        return samples.absorbance
+    """A wider Gaussian line shape, which averages light and not absorbance; mirrored at the ends."""
     sigma = drift.size * _SIGMA_PER_FWHM / (samples.axis[1] - samples.axis[0])
-    # Half a width of 2 nm is below the pitch: sampled, the kernel would be too narrow.
-    reach = int(np.ceil(4 * sigma)) + 2
-    frequency = np.fft.rfftfreq(4 * reach)
-    kernel = np.fft.irfft(np.exp(-0.5 * (2 * np.pi * frequency * sigma) ** 2), 4 * reach)
-    kernel = np.roll(kernel, 2 * reach)[reach : 3 * reach + 1]
-    light = np.pad(10.0**-samples.absorbance, ((0, 0), (reach, reach)), mode="reflect")
-    blurred = np.stack([np.convolve(row, kernel / kernel.sum(), "valid") for row in light])
-    return -np.log10(blurred)
+    # As a cosine series: a line shape below the pitch has no samples that stand for it.
+    series = dct(10.0**-samples.absorbance, axis=1)
+    angle = np.pi * np.arange(series.shape[1]) / series.shape[1]
+    return -np.log10(idct(series * np.exp(-0.5 * (angle * sigma) ** 2), axis=1))
 
 
 def _stray(drift, samples):
