@@ -138,7 +138,7 @@ def _stretch(drift, samples):
 
 
 def _band_pass(drift, samples):
-    """A wider Gaussian line shape, which averages light and not absorbance; mirrored at the ends."""
+    """A wider Gaussian line shape, which averages light, not absorbance; mirrored at the ends."""
     sigma = drift.size * _SIGMA_PER_FWHM / (samples.axis[1] - samples.axis[0])
     # As a cosine series: a line shape below the pitch has no samples that stand for it.
     series = dct(10.0**-samples.absorbance, axis=1)
