@@ -25,7 +25,7 @@ from .adapt_report import (
     Found,
     control_figures,
     drift_figures,
-    drift_table,
+    drift_tables,
     rows,
     swap_figures,
 )
@@ -55,7 +55,7 @@ def measure() -> Report:
     found = Found({}, {}, [])
     with ProcessPoolExecutor(max_workers=WORKERS) as pool:
         found = Found(_drifts(pool), _swaps(pool), _controls(pool))
-    drift_table(found)
+    drift_tables(found)
     figures = [*drift_figures(found), *swap_figures(found), *control_figures(found)]
     FOLDER.mkdir(parents=True, exist_ok=True)
     plot(found, FOLDER / "adapt.png")

@@ -166,41 +166,55 @@ def control_figures(found: Found) -> list[Figure]:
 
 
 def rows(found: Found) -> list[Row]:
-    """Every method's values by seed: mean over the properties, and each property."""
+    """Every method's values by seed, mean over the properties; of swaps also each property.
+
+    The drifts' properties stand in their own tables: as rows they would be five hundred.
+    """
     out = []
     for (kind, strength, history), seeds in found.drifts.items():
         if history == "held-out":
             dataset = f"{kind} {STRENGTHS[kind][strength]:g}"
-            out += _rows(dataset, seeds, "RMSEP over spread", ("undrifted", "none", OURS))
+            out += _rows(dataset, seeds, "RMSEP over spread", ())
     for where, seeds in found.swaps.items():
         out += _rows(" to ".join(where), seeds, "R2", ("undrifted", "none", OURS, "native"))
     return out
 
 
-def drift_table(found: Found) -> None:
-    """Print kinds and strengths against methods: cost, and what each recovers of it."""
+def drift_tables(found: Found) -> None:
+    """Print kinds and strengths against methods, then against properties."""
     cells = {k[:2]: v for k, v in found.drifts.items() if k[2] == "held-out"}
     if not cells:
         return
     names = methods(next(iter(cells.values())))
-    table = Table(title="recovered share of what a drift costs", title_justify="left")
-    for column in ("drift", "size", "cost", *PROPERTIES, "installed", *names):
-        table.add_column(column, justify="left" if column == "drift" else "right")
+    one = _table("share recovered of what a drift costs", ("cost", "installed", *names))
+    two = _table(
+        "RMSEP by property over that without the drift: frozen, adapted",
+        [f"{name}{of}" for name in PROPERTIES for of in ("", " adapted")],
+    )
     for (kind, strength), seeds in cells.items():
-        of = [
-            _of_property(seeds, "none", j) / _of_property(seeds, "undrifted", j) - 1
-            for j in range(len(PROPERTIES))
-        ]
         shares = [f"{recovered(seeds, m):.2f}" for m in names]
         if cost(seeds) < COUNTED:
             shares = [f"({share})" for share in shares]
         installed = np.mean([f["installed"] for f in seeds])
         size = f"{STRENGTHS[kind][strength]:g}"
-        costs = (f"{value:.0%}" for value in (cost(seeds), *of))
-        table.add_row(kind, size, *costs, f"{installed:.0%}", *shares)
-    console = Console(highlight=False, width=200)
-    console.print(table)
-    console.print("Costs by property beside their mean; in brackets: costs too little to count.")
+        one.add_row(kind, size, f"{cost(seeds):.0%}", f"{installed:.0%}", *shares)
+        undrifted, frozen, ours = (
+            np.median([f[method] for f in seeds], axis=0) for method in ("undrifted", "none", OURS)
+        )
+        ratios = np.stack([frozen, ours], axis=1) / undrifted[:, None]
+        two.add_row(kind, size, *(f"{ratio:.2f}" for ratio in ratios.ravel()))
+    console = Console(highlight=False, width=160)
+    console.print(one)
+    console.print("In brackets: costs too little to count.")
+    console.print(two)
+
+
+def _table(title, columns):
+    table = Table(title=title, title_justify="left")
+    table.add_column("drift")
+    for column in ("size", *columns):
+        table.add_column(column, justify="right")
+    return table
 
 
 def _rows(dataset, seeds, metric, by_property):
@@ -215,10 +229,6 @@ def _rows(dataset, seeds, metric, by_property):
             for j, name in enumerate(PROPERTIES):
                 out.append(row(dataset, name, method, values[:, j], unit="1", metric=metric))
     return out
-
-
-def _of_property(seeds, method, j):
-    return np.median([scores[method][j] for scores in seeds])
 
 
 def _others(shares):

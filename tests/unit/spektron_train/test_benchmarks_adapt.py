@@ -9,6 +9,7 @@ import pytest
 
 from spektron_edge.adaptation.candidate import Adapted
 from spektron_edge.adaptation.correction import TERMS, Correction
+from tests.benchmarks import adapt_auto, adapt_cases
 from tests.benchmarks.adapt_bundles import corn_bundle
 from tests.benchmarks.adapt_controls import KINDS, SCANS_AFTER, SCANS_BEFORE, control
 from tests.benchmarks.adapt_drifts import STRENGTHS
@@ -142,6 +143,41 @@ def test_peers_take_a_large_offset_spectrum_away_and_leave_the_frozen_model_alon
     assert error["layer-norm statistics"] < 1.1 * error["none"]
     # Two programs for one thing.
     assert error["Sinkhorn OT"] == pytest.approx(error["Sinkhorn OT (POT)"], rel=0.02)
+
+
+def test_an_adapter_that_matches_means_does_as_the_peer_that_does(source, monkeypatch):
+    """Through decisions and corrections it comes to what the peer does with spectra."""
+
+    def adapter(own, spectra, events):
+        window = spectra[events[0].at :]
+        nothing = Correction.none(700, 2.0)
+        residual = own.x.mean(axis=0) - window.mean(axis=0)
+        adapted = Adapted(replace(nothing, residual=residual), own.model.theta)
+        return (Decision(len(spectra) - 1, True, adapted),)
+
+    monkeypatch.setattr(adapt_auto, "ADAPTER", adapter)
+    monkeypatch.setattr(adapt_cases, "PEERS", {k: PEERS[k] for k in ("none", "mean matching")})
+    monkeypatch.setattr(adapt_cases, "source", lambda name: source)
+    _, found = adapt_cases.swap_job(("m5", "mp6", 0))
+    assert found["installed"] == 1.0
+    np.testing.assert_allclose(found["adapted"], found["mean matching"], atol=5e-3)
+    assert np.all(found["none"] < 0)
+    assert np.all(found["adapted"] > 0.3)
+    assert np.all(found["native"] > 0.5)
+
+
+def test_a_control_tells_by_how_much_a_prediction_was_moved(source, monkeypatch):
+    def adapter(own, spectra, events):
+        nothing = Correction.none(700, 2.0)
+        bump = 0.01 * np.exp(-0.5 * ((own.axis - 1908) / 20) ** 2)
+        return (Decision(20, True, Adapted(replace(nothing, residual=bump), own.model.theta)),)
+
+    monkeypatch.setattr(adapt_cases, "source", lambda name: source)
+    assert adapt_cases.control_job(("nothing happens", 0))[1:] == (False, 0.0)
+    monkeypatch.setattr(adapt_auto, "ADAPTER", adapter)
+    _, installed, moved = adapt_cases.control_job(("nothing happens", 0))
+    assert installed
+    assert moved > 1.0
 
 
 def scores(undrifted, none, adapted, peer):
