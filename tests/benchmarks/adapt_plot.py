@@ -7,10 +7,12 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
+from .adapt_peers import PEERS
 from .adapt_report import OURS, Found, by_kind, median
 
 # Peers that do harm do it tenfold; below this a bar only says so.
 _LOWEST = -1.0
+_COLOURS = {name: f"C{k}" for k, name in enumerate((OURS, *PEERS))} | {"native": "black"}
 
 
 def plot(found: Found, path: Path) -> None:
@@ -26,20 +28,19 @@ def plot(found: Found, path: Path) -> None:
 
 
 def _drifts(axis, kinds):
-    axis.set(title="drifts: recovered share of RMSEP, mean of counted strengths")
+    axis.set(title="drifts: share recovered of what they cost; below -1: at -1")
     if not kinds:
         return
     names = list(next(iter(kinds.values())))
     width = 0.8 / len(names)
     for k, name in enumerate(names):
         values = np.clip([shares[name] for shares in kinds.values()], _LOWEST, 1)
-        colour = "C0" if name == OURS else f"C{k}"
         axis.bar(
             np.arange(len(kinds)) + width * (k - len(names) / 2 + 0.5),
             values,
             width,
             label=name,
-            color=colour,
+            color=_COLOURS[name],
         )
     axis.set_xticks(
         range(len(kinds)),
@@ -49,18 +50,23 @@ def _drifts(axis, kinds):
     axis.axhline(0, color="grey", linewidth=0.8)
     axis.axhline(0.5, color="grey", linewidth=0.8, linestyle=":")
     axis.set_ylim(_LOWEST * 1.05, 1.05)
-    axis.legend(fontsize=8, loc="lower left", ncols=2)
+    axis.legend(fontsize=8, loc="lower left", ncols=3)
 
 
 def _swaps(axis, found):
-    axis.set(title="instrument swapped: R2, mean over properties", ylim=(_LOWEST * 1.05, 1.05))
+    axis.set(
+        title="instrument swapped: R2, mean over properties; below -1: at -1",
+        ylim=(_LOWEST * 1.05, 1.05),
+    )
     if not found.swaps:
         return
     names = [n for n in next(iter(found.swaps.values()))[0] if n not in ("installed", "undrifted")]
-    for k, name in enumerate(names):
+    for name in names:
         values = [median(seeds, name) for seeds in found.swaps.values()]
         marker = {OURS: "o", "native": "_", "none": "v"}.get(name, ".")
-        axis.plot(np.clip(values, _LOWEST, 1), marker, label=name, color=f"C{k}", markersize=9)
+        axis.plot(
+            np.clip(values, _LOWEST, 1), marker, label=name, color=_COLOURS[name], markersize=9
+        )
     axis.set_xticks(
         range(len(found.swaps)),
         ["\nto ".join(where).replace("spectrometer-", "") for where in found.swaps],

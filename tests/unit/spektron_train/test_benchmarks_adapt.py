@@ -202,6 +202,7 @@ def test_figures_of_drifts_and_controls():
     assert value["recovered_median"] == pytest.approx(0.35)
     assert value["peer_mean_matching_recovered_median"] == pytest.approx(0.375)
     assert value["kinds_best"] == 1
+    assert value["cases_best_share"] == 0.5
     assert value["worst_over_frozen"] == pytest.approx(1.06 / 1.05 - 1)
     assert value["recovered_median_other_history"] == pytest.approx(0.25)
     assert value["corn_swap_mean4"] == pytest.approx(0.6)
