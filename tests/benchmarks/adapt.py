@@ -2,9 +2,11 @@
 
 20 streams of seeds SEED0 to SEED0 + 19 a case (SEED0: 1000, the quoted ones; settings were found on
 0 to 19; SPLITS: fewer); CONTROLS streams of negative controls (1,000), from seed 1000 SEED0 on;
-ONLY: some of drifts, swaps, tablets, controls; KINDS: some of the drifts; PEERS=no: without peers;
-WORKERS: processes. A case is a kind at one strength; RMSEP is the mean over the properties in units
-of the spread of their references, and a median over seeds. Nothing is chosen by what is judged.
+ONLY: some of drifts, swaps, tablets, controls; KINDS: some of the drifts; OTHER_HISTORY: seeds that
+are also run with other samples before the drift (all); PEERS=no: without peers; WORKERS: processes.
+
+A case is a kind at one strength; RMSEP is the mean over the properties in units of the spread of
+their references, and a median over seeds. Nothing is chosen by what is judged.
 """
 
 from __future__ import annotations
@@ -39,11 +41,12 @@ CONTROLS = int(os.environ.get("CONTROLS", "1000"))
 ONLY = os.environ.get("ONLY", "drifts,swaps,tablets,controls").split(",")
 KINDS = os.environ.get("KINDS", ",".join(adapt_drifts.KINDS)).split(",")
 WORKERS = int(os.environ.get("WORKERS", os.cpu_count() or 1))
-# Also with calibration samples before the change, none of which comes back after it.
-OTHER_HISTORY = 5
+# Seeds also run with calibration samples before the change, none of which comes back after it.
+OTHER_HISTORY = int(os.environ.get("OTHER_HISTORY", SPLITS))
 NOTES = (
-    "Corn has 20 held-out samples: those before a change come back after it. "
-    "`recovered_median_other_history` is of streams in which they do not.",
+    "Corn has 20 held-out samples: those before a change come back after it, which flatters what "
+    "compares before with after. `recovered_median_other_history` is of streams in which they do "
+    "not; the yardstick, which nothing is measured by, tells what there is to gain by it.",
     "Peers are told where the change began and get the scans from there on; the adapter is not.",
     "Adaptation and evaluation see the same 20 samples in other scans; references are never seen.",
     "A 90 % interval is 1.645 RMSEP of the bundle's held-out samples either way.",

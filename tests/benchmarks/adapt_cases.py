@@ -12,7 +12,7 @@ from spektron_train.data.readers.tablets import tablet_sets
 
 from ..tablets import NOISE
 from . import adapt_auto, adapt_bundles, adapt_controls, adapt_streams
-from .adapt_peers import PEERS
+from .adapt_peers import PEERS, YARDSTICK, to_history
 from .adapt_streams import Source, Stream
 from .transfer_cases import native, r2
 
@@ -102,5 +102,8 @@ def _predictions(own: Source, stream: Stream, score, with_peers):
     peers = PEERS if with_peers else {"none": PEERS["none"]}
     for name, fit in peers.items():
         found[name] = score(fit(own, stream.window)(later))
+    found[YARDSTICK] = score(
+        to_history(own, stream.spectra[: stream.changed], stream.window)(later)
+    )
     found["installed"] = float(any(d.installed for d in decisions))
     return found

@@ -7,12 +7,12 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-from .adapt_peers import PEERS
+from .adapt_peers import PEERS, YARDSTICK
 from .adapt_report import OURS, Found, by_kind, median
 
 # Peers that do harm do it tenfold; below this a bar only says so.
 _LOWEST = -1.0
-_COLOURS = {name: f"C{k}" for k, name in enumerate((OURS, *PEERS))} | {"native": "black"}
+_COLOURS = {name: f"C{k}" for k, name in enumerate((OURS, *PEERS, YARDSTICK))} | {"native": "black"}
 
 
 def plot(found: Found, path: Path) -> None:

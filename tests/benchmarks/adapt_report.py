@@ -12,7 +12,7 @@ from rich.table import Table
 from spektron_train.benchmarks.report import Row, row
 
 from .adapt_drifts import KINDS, STRENGTHS
-from .adapt_peers import PEERS
+from .adapt_peers import PEERS, YARDSTICK
 from .report import Figure
 from .transfer_sets import PROPERTIES
 
@@ -50,8 +50,9 @@ def recovered(seeds, method):
 
 
 def methods(seeds):
-    """Ours first, then the peers that ran."""
-    return [OURS, *(name for name in PEERS if name in seeds[0] and name != "none")]
+    """Ours first, then the peers that ran, then what they are not measured by."""
+    names = (*PEERS, YARDSTICK)
+    return [OURS, *(name for name in names if name in seeds[0] and name != "none")]
 
 
 def counted(found: Found, history="held-out"):
@@ -91,7 +92,7 @@ def drift_figures(found: Found) -> list[Figure]:
     told = f"median over {len(cells)} cases that cost 10 % or more, of {len(of_all)}"
     for method in methods(next(iter(cells.values()))):
         value = float(np.median([recovered(s, method) for s in cells.values()]))
-        name = "recovered_median" if method == OURS else f"peer_{_key(method)}_recovered_median"
+        name = f"{_prefix(method)}recovered_median"
         out.append(Figure(name, value, "1", "higher", None, f"recovered share, {method}: {told}"))
     kinds = by_kind(found)
     best = [k for k, v in kinds.items() if v[OURS] > max([0.0, *_others(v)])]
@@ -116,15 +117,14 @@ def drift_figures(found: Found) -> list[Figure]:
     share = float(np.mean([f["installed"] for s in cells.values() for f in s]))
     told = "share of streams with a drift that counts on which something was installed"
     out.append(Figure("drifts_installed_share", share, "1", "higher", None, told))
-    other = [
-        recovered(seeds, OURS)
-        for (kind, strength), seeds in counted(found, "calibration").items()
-        if (kind, strength) in cells
-    ]
-    if other:
-        told = "recovered share where samples before the change do not come back, few seeds"
-        value = float(np.median(other))
-        out.append(Figure("recovered_median_other_history", value, "1", "higher", None, told))
+    other = counted(found, "calibration")
+    common = [seeds for case, seeds in other.items() if case in cells]
+    for method in methods(common[0]) if common else ():
+        told = f"recovered share, {method}, where samples before the change do not come back; "
+        told += f"{len(common[0])} seeds"
+        value = float(np.median([recovered(seeds, method) for seeds in common]))
+        name = f"{_prefix(method)}recovered_median_other_history"
+        out.append(Figure(name, value, "1", "higher", None, told))
     return out
 
 
@@ -144,8 +144,8 @@ def swap_figures(found: Found) -> list[Figure]:
         for method in (*methods(first), "none", "native"):
             value = float(np.mean([median(s, method) for s in cells.values()]))
             key = f"{name}_mean4" if name != "tablets_swap" else name
-            key += {OURS: "", "none": "_frozen", "native": "_ceiling"}.get(
-                method, f"_peer_{_key(method)}"
+            key = {"none": f"{key}_frozen", "native": f"{key}_ceiling"}.get(
+                method, _prefix(method) + key
             )
             told = f"R2, mean over properties, {where}; medians over {len(first)} streams, after "
             told += "20 spectra and a service event, no labels; ceiling: ridge on all labels of "
@@ -243,7 +243,14 @@ def _rows(dataset, seeds, metric, by_property):
 
 
 def _others(shares):
-    return [share for method, share in shares.items() if method != OURS]
+    return [share for method, share in shares.items() if method not in (OURS, YARDSTICK)]
+
+
+def _prefix(method):
+    """Of the id of a figure that ours has too."""
+    if method == OURS:
+        return ""
+    return f"yardstick_{_key(method)}_" if method == YARDSTICK else f"peer_{_key(method)}_"
 
 
 def _key(name):

@@ -13,7 +13,7 @@ from tests.benchmarks import adapt_auto, adapt_cases
 from tests.benchmarks.adapt_bundles import corn_bundle
 from tests.benchmarks.adapt_controls import KINDS, SCANS_AFTER, SCANS_BEFORE, control
 from tests.benchmarks.adapt_drifts import STRENGTHS
-from tests.benchmarks.adapt_peers import PEERS
+from tests.benchmarks.adapt_peers import PEERS, YARDSTICK
 from tests.benchmarks.adapt_report import (
     Found,
     control_figures,
@@ -182,6 +182,8 @@ def test_a_control_tells_by_how_much_a_prediction_was_moved(source, monkeypatch)
 
 def scores(undrifted, none, adapted, peer):
     found = {"undrifted": undrifted, "adapted": adapted, "none": none, "mean matching": peer}
+    # As good as can be, and yet nothing that ours has to be better than.
+    found[YARDSTICK] = undrifted
     return {k: np.full(4, v) for k, v in found.items()} | {"installed": 1.0, "native": np.ones(4)}
 
 
@@ -204,6 +206,8 @@ def test_figures_of_drifts_and_controls():
     assert value["kinds_best"] == 1
     assert value["cases_best_share"] == 0.5
     assert value["worst_over_frozen"] == pytest.approx(1.06 / 1.05 - 1)
+    name = "yardstick_mean_matching_to_history_recovered_median"
+    assert value[name] == value[f"{name}_other_history"] == 1.0
     assert value["recovered_median_other_history"] == pytest.approx(0.25)
     assert value["corn_swap_mean4"] == pytest.approx(0.6)
     assert value["corn_swap_from_m5_mean4"] == pytest.approx(0.7)
