@@ -1,8 +1,15 @@
 """What an instrument does to a spectrum, undone: a dozen smooth terms and an offset spectrum.
 
-A corrected spectrum is w (1 + gain + gain_slope u) + square w^2 + offset + slope u + curvature
-(u^2 - 1/3) + cubic u^3 + residual, where u runs from -1 to 1 over the grid, and w is the spectrum
-moved along its axis and made sharper. All zero is the identity.
+A corrected spectrum is w (1 + gain + gain_slope u) + stray (10^w - 1) / ln 10 + linearity
+(1 - 10^-w) / ln 10 + offset + slope u + curvature (u^2 - 1/3) + cubic u^3 + residual, where u runs
+from -1 to 1 over the grid, and w is the spectrum moved along its axis. All zero is the identity.
+Stray light s adds s to sample and white alike; a detector that loses the share k c of c counts
+(both relative to the white) reads too little of the white; both to first order.
+
+Bands of water move and narrow as it warms, by the share of weakly bonded water (Maeda et al., J.
+Near Infrared Spectrosc. 3 (1995) 191): the spectrum is moved and sharpened around 1450 and 1930 nm
+alone. A wider line shape is no term: sharpening spectra makes noise of them, and what it does to
+the mean, which is nearly all, is part of the residual.
 """
 
 from __future__ import annotations
@@ -24,27 +31,43 @@ TERMS = (
     "gain_slope",
     "shift",
     "stretch",
-    "width",
-    "square",
+    "stray",
+    "linearity",
+    "water_1450_shift",
+    "water_1450_width",
+    "water_1930_shift",
+    "water_1930_width",
 )
 _AT = {name: i for i, name in enumerate(TERMS)}
 _INVERSE_STEPS = 30
+# Weights of the second derivative at the middle of a polynomial of degree 4 through 11 channels:
+# Savitzky and Golay, Anal. Chem. 36 (1964) 1627.
+_HALF = 5
+_CURVATURE = 2 * np.linalg.pinv(np.vander(np.arange(-_HALF, _HALF + 1), 5, increasing=True))[2]
+_BASELINES = ("offset", "slope", "curvature", "cubic")
+# Bands of water: name, centre and standard deviation of the window, in nm.
+_WATER = (("water_1450", 1440.0, 45.0), ("water_1930", 1930.0, 45.0))
 
 
 @dataclass(frozen=True, eq=False)
 class Correction:
-    """coefficients (10,) as TERMS; residual (L,) absorbance that is added to every spectrum;
-    step_nm: pitch of the model's grid.
+    """coefficients (13,) as TERMS; residual (L,) absorbance that is added to every spectrum;
+    axis_nm (L,): the model's grid, equidistant.
     """
 
     coefficients: Array
     residual: Array
-    step_nm: float
+    axis_nm: Array
 
     @classmethod
-    def none(cls, points: int, step_nm: float) -> Correction:
-        """The identity on a grid of so many points."""
-        return cls(np.zeros(len(TERMS)), np.zeros(points), step_nm)
+    def none(cls, axis_nm: Array) -> Correction:
+        """The identity."""
+        return cls(np.zeros(len(TERMS)), np.zeros(axis_nm.size), axis_nm)
+
+    @property
+    def step_nm(self) -> float:
+        """Pitch of the grid."""
+        return float(self.axis_nm[1] - self.axis_nm[0])
 
     @property
     def named(self) -> dict[str, float]:
@@ -54,10 +77,18 @@ class Correction:
     def apply(self, spectra: Array) -> Array:
         """(n, L) as the new state of the instrument reads them -> as the source would have."""
         moved = self._moved(spectra)
-        u, c = position(moved.shape[1]), self.coefficients
-        gain = 1 + c[_AT["gain"]] + c[_AT["gain_slope"]] * u
-        baseline = c[: _AT["gain"]] @ _baselines(u) + self.residual
-        corrected: Array = moved * gain + c[_AT["square"]] * moved**2 + baseline
+        u, c = position(moved.shape[1]), self._of
+        corrected = moved * (1 + c("gain") + c("gain_slope") * u) + self.residual
+        corrected += self.coefficients[: len(_BASELINES)] @ _baselines(u)
+        if c("stray"):
+            corrected += c("stray") * _stray(moved)
+        if c("linearity"):
+            corrected += c("linearity") * _linearity(moved)
+        for name, window in self._water_windows():
+            if c(f"{name}_shift"):
+                corrected += c(f"{name}_shift") * window * self._slope(moved)
+            if c(f"{name}_width"):
+                corrected += c(f"{name}_width") * window * self._sharper(moved)
         return corrected
 
     def undo(self, spectra: Array) -> Array:
@@ -71,21 +102,50 @@ class Correction:
         return read
 
     def columns(self, spectra: Array) -> Array:
-        """(10, n, L): how the corrected spectra change with each coefficient, to first order."""
+        """(13, n, L): how the corrected spectra change with each coefficient, to first order."""
         moved = self._moved(spectra)
         u = position(moved.shape[1])
-        slope = np.gradient(moved, self.step_nm, axis=1)
-        sharper = -0.5 * np.gradient(slope, self.step_nm, axis=1)
-        baselines = [np.broadcast_to(row, moved.shape) for row in _baselines(u)]
+        slope, sharper = self._slope(moved), self._sharper(moved)
+        water = [w * part for _, w in self._water_windows() for part in (slope, sharper)]
         return np.stack(
-            [*baselines, moved, moved * u, slope, slope * u, sharper, moved**2], dtype=np.float64
+            [
+                *(np.broadcast_to(row, moved.shape) for row in _baselines(u)),
+                moved,
+                moved * u,
+                slope,
+                slope * u,
+                _stray(moved),
+                _linearity(moved),
+                *water,
+            ],
+            dtype=np.float64,
         )
 
+    def _of(self, term: str) -> float:
+        return float(self.coefficients[_AT[term]])
+
     def _moved(self, spectra: Array) -> Array:
-        c = self.coefficients
-        u = position(spectra.shape[1])
-        moved = shifted(spectra, (c[_AT["shift"]] + c[_AT["stretch"]] * u) / self.step_nm)
-        return sharpened(moved, c[_AT["width"]] / self.step_nm**2)
+        by = self._of("shift") + self._of("stretch") * position(spectra.shape[1])
+        return shifted(spectra, by / self.step_nm)
+
+    def _slope(self, spectra: Array) -> Array:
+        slope: Array = np.gradient(spectra, self.step_nm, axis=1)
+        return slope
+
+    def _sharper(self, spectra: Array) -> Array:
+        """(n, L) per nm^2 of variance that is taken away from a line shape, to first order."""
+        windows = np.lib.stride_tricks.sliding_window_view(
+            np.pad(spectra, ((0, 0), (_HALF, _HALF)), mode="edge"), 2 * _HALF + 1, axis=1
+        )
+        sharper: Array = windows @ _CURVATURE * (-0.5 / self.step_nm**2)
+        return sharper
+
+    def _water_windows(self) -> list[tuple[str, Array]]:
+        """Name and (L,) window of each band; zero everywhere where the grid does not reach it."""
+        return [
+            (name, np.exp(-0.5 * ((self.axis_nm - centre) / width) ** 2))
+            for name, centre, width in _WATER
+        ]
 
 
 def position(points: int) -> Array:
@@ -116,14 +176,14 @@ def shifted(spectra: Array, by: Array) -> Array:
     return read
 
 
-def sharpened(spectra: Array, variance: float) -> Array:
-    """(n, L) with a Gaussian of that variance (channels squared) taken away, to second order."""
-    if not variance:
-        return spectra
-    second = np.gradient(np.gradient(spectra, axis=1), axis=1)
-    fourth = np.gradient(np.gradient(second, axis=1), axis=1)
-    sharper: Array = spectra - variance / 2 * second + variance**2 / 8 * fourth
-    return sharper
+def _stray(spectra: Array) -> Array:
+    stray: Array = (10.0**spectra - 1) / np.log(10)
+    return stray
+
+
+def _linearity(spectra: Array) -> Array:
+    linearity: Array = (1 - 10.0**-spectra) / np.log(10)
+    return linearity
 
 
 def _baselines(u: Array) -> Array:
