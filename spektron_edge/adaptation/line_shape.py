@@ -26,7 +26,7 @@ def broadened(spectrum: Array, variance: float) -> Array:
     padded = np.pad(light, beyond, mode="reflect", reflect_type="odd")
     # A straight line takes the step from one end to the other away, which is no frequency.
     line = np.linspace(padded[0], padded[-1], padded.size)
-    squares: Array = (2 * np.pi * np.fft.rfftfreq(padded.size)) ** 2
+    squares = np.square(2 * np.pi * np.fft.rfftfreq(padded.size), dtype=np.float64)
     wide = np.fft.irfft(np.fft.rfft(padded - line) * _response(squares, variance), padded.size)
     wide = (wide + line)[beyond : beyond + spectrum.size]
     absorbance: Array = -np.log10(np.maximum(wide, _DARKEST))
