@@ -163,7 +163,7 @@ def _warnings(found: Reviewed, given: Material, aside: set[str], transfer: Trans
     said += [
         f"Sample {name} was used though it is suspect: {'; '.join(judged.reasons)}."
         for name, judged in found.judgements.items()
-        if judged.reasons and not judged.identity
+        if judged.reasons and not judged.left_out
     ]
     said += [
         f"The fit set sample {name} aside: the others are better without it."

@@ -13,6 +13,7 @@ from spektron_edge.transfer.problem import LEAST_PAIRS, LEAST_UNPAIRED, labelled
 from spektron_edge.transfer.unpaired_labels import LEAST_LABELLED
 
 from .footing import Footing
+from .own_spectrum import moved_by
 from .quality import Judgement, Measured, contradictions
 from .review import measured, review
 from .session_store import SessionStore
@@ -127,14 +128,17 @@ def with_labels(
 
 
 def material(found: Reviewed, source: Source) -> Material:
-    """What `fit` is given. A sample that looks like another cup is left out.
+    """What `fit` is given. A sample that looks like another cup, or not like its own source
+    spectrum, is left out.
 
-    Raises Fault(TRANSFER_FAILED) where too few samples remain, saying how many are missing.
+    Raises Fault(TRANSFER_FAILED) where too few samples remain, saying how many are missing, or
+    where most of them are unlike their source spectra.
     """
+    _lined_up(found)
     left_out = {
         name: "; ".join(judgement.reasons)
         for name, judgement in found.judgements.items()
-        if judgement.identity
+        if judgement.left_out
     }
     kept = [
         (added, sample)
@@ -161,6 +165,22 @@ def material(found: Reviewed, source: Source) -> Material:
         _labels(others, source),
         left_out,
     )
+
+
+def _lined_up(found: Reviewed) -> None:
+    """Most cups unlike themselves are no mistake with cups. Raises Fault(TRANSFER_FAILED)."""
+    pairs = [added.sample for added in found.samples if added.paired]
+    own = {name: found.judgements[name].foreign for name in pairs}
+    foreign = {name: one for name, one in own.items() if one is not None}
+    if len(pairs) < LEAST_PAIRS or 2 * len(foreign) <= len(pairs):
+        return
+    told = f"{len(foreign)} of {len(pairs)} samples do not look like their own source spectra: "
+    shifts = [one.shift_nm for one in foreign.values() if one.shift_nm is not None]
+    if 2 * len(shifts) > len(foreign):
+        told += f"they fit with {moved_by(float(np.median(shifts)))}; then discard and start again"
+    else:
+        told += "; ".join(f"{name}: {one.told}" for name, one in list(foreign.items())[:3])
+    raise Fault(Faults.TRANSFER_FAILED, told)
 
 
 def _labels(samples: list[tuple[Added, Measured]], source: Source) -> Array:

@@ -188,7 +188,11 @@ class Session:
             for added in found.samples
         )
         following = self.next_sample()
-        wrong = [name for name, j in found.judgements.items() if j.identity]
+        wrong = {
+            name: "it looks like another cup" if j.identity else "it is unlike its source spectrum"
+            for name, j in found.judgements.items()
+            if j.left_out
+        }
         return Status(
             work.id,
             work.bundle,
@@ -304,11 +308,11 @@ def _writable(text: str) -> bool:
     return not re.search(r"[\x00-\x1f\x7f\ud800-\udfff]", text)
 
 
-def _advice(work: Work, following: str | None, wrong: Sequence[str], properties: int) -> str:
+def _advice(work: Work, following: str | None, wrong: Mapping[str, str], properties: int) -> str:
     kept = [added for added in work.current if added.sample not in wrong]
     pairs = sum(added.paired for added in kept)
     known = sum(added.paired or len(added.labels) == properties for added in kept)
-    parts = [f"measure {name} again: it looks like another cup" for name in wrong]
+    parts = [f"measure {name} again: {why}" for name, why in wrong.items()]
     if following is not None and pairs < ENOUGH_PAIRS:
         parts.append(f"measure sample {following} next")
     if pairs >= LEAST_PAIRS or len(kept) >= LEAST_UNPAIRED or known >= LEAST_LABELLED:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -219,3 +221,74 @@ def test_an_instrument_of_another_range_is_told_so(source):
     with pytest.raises(Fault, match="hardly overlap") as caught:
         Footing.of(source, np.linspace(3000, 4000, 200))
     assert caught.value.kind is Faults.TRANSFER_INPUT
+
+
+# ---- a cup beside its own source spectrum
+
+
+NONSENSE = [
+    (lambda x: 0 * x, "no spectrum"),
+    (lambda x: 0 * x + 0.4, "no spectrum"),
+    (lambda x: 10.0**-x, "upside down"),
+    (lambda x: -x, "upside down"),
+    (lambda x: x[:, ::-1], "little in common"),
+    (lambda x: np.random.default_rng(0).random(x.shape), "little in common"),
+    (lambda x: x[:, np.clip(np.arange(700) + 50, 0, 699)], "lowered by about 100 nm|raised"),
+]
+
+
+@pytest.mark.parametrize(("change", "told"), NONSENSE)
+def test_what_is_not_the_cup_at_all_is_told_at_the_first(source, footing, corn, change, told):
+    row = source.row("5")
+    x = change(corn.spectra["mp6"][row : row + 1]) + np.zeros((3, 1))
+    judged = first_look(measured("5", row, x, 0), [], footing, range(60))
+    assert judged.left_out
+    assert re.search(told, judged.reasons[-1])
+
+
+def test_a_wrong_first_cup_does_not_accuse_the_right_ones_after_it(source, footing, cup):
+    names = chosen(source, 5)
+    first = measured(names[0], source.row(names[0]), np.zeros((3, 700)), 0)
+    have = [first]
+    for name in names[1:]:
+        this = cup(name)
+        assert first_look(this, have, footing, range(60)).reasons == ()
+        have.append(this)
+    judged = review(footing, have, range(60))
+    assert [name for name, j in judged.items() if j.reasons] == names[:1]
+
+
+@pytest.mark.parametrize("wrong_nm", [-100.0, -20.0, 20.0, 50.0, 100.0])
+def test_a_wrong_axis_is_told_in_nm_by_a_single_cup(source, corn, wrong_nm):
+    footing = Footing.of(source, corn.axis_nm + wrong_nm)
+    row = source.row("5")
+    found = footing.own(row, corn.spectra["mp6"][row])
+    assert found.shift_nm == pytest.approx(wrong_nm, abs=5)
+    assert f"about {abs(found.shift_nm):.0f} nm" in found.told
+    assert ("lowered" in found.told) == (wrong_nm > 0)
+
+
+def test_unlike_instruments_accuse_no_first_cup(source, corn):
+    u = np.linspace(-1, 1, 700)
+    wide = np.exp(-0.5 * (np.arange(-40, 41) / 8) ** 2)
+    for row in range(0, 60, 7):
+        x = corn.spectra["mp6"][row]
+        coarse = np.convolve(np.pad(x, 40, mode="edge"), wide / wide.sum(), "valid")
+        for axis, there in (
+            (corn.axis_nm, 0.3 * x + 0.2 + 0.1 * u - 0.05 * u**2),
+            (corn.axis_nm, 3 * x),
+            (corn.axis_nm + 8, x),
+            (corn.axis_nm[::3], coarse[::3]),
+            (corn.axis_nm[50:400], coarse[50:400]),
+        ):
+            assert Footing.of(source, axis).own(row, there).follows
+
+
+def test_where_the_shared_channels_hold_no_band_nothing_is_said_of_shapes(source, corn):
+    x = source.x.copy()
+    x[:, 100:300] = 0.3
+    plain = Source("b", "p", (), source.samples, x, source.axis, np.empty((60, 0)))
+    rng = np.random.default_rng(0)
+    footing = Footing.of(plain, corn.axis_nm[100:300])
+    assert footing.own(0, rng.random(200)).follows
+    assert not footing.own(0, np.full(200, 0.3)).follows

@@ -272,6 +272,29 @@ def test_files_in_reflectance_are_not_made_a_transfer_of_absorbance(session, cup
     assert not session.list()
 
 
+def test_an_axis_that_is_wrong_by_100_nm_makes_no_transfer_and_says_so(session, cups):
+    session.start(SERIAL)
+    for _ in range(4):
+        sample = session.next_sample()
+        scans = cups.scans(sample)
+        added = session.add(sample, Scans(scans.absorbance, scans.axis_nm + 100))
+        assert "lowered by about 100 nm" in added.reasons[0]
+    assert "unlike its source spectrum" in session.status().advice
+    detail = refused(Faults.TRANSFER_FAILED, session.finish)
+    assert "4 of 4 samples do not look like their own" in detail
+    assert "lowered by about 100 nm" in detail
+    assert not session.list()
+
+
+def test_one_empty_measurement_is_left_out_of_the_fit(session, cups):
+    session.start(SERIAL)
+    empty = session.next_sample()
+    assert session.add(empty, Scans(np.zeros((3, 700)), cups.axis_nm)).verdict == "suspect"
+    measure(session, cups, 4)
+    done = session.finish(dry_run=True)
+    assert (done.result.pairs, list(done.result.left_out)) == (4, [empty])
+
+
 def test_a_damaged_session_says_how_to_go_on_and_is_kept(session, cups):
     session.start(SERIAL)
     measure(session, cups, 1)
