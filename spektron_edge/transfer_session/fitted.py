@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timezone
 
 import numpy as np
@@ -110,7 +111,10 @@ def report_of(
         rmsep_of_new=rmsep_of_new(predicted),
         tried=methods_tried(transfer),
         spectra=spectra_figure(source, given, transfer),
-        warnings=tuple(_warnings(found, given, aside, transfer)),
+        warnings=(
+            *_warnings(found, given, aside, transfer),
+            *_widened(given, transfer, [name for name, _ in source.properties]),
+        ),
         details={key: _plain(value) for key, value in transfer.report.items()},
     )
 
@@ -182,6 +186,20 @@ def _warnings(found: Reviewed, given: Material, aside: set[str], transfer: Trans
     if transfer.report.get("likeness_of_means", 1.0) <= LEAST_LIKENESS:
         said.append("The spectra are unlike the source's: other samples, or another axis or unit.")
     return said
+
+
+def _widened(given: Material, transfer: Transfer, names: Sequence[str]) -> list[str]:
+    """Of intervals that one sample makes; names: of the properties."""
+    if given.paired:
+        samples = list(given.pairs)
+    else:
+        samples = [s for s, used in zip(given.unpaired, given.fitted_labels, strict=True) if used]
+    return [
+        f"The interval of {names[j]} is as wide as it is for sample {samples[row]} alone: its "
+        "error when left out is 2.5 times the next largest, or more. Check its reference value."
+        for j, row in enumerate(transfer.report["interval_widened_by"])
+        if row is not None
+    ]
 
 
 def _plain(value: object) -> object:

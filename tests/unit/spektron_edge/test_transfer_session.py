@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from spektron_edge.axis_store import save_axis
 from spektron_edge.bundle import read_bundle, write_bundle
 from spektron_edge.bundle.install import activate, install
 from spektron_edge.bundle.slot_store import SlotStore
@@ -171,6 +172,39 @@ def test_rounded_wavelengths_are_the_same_axis(session, cups):
     measure(session, cups, 1)
     scans = cups.scans("5")
     assert session.add("5", Scans(scans.absorbance, scans.axis_nm + 5e-4)).verdict == "good"
+
+
+def known_axis(session, axis_nm):
+    folder = session.store.folder.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    save_axis(folder, SERIAL, axis_nm)
+
+
+def test_wavelengths_of_one_decimal_count_as_those_of_the_instrument(session, cups):
+    exact = cups.axis_nm + 0.04
+    known_axis(session, exact)
+    session.start(SERIAL)
+    added = session.add("5", cups.scans("5"))
+    work = session.store.read().work
+    np.testing.assert_array_equal(session.store.scans(work, added)[1], exact)
+
+
+@pytest.mark.parametrize("axis", [lambda x: x + 0.4, lambda x: x[:-1]])
+def test_wavelengths_that_are_not_the_instrument_s_are_refused(session, cups, axis):
+    known_axis(session, cups.axis_nm)
+    session.start(SERIAL)
+    scans, own = cups.scans("5"), axis(cups.axis_nm)
+    wrong = Scans(scans.absorbance[:, : own.size], own)
+    assert SERIAL in refused(Faults.TRANSFER_INPUT, session.add, "5", wrong)
+
+
+def test_an_axis_that_is_known_only_later_is_compared_before_the_fit(session, cups):
+    session.start(SERIAL)
+    measure(session, cups, 3)
+    known_axis(session, cups.axis_nm + 0.5)
+    assert "wavelengths to 0.001 nm" in refused(Faults.TRANSFER_FAILED, session.finish)
+    known_axis(session, cups.axis_nm)
+    assert session.finish().in_use
 
 
 def test_a_sample_on_another_axis_than_the_others_is_refused(session, cups):
@@ -426,6 +460,19 @@ def test_an_invalid_one_is_stored_and_not_used_and_the_session_goes_on(session, 
     assert session.store.read().open is not None
 
 
+def test_a_slip_among_the_references_that_makes_the_interval_alone_is_named(session, cups):
+    session.start(SERIAL)
+    measure(session, cups, 4)
+    slipped = session.next_sample()
+    moisture = float(cups.references[slipped][0]) + 3.0
+    session.add(slipped, cups.scans(slipped), labels={"moisture": moisture})
+    measure(session, cups, 5)
+    done = session.finish(dry_run=True)
+    (said,) = [text for text in done.result.warnings if "interval of moisture" in text]
+    assert f"for sample {slipped} alone" in said
+    assert said in (done.folder / "report.html").read_text()
+
+
 def test_one_fit_at_a_time(session, cups):
     session.start(SERIAL)
     measure(session, cups, 3)
@@ -456,6 +503,34 @@ def test_a_child_that_takes_too_long_is_ended(session, config, cups):
     with Fitting.start(config, work, session.store, "x", dry_run=True, limit_s=0.1) as fitting:
         fitting.wait(lambda _: None)
         assert "too long" in refused(Faults.TRANSFER_FAILED, fitting.result)
+
+
+def test_a_finish_cut_off_before_the_end_of_the_session_makes_no_twin(session, cups, monkeypatch):
+    session.start(SERIAL)
+    measure(session, cups, 3)
+
+    def cut(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(session.store, "end", cut)
+        with pytest.raises(KeyboardInterrupt):
+            session.finish()
+    assert session.store.read().open is not None
+    done = session.finish()
+    assert (done.in_use, done.result.version) == (True, 1)
+    assert session.store.read().open is None
+    assert [version.number for version in session.list()] == [1]
+
+
+def test_after_another_sample_an_interrupted_finish_is_made_anew(session, cups, monkeypatch):
+    session.start(SERIAL)
+    measure(session, cups, 3)
+    with monkeypatch.context() as patched:
+        patched.setattr(session.store, "end", lambda *_, **__: None)
+        assert session.finish().result.version == 1
+    measure(session, cups, 1)
+    assert session.finish().result.version == 2
 
 
 def test_the_child_is_of_low_priority_and_has_its_own_memory(session, cups):
