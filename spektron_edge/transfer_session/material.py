@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -109,21 +109,28 @@ def reviewed(store: SessionStore, work: Work, source: Source) -> Reviewed:
         judgements = review(Footing.of(source, axis), samples, held_rows(work, source))
         for added in work.current:
             if added.paired:
-                judgements[added.sample] = with_labels(
-                    judgements[added.sample], added.sample, added.labels, source
+                judgements[added.sample] = with_words(
+                    judgements[added.sample], added.sample, added.labels, source, work.held
                 )
     empty: Array = np.empty(0)
     return Reviewed(empty if axis is None else axis, work.current, tuple(samples), judgements)
 
 
-def with_labels(
-    judgement: Judgement, sample: str, labels: Mapping[str, float], source: Source
+def with_words(
+    judgement: Judgement,
+    sample: str,
+    labels: Mapping[str, float],
+    source: Source,
+    held: Sequence[str] | None,
 ) -> Judgement:
-    """A judgement of a source sample's spectra, and what its reference values contradict."""
+    """A judgement of a source sample's spectra, and what its reference values contradict, or what
+    was said of the samples in hand at the start (held; None: any)."""
     names = [name for name, _ in source.properties]
     own = dict(zip(names, source.y[source.row(sample)].tolist(), strict=True))
     spread = dict(zip(names, source.y.std(axis=0).tolist(), strict=True))
     more = contradictions(labels, own, spread)
+    if held is not None and sample not in held:
+        more += ("it is not among the samples in hand that the start named",)
     return replace(judgement, reasons=(*judgement.reasons, *more))
 
 

@@ -22,7 +22,7 @@ from .fitting import Fitting
 from .footing import Footing
 from .guidance import next_samples
 from .instrument_axis import on_instrument
-from .material import held_rows, read_samples, reviewed, with_labels
+from .material import held_rows, read_samples, reviewed, with_words
 from .quality import sound
 from .review import first_look, measured
 from .session_store import SessionStore
@@ -156,7 +156,7 @@ class Session:
         this = measured(sample, row, scans.absorbance, len(work.added))
         judgement = first_look(this, others, footing, held_rows(work, source))
         if not new:
-            judgement = with_labels(judgement, sample, labels, source)
+            judgement = with_words(judgement, sample, labels, source, work.held)
         added = Added(
             sample=sample,
             paired=not new,

@@ -215,6 +215,23 @@ def test_a_sample_on_another_axis_than_the_others_is_refused(session, cups):
     assert "axis" in refused(Faults.SAMPLE_REFUSED, session.add, "5", moved)
 
 
+def test_a_sample_that_is_not_among_those_in_hand_is_told(session, cups):
+    session.start(SERIAL, ["75", "55"])
+    assert session.add("75", cups.scans("75")).reasons == ()
+    added = session.add("5", cups.scans("5"))
+    assert added.reasons == ("it is not among the samples in hand that the start named",)
+    assert session.status().samples[-1].reasons == added.reasons
+
+
+def test_for_a_reader_nothing_left_is_said_in_words(session, config, cups, capsys):
+    session.start(SERIAL, ["75"])
+    session.add("75", cups.scans("75"))
+    assert main(["transfer", "status", "--config", str(config)]) == 0
+    out = capsys.readouterr().out
+    assert "none: every sample in hand was measured" in out
+    assert "None" not in out
+
+
 def test_a_pipe_is_no_file_of_spectra(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     assert "not a file" in refused(Faults.TRANSFER_INPUT, read_spectra, tmp_path / "pipe")
@@ -683,11 +700,14 @@ def test_the_command_line_s_mistakes_have_their_faults(config, cups, tmp_path, c
         ("1,2,3,4\n1,2,x,4\n", "line 2: 'x' is no number"),
         ("4,3,2,1\n1,2,3,4\n", "line 1: the wavelength axis does not increase"),
         ("\x00\x00", "line|holds no scans|not CSV"),
+        ("\n\n1,2,3,4\n\n1,2,x,4\n", "line 5: 'x' is no number"),
+        ("\n1,2,3,4\n\n1,2,3\n", "line 4: 3 values for 4"),
+        (b"1,2,3,4\n1,2,\xff,4\n", "line 2: not UTF-8"),
     ],
 )
 def test_a_file_that_is_no_spectra_says_where(tmp_path, text, told):
     path = tmp_path / "x.csv"
-    path.write_text(text)
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(Fault, match=told) as caught:
         read_spectra(path)
     assert caught.value.kind is Faults.TRANSFER_INPUT
