@@ -598,19 +598,55 @@ def test_without_calibration_spectra_it_says_what_is_not_possible(tmp_path):
     assert "not possible: transfer of any kind" in detail
 
 
-def test_spectra_that_are_encrypted_for_this_device_are_opened(tmp_path):
+def test_an_encrypted_bundle_goes_through_a_whole_session(tmp_path, capsys):
+    x, y = bundles.spectra(40), np.empty((40, 2))
+    y[:, 0], y[:, 1] = 20 * x[:, 12], 30 * x[:, 30]
+    config = sealed_device(tmp_path, x, y)[0]
+    session = Session(config, "x")
+    session.start(SERIAL, [f"no {i}" for i in range(0, 40, 4)])
+    rng = np.random.default_rng(0)
+    axis = session.source().axis
+    while (sample := session.next_sample()) is not None:
+        cup = 0.8 * x[int(sample[3:])] + 0.02
+        scans = cup + 1e-4 * rng.standard_normal((3, cup.size))
+        assert session.add(sample, Scans(scans, axis)).verdict == "good"
+    assert len(session.status().samples) == 10
+    done = session.finish()
+    assert done.in_use
+    assert session.rollback(SERIAL) is None
+    # Whoever takes the disk has no source spectrum from it.
+    for path in (config.parent / "state").rglob("*"):
+        raw = path.read_bytes() if path.is_file() else b""
+        assert not any(row.tobytes() in raw for row in (*x, *x.astype(np.float32)))
+
+
+def test_a_session_under_a_bundle_whose_spectra_went_away_can_only_be_discarded(tmp_path, cups):
+    config = configure(tmp_path / "device")
+    session = Session(config, "x")
+    session.start(SERIAL)
+    measure(session, cups, 3)
+    session.finish()
+    session.start(SERIAL)
+    configure(config.parent, f'bundle = "{bundles.write_tiny(tmp_path / "t.spektron")}"')
+    later = Session(config, "x")
+    for action in (later.status, later.next_sample, later.finish):
+        refused(Faults.TRANSFER_IMPOSSIBLE, action)
+    refused(Faults.TRANSFER_IMPOSSIBLE, later.add, "5", cups.scans("5"))
+    assert len(later.list()) == 1
+    assert later.rollback(SERIAL) is None
+    later.discard()
+    refused(Faults.TRANSFER_IMPOSSIBLE, later.start, SERIAL)
+
+
+def sealed_device(tmp_path, x, y):
+    """A device and a bundle that is encrypted for it: its configuration and its key."""
     config = configure(tmp_path / "device", f'bundle = "{tmp_path / "sealed.spektron"}"')
     state = config.parent / "state"
     show_device_key(state, None)
     key = load_device_key(state)
-    clear, spectra = split(
-        {
-            **bundles.source_arrays(),
-            "x": bundles.spectra(40).astype(np.float32),
-            "y": np.random.default_rng(0).random((40, 2), np.float32),
-            "samples": np.array([f"no {i}" for i in range(40)]),
-        }
-    )
+    samples = np.array([f"no {i}" for i in range(len(x))])
+    arrays = {"x": x.astype(np.float32), "y": y.astype(np.float32), "samples": samples}
+    clear, spectra = split({**bundles.source_arrays(), **arrays})
     sealed = seal(bundles.npz(spectra), key.public, "tiny", 1, "grain")
     product = bundles.product(
         source_spectra="encrypted",
@@ -619,6 +655,12 @@ def test_spectra_that_are_encrypted_for_this_device_are_opened(tmp_path):
     )
     replaced = {"source.npz": bundles.npz(clear), MEMBER: sealed}
     bundles.write_tiny(tmp_path / "sealed.spektron", replaced=replaced, products=[product])
+    return config, key
+
+
+def test_spectra_that_are_encrypted_for_this_device_are_opened(tmp_path):
+    y = np.random.default_rng(0).random((40, 2))
+    config, key = sealed_device(tmp_path, bundles.spectra(40), y)
     assert Session(config, "x").start(SERIAL, ["no 3"]).next_sample == "no 3"
     # Another device has another key.
     other = configure(tmp_path / "other", f'bundle = "{tmp_path / "sealed.spektron"}"')
