@@ -14,9 +14,11 @@ from spektron_edge.transfer_state import About
 
 from .figures import methods_tried, points, rmsep_of_new, spectra_figure
 from .fit_result import PropertyResult
+from .footing import Footing
 from .material import Material, Reviewed
 from .report import Report, SampleRow
 from .source import Source
+from .two_ways import two_groups
 from .work import Work
 
 
@@ -113,6 +115,7 @@ def report_of(
         spectra=spectra_figure(source, given, transfer),
         warnings=(
             *_warnings(found, given, aside, transfer),
+            *_two_ways(source, given),
             *_widened(given, transfer, [name for name, _ in source.properties]),
         ),
         details={key: _plain(value) for key, value in transfer.report.items()},
@@ -186,6 +189,20 @@ def _warnings(found: Reviewed, given: Material, aside: set[str], transfer: Trans
     if transfer.report.get("likeness_of_means", 1.0) <= LEAST_LIKENESS:
         said.append("The spectra are unlike the source's: other samples, or another axis or unit.")
     return said
+
+
+def _two_ways(source: Source, given: Material) -> list[str]:
+    if not given.paired:
+        return []
+    footing, rows = Footing.of(source, given.axis), list(given.rows)
+    group = two_groups(footing.filtered[rows] - footing.moved(given.target, rows, given.target))
+    if not group:
+        return []
+    names = ", ".join(given.pairs[i] for i in group)
+    return [
+        f"Samples {names} differ from their source spectra in another way than the others: were "
+        "they measured on another instrument, or was this one changed in between?"
+    ]
 
 
 def _widened(given: Material, transfer: Transfer, names: Sequence[str]) -> list[str]:

@@ -16,6 +16,7 @@ from spektron_edge.transfer_session.quality import sound
 from spektron_edge.transfer_session.review import first_look, measured, review
 from spektron_edge.transfer_session.scatter import scatter_of
 from spektron_edge.transfer_session.source import Source
+from spektron_edge.transfer_session.two_ways import two_groups
 
 NOISE = 1.5e-4
 
@@ -292,3 +293,21 @@ def test_where_the_shared_channels_hold_no_band_nothing_is_said_of_shapes(source
     footing = Footing.of(plain, corn.axis_nm[100:300])
     assert footing.own(0, rng.random(200)).follows
     assert not footing.own(0, np.full(200, 0.3)).follows
+
+
+def test_differences_fall_into_two_groups_only_where_there_are_two(source, corn):
+    names = chosen(source, 10)
+    rows = [source.row(name) for name in names]
+    rng = np.random.default_rng(0)
+    footing = Footing.of(source, source.axis)
+
+    def groups(*instruments):
+        x = np.stack(
+            [corn.spectra[instruments[i % len(instruments)]][r] for i, r in enumerate(rows)]
+        )
+        x = x + NOISE * rng.standard_normal(x.shape)
+        return two_groups(footing.filtered[rows] - footing.moved(x, rows, x))
+
+    assert groups("mp5") == groups("mp6") == []
+    assert groups("mp6", "m5") in ([0, 2, 4, 6, 8], [1, 3, 5, 7, 9])
+    assert two_groups(footing.filtered[:5]) == []

@@ -490,6 +490,17 @@ def test_a_slip_among_the_references_that_makes_the_interval_alone_is_named(sess
     assert said in (done.folder / "report.html").read_text()
 
 
+def test_cups_measured_in_turns_on_two_instruments_are_told(session, cups):
+    session.start(SERIAL)
+    added, other = [], Cups("m5")
+    for i in range(8):
+        added.append(session.next_sample())
+        session.add(added[-1], (other if i % 2 else cups).scans(added[-1]))
+    told = " ".join(session.finish(dry_run=True).result.warnings)
+    first, second = (", ".join(added[k::2]) for k in (0, 1))
+    assert f"Samples {first} differ" in told or f"Samples {second} differ" in told
+
+
 def test_one_fit_at_a_time(session, cups):
     session.start(SERIAL)
     measure(session, cups, 3)
