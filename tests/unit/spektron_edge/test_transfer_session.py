@@ -130,6 +130,19 @@ def test_discarding_keeps_the_spectra_and_lets_another_start(session, cups):
     assert session.start(SERIAL).session != work.id
 
 
+def test_folders_of_old_sessions_are_removed_and_it_is_noted(session, cups, monkeypatch):
+    monkeypatch.setattr("spektron_edge.transfer_session.session_store.KEPT", 2)
+    folders = []
+    for _ in range(4):
+        session.start(SERIAL)
+        measure(session, cups, 1)
+        folders.append(session.store.folder_of(session.store.read().work))
+        session.discard()
+    assert [folder.exists() for folder in folders] == [False, False, True, True]
+    gone = [a for a in session.store.untold() if a.what == "transfer_sessions_removed"]
+    assert [a.details["sessions"] for a in gone] == [folder.name for folder in folders[:2]]
+
+
 @pytest.mark.parametrize(
     ("sample", "options", "told"),
     [
