@@ -185,6 +185,6 @@ def _show_status(status: Status, *, as_json: bool) -> None:
             f"{s.sample:12} {s.kind:14} {s.scans} scans  {s.verdict}"
             + (f": {'; '.join(s.reasons)}" if s.reasons else "")
             for s in status.samples
-        ] or ["none yet"]
+        ]
         report["next_sample"] = status.next_sample or _NONE_LEFT
     show(report, as_json=as_json)
