@@ -61,9 +61,10 @@ class Footing:
         telling = seen > _TELLING * whole
         return cls(source.samples, shared, filter_, plain, filter_.apply(plain), telling)
 
-    def own(self, row: int, target: Array) -> OwnSpectrum:
-        """Of a target spectrum (P,) that is said to be of source sample `row`."""
-        found = own_spectrum(self.plain[row], self.shared.target(target[None])[0], self.shared.axis)
+    def own(self, row: int | None, target: Array) -> OwnSpectrum:
+        """Of a target spectrum (P,) that is said to be of source sample `row`, or of a new one."""
+        known = self.plain.mean(axis=0) if row is None else self.plain[row]
+        found = own_spectrum(known, self.shared.target(target[None])[0], self.shared.axis)
         return found if self.telling or found.flat else OwnSpectrum(1.0)
 
     def moved(self, target: Array, rows: list[int], pairs: Array) -> Array:

@@ -135,11 +135,11 @@ def with_words(
 
 
 def material(found: Reviewed, source: Source) -> Material:
-    """What `fit` is given. A sample that looks like another cup, or not like its own source
+    """What `fit` is given. A sample that looks like another cup, or not like the source's
     spectrum, is left out.
 
     Raises Fault(TRANSFER_FAILED) where too few samples remain, saying how many are missing, or
-    where most of them are unlike their source spectra.
+    where most of them are unlike the source's spectra.
     """
     _lined_up(found)
     left_out = {
@@ -176,12 +176,11 @@ def material(found: Reviewed, source: Source) -> Material:
 
 def _lined_up(found: Reviewed) -> None:
     """Most cups unlike themselves are no mistake with cups. Raises Fault(TRANSFER_FAILED)."""
-    pairs = [added.sample for added in found.samples if added.paired]
-    own = {name: found.judgements[name].foreign for name in pairs}
+    own = {name: judgement.foreign for name, judgement in found.judgements.items()}
     foreign = {name: one for name, one in own.items() if one is not None}
-    if len(pairs) < LEAST_PAIRS or 2 * len(foreign) <= len(pairs):
+    if len(own) < LEAST_PAIRS or 2 * len(foreign) <= len(own):
         return
-    told = f"{len(foreign)} of {len(pairs)} samples do not look like their own source spectra: "
+    told = f"{len(foreign)} of {len(own)} samples do not look like the source's spectra: "
     shifts = [one.shift_nm for one in foreign.values() if one.shift_nm is not None]
     if 2 * len(shifts) > len(foreign):
         told += f"they fit with {moved_by(float(np.median(shifts)))}; then discard and start again"

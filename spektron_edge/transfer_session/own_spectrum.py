@@ -1,4 +1,5 @@
-"""Whether a cup's spectrum is, by its shape, that of its own sample in the source.
+"""Whether a cup's spectrum is, by its shape, that of its own sample in the source, or, of a sample
+that the source does not know, of the source's kind.
 
 Scale, offset and a baseline of second order are what instruments and cups differ in most, and do
 not count. What is left is correlated, as measured and with the target's axis moved: a wrong axis,
@@ -29,7 +30,7 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class OwnSpectrum:
-    """agreement: with the own source spectrum, 1 for one shape, 0 for none in common, -1 for one
+    """agreement: with the source's spectrum, 1 for one shape, 0 for none in common, -1 for one
     upside down; shift_nm: what the target's axis is clearly too large by, None where it is not;
     flat: whether there is no spectrum but a smooth baseline."""
 
@@ -39,7 +40,7 @@ class OwnSpectrum:
 
     @property
     def follows(self) -> bool:
-        """Whether it may be its own sample's."""
+        """Whether it may be what it is said to be."""
         return self.shift_nm is None and not self.flat and self.agreement >= _FOLLOWS
 
     @property
@@ -53,16 +54,16 @@ class OwnSpectrum:
                 "and that the sample lies in place, then measure it again"
             )
         if self.shift_nm is not None:
-            return f"it fits its source spectrum only with {moved_by(self.shift_nm)}"
+            return f"it fits the source only with {moved_by(self.shift_nm)}"
         if self.agreement <= _UPSIDE_DOWN:
             return (
-                "it is its source spectrum upside down: write absorbance, log10(1/R), not "
+                "it is the source's spectrum upside down: write absorbance, log10(1/R), not "
                 "reflectance, or measure the reference again, then add it again"
             )
         return (
-            f"it has little in common with its source spectrum (agreement {self.agreement:.2f} of "
-            "1): check that the sample itself lies in place, reference and axis, then measure it "
-            "again"
+            "it has little in common with the source's spectrum (agreement "
+            f"{self.agreement:.2f} of 1): check that the sample itself lies in place, reference "
+            "and axis, then measure it again"
         )
 
 
@@ -81,7 +82,8 @@ def structure(spectrum: Array) -> float:
 
 
 def own_spectrum(source: Array, target: Array, axis: Array) -> OwnSpectrum:
-    """source, target: (L,) of one sample on the shared axis (L,) nm."""
+    """source: (L,) of the same sample, or the mean of all; target: (L,); both on the shared axis
+    (L,) nm."""
     if structure(target) <= _ROUNDING * float(np.abs(target).max()):
         return OwnSpectrum(0.0, flat=True)
     agreement = _agreement(source, target)

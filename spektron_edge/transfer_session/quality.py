@@ -62,7 +62,7 @@ class Measured:
 @dataclass(frozen=True)
 class Judgement:
     """Verdict, and reasons in words; identity: whether they say that this is another cup; foreign:
-    its own source spectrum, where it does not follow that."""
+    set where it does not follow the source's spectrum."""
 
     reasons: tuple[str, ...] = ()
     identity: bool = False
@@ -117,10 +117,9 @@ def judge(
     if this.noise is None:
         said.append("one scan only: nothing shows that the sample lay still")
     said += _noise(this, others)
-    if this.row is not None:
-        own = footing.own(this.row, this.mean)
-        if not own.follows:
-            return Judgement((*said, own.told), foreign=own)
+    own = footing.own(this.row, this.mean)
+    if not own.follows:
+        return Judgement((*said, own.told), foreign=own)
     pairs = [other for other in others if other.row is not None]
     twin = _same_cup(this, others, footing)
     if twin is not None:

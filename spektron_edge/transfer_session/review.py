@@ -45,5 +45,5 @@ def review(
 
 
 def _following(samples: Sequence[Measured], footing: Footing) -> list[Measured]:
-    """Less those that do not follow their own source spectrum: they would accuse right ones."""
-    return [s for s in samples if s.row is None or footing.own(s.row, s.mean).follows]
+    """Less those that do not follow the source's spectrum: they would accuse right ones."""
+    return [s for s in samples if footing.own(s.row, s.mean).follows]

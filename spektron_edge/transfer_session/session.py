@@ -189,7 +189,7 @@ class Session:
         )
         following = self.next_sample()
         wrong = {
-            name: "it looks like another cup" if j.identity else "it is unlike its source spectrum"
+            name: "it looks like another cup" if j.identity else "it is unlike the source"
             for name, j in found.judgements.items()
             if j.left_out
         }

@@ -12,7 +12,7 @@ from spektron_edge.faults import Fault, Faults
 from spektron_edge.transfer_session.distances import farthest_pair, nearest
 from spektron_edge.transfer_session.footing import Footing
 from spektron_edge.transfer_session.guidance import next_samples
-from spektron_edge.transfer_session.quality import sound
+from spektron_edge.transfer_session.quality import Judgement, sound
 from spektron_edge.transfer_session.review import first_look, measured, review
 from spektron_edge.transfer_session.scatter import scatter_of
 from spektron_edge.transfer_session.source import Source
@@ -130,8 +130,19 @@ def test_a_cup_that_is_no_corn_is_suspect(corn, source, footing, cup):
     have = [cup(name) for name in names]
     strange = corn.spectra["mp6"][0] * 0.5 + 0.3 * np.sin(corn.axis_nm / 30)
     this = measured("flour", None, strange + np.zeros((2, 700)), 9)
+    assert "little in common" in first_look(this, have, footing, range(60)).reasons[0]
+    # Of the source's kind by its shape, and yet none of it.
+    near = corn.spectra["mp6"][0] + 0.01 * np.sin(corn.axis_nm / 30)
+    this = measured("flour", None, near + np.zeros((2, 700)), 9)
     (reason,) = first_look(this, have, footing, range(60)).reasons
     assert "unlike every source sample" in reason
+
+
+def test_new_samples_of_the_source_s_kind_are_good_and_empty_ones_told(source, footing, corn):
+    for x in corn.spectra["mp6"][::5]:
+        this = measured("a", None, x[None] + np.zeros((2, 1)), 0)
+        assert first_look(this, [], footing, []) == Judgement()
+    assert first_look(measured("a", None, np.zeros((2, 700)), 0), [], footing, []).left_out
 
 
 def test_a_new_sample_measured_twice_is_found(footing, cup):
