@@ -73,16 +73,23 @@ def _lines(path: Path, raw: bytes) -> list[tuple[int, list[str]]]:
 
 def _numbers(path: Path, number: int, cells: list[str]) -> Array:
     try:
-        return np.array([float(cell) for cell in cells])
+        return np.array([_number(cell) for cell in cells])
     except ValueError:
         wrong = next(cell for cell in cells if not _is_number(cell))
         detail = f"{path}, line {number}: {wrong[:20]!r} is no number; write numbers with a point"
         raise Fault(Faults.TRANSFER_INPUT, f"{detail}, separated by commas") from None
 
 
+def _number(cell: str) -> float:
+    # Python reads 1_000 as a thousand; nothing else writes it.
+    if "_" in cell:
+        raise ValueError
+    return float(cell)
+
+
 def _is_number(cell: str) -> bool:
     try:
-        float(cell)
+        _number(cell)
     except ValueError:
         return False
     return True

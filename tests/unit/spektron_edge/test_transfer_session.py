@@ -766,6 +766,7 @@ def test_the_command_line_s_mistakes_have_their_faults(config, cups, tmp_path, c
         ("4,3,2,1\n1,2,3,4\n", "line 1: the wavelength axis does not increase"),
         ("\x00\x00", "line|holds no scans|not CSV"),
         ("\n\n1,2,3,4\n\n1,2,x,4\n", "line 5: 'x' is no number"),
+        ("1,2,3,4\n1,2,1_0,4\n", "line 2: '1_0' is no number"),
         ("\n1,2,3,4\n\n1,2,3\n", "line 4: 3 values for 4"),
         (b"1,2,3,4\n1,2,\xff,4\n", "line 2: not UTF-8"),
     ],
