@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import os
 import signal
 import sys
@@ -16,6 +15,7 @@ from . import __version__, bundle_commands, inference_commands, transfer_command
 from .argument_types import natural, positive, seconds
 from .command_names import COMMANDS
 from .faults import Fault, Faults
+from .json_errors import Parser, parsed, tell_error
 from .show import show
 
 _INTERRUPTED = 130
@@ -23,18 +23,19 @@ _INTERRUPTED = 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status (docs/faults.md)."""
-    arguments = _parser().parse_args(argv)
+    arguments = parsed(_parser(), argv)
+    as_json = getattr(arguments, "json", False)
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A terminal without UTF-8 shows a name it cannot write as an escape.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status: int = arguments.command(arguments)
     except Fault as fault:
-        if getattr(arguments, "json", False):
-            print(json.dumps({"error": {"code": fault.code, "detail": fault.detail}}))
+        tell_error(fault.code, fault.detail, as_json=as_json)
         print(f"spektron-edge: {fault}", file=sys.stderr)
         return fault.exit_status
     except KeyboardInterrupt:
+        tell_error("interrupted", "ended by Ctrl-C", as_json=as_json)
         return _INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has seen enough; the interpreter must not try to flush it again.
@@ -44,7 +45,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="spektron-edge", description=__doc__.splitlines()[0])
+    parser: argparse.ArgumentParser = Parser(
+        prog="spektron-edge", description=__doc__.splitlines()[0]
+    )
     parser.description = "Spectra in over serial, predictions out over MQTT."
     parser.add_argument("--version", action="version", version=f"spektron-edge {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")

@@ -11,6 +11,7 @@ from pathlib import Path
 from . import __version__, log
 from .acquisition import Ages
 from .active_faults import BROKER, LINE, PREPARATION, REFERENCES, SCAN, STORAGE
+from .axis_store import save_axis
 from .clock import Clock, ClockWatch
 from .config import load_config
 from .delivery import Delivery
@@ -263,6 +264,11 @@ class Daemon:
             self._notices.say("instrument_restarted", f"{ready.serial} was switched off", "warning")
         self._audit("instrument_connected", serial=ready.serial, firmware=ready.firmware)
         log.info("instrument_connected", serial=ready.serial, firmware=ready.firmware)
+        try:
+            save_axis(self._config.state_dir, ready.serial, ready.axis_nm)
+        except OSError as error:
+            # Only spectra from files are checked against it.
+            log.warn("axis_not_saved", detail=error, next="make room in `state_dir`")
         self._serving.instrument(ready.serial, ready.axis_nm)
 
     def _streaming(self, streaming: Streaming) -> None:

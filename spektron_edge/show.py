@@ -12,12 +12,16 @@ def show(report: dict[str, object], *, as_json: bool) -> None:
         return
     for key, value in report.items():
         if isinstance(value, list):
-            print(f"{key}:")
+            print(f"{key}:" if value else f"{key + ':':26} none")
             for line in value:
                 print(f"  {line}")
         elif isinstance(value, dict):
             print(f"{key}:")
             for name, inner in value.items():
-                print(f"  {name:24} {inner}")
+                print(f"  {name:24} {_word(inner)}")
         else:
-            print(f"{key:26} {value}")
+            print(f"{key:26} {_word(value)}")
+
+
+def _word(value: object) -> object:
+    return "none" if value is None else value

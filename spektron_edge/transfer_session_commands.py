@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from .transfer_session.session import Session, Status
 
 
+_NONE_LEFT = "none: every sample in hand was measured"
+
+
 def add(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add these actions to the parser."""
     start = actions.add_parser("start", help="begin a transfer to this instrument")
@@ -114,6 +117,8 @@ def _add(arguments: argparse.Namespace) -> int:
         "scans": added.scans,
         "next_sample": session.next_sample(),
     }
+    if not arguments.json:
+        report["next_sample"] = report["next_sample"] or _NONE_LEFT
     show(report, as_json=arguments.json)
     return 0
 
@@ -156,6 +161,9 @@ def _finish(arguments: argparse.Namespace) -> int:
     if done.in_use:
         report["next"] = "a running daemon takes it at `spektron-edge command reload`"
     if not arguments.json:
+        if done.result.version is None:
+            report["version"] = "none: a dry run stores nothing"
+        report["left_out"] = done.result.left_out or "none"
         report["properties"] = [
             f"{p.name}: {'valid' if p.valid else 'NOT VALID'}, predicted RMSEP {p.rmsep:.3g} "
             f"({p.rmsep_low:.3g} to {p.rmsep_high:.3g}) {p.unit}, {p.method}"
@@ -178,4 +186,5 @@ def _show_status(status: Status, *, as_json: bool) -> None:
             + (f": {'; '.join(s.reasons)}" if s.reasons else "")
             for s in status.samples
         ]
+        report["next_sample"] = status.next_sample or _NONE_LEFT
     show(report, as_json=as_json)

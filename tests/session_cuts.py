@@ -31,7 +31,7 @@ def go_on(config: Path, *, worker: bool) -> None:
     store = session.store
     if StateStore(load_config(config).state_dir).read().active(SERIAL) is not None:
         if store.read().open is not None:
-            session.discard()
+            session.finish()
         return
     if store.read().open is None:
         session.start(SERIAL)

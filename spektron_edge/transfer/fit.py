@@ -15,6 +15,7 @@ from .domain import domain
 from .inputs import (
     History,
     Inputs,
+    check_kinds,
     conversion_of,
     history_difference,
     labels_of,
@@ -31,6 +32,7 @@ from .problem import (
     labelled,
     library_rows,
     matrix,
+    numbers,
     varying,
 )
 from .quantity import Conversion, convert
@@ -78,6 +80,7 @@ def fit(
 
     Raises TransferError, a ValueError, with what to do about it.
     """
+    check_kinds(fleet, standards, quantity, library_labels=library_labels, seed=seed)
     inputs = Inputs.read(source_X, source_axis, source_y, target_axis)
     s, t = pairs_of(inputs, pairs_source, pairs_target, standards)
     others = np.empty((0, inputs.target_axis.size))
@@ -215,12 +218,10 @@ def _figures(expectation: Expected, spread: Array, sel: ArrayLike | None) -> dic
         "reference_spread": spread.tolist(),
         "interval_half_width": expectation.half_width.tolist(),
         "interval_basis": expectation.basis,
+        "interval_widened_by": [int(row) if row >= 0 else None for row in expectation.widest],
     }
     if sel is not None:
-        try:
-            errors = np.atleast_1d(np.asarray(sel, dtype=np.float64))
-        except (TypeError, ValueError) as error:
-            raise TransferError(f"sel must be numbers ({error})") from None
+        errors = np.atleast_1d(numbers("sel", sel))
         if errors.shape != spread.shape or not np.all(errors >= 0):
             raise TransferError(
                 f"sel has shape {errors.shape}; give one standard error, zero or above, for each "

@@ -76,6 +76,22 @@ class Inputs:
         return cls(x, axis, y, target, np.ndim(source_y) == 1)
 
 
+def check_kinds(
+    fleet: object, standards: object, quantity: object, *, library_labels: object, seed: object
+) -> None:
+    """What type hints ask for, of callers that do not check them. Raises TransferError."""
+    if not isinstance(fleet, list | tuple) or not all(isinstance(h, History) for h in fleet):
+        raise TransferError("fleet must be a list of History(source, other, axis)")
+    if standards is not None and not isinstance(standards, History):
+        raise TransferError("standards must be a History(source, other, axis), or None")
+    if not isinstance(quantity, str):
+        raise TransferError(f"quantity must be a word, not {quantity!r:.40}")
+    if not isinstance(library_labels, bool | np.bool_):
+        raise TransferError(f"library_labels must be True or False, not {library_labels!r:.40}")
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+        raise TransferError(f"seed must be a whole number, not {seed!r:.40}")
+
+
 def pairs_of(
     inputs: Inputs,
     pairs_source: ArrayLike | None,

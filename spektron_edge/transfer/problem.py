@@ -86,12 +86,20 @@ class Problem:
         )
 
 
+def numbers(name: str, value: ArrayLike) -> Array:
+    """A copy as real numbers. Raises TransferError."""
+    try:
+        # A complex number would lose its imaginary part with no more than a warning.
+        if np.iscomplexobj(value if isinstance(value, np.ndarray) else np.asarray(value)):
+            raise TypeError("complex numbers")
+        return np.array(value, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise TransferError(f"{name} must be numbers ({error})") from None
+
+
 def matrix(name: str, value: ArrayLike, columns: int | None = None) -> Array:
     """Spectra as (k, columns) finite numbers. Raises TransferError naming what is wrong."""
-    try:
-        result = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise TransferError(f"{name} must be a table of numbers ({error})") from None
+    result = numbers(name, value)
     if result.ndim != 2:
         raise TransferError(
             f"{name} has shape {result.shape}; give one row a spectrum and one column a channel"
@@ -121,10 +129,7 @@ def varying(name: str, spectra: Array) -> Array:
 
 def axis_values(name: str, value: ArrayLike) -> Array:
     """An axis (L,), strictly increasing. Raises TransferError."""
-    try:
-        result = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise TransferError(f"{name} must be numbers ({error})") from None
+    result = numbers(name, value)
     if result.ndim != 1 or result.size < 8:
         raise TransferError(f"{name} has shape {result.shape}; at least eight channels are needed")
     if not np.all(np.isfinite(result)):
@@ -143,10 +148,7 @@ def references(name: str, value: ArrayLike, rows: int, *, gaps: bool) -> Array:
 
     gaps: whether NaN may stand for an unknown value.
     """
-    try:
-        result = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise TransferError(f"{name} must be numbers ({error})") from None
+    result = numbers(name, value)
     if result.ndim == 1:
         result = result[:, None]
     if result.ndim != 2 or len(result) != rows or result.shape[1] < 1:

@@ -45,6 +45,8 @@ _PRIOR_UNPAIRED = 2.0
 # splits: predicted RMSEP 1.5 times too small at five samples, 1.26 times at ten).
 _OPTIMISM = 5.0
 _Z90 = 1.645
+# The largest of ten Gaussian errors is so many times the next one once in 60 times.
+_ALONE = 2.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +54,8 @@ class Expected:
     """What to expect on the target, per property (m,).
 
     rmsep: predicted, against the reference method; low, high: its 90 % interval; half_width: of
-    90 % intervals; basis: what the intervals rest on.
+    90 % intervals; basis: what the intervals rest on; widest: (m,) which row of the held-out errors
+    makes the half width alone, 2.5 times the next largest: a slip, perhaps. -1 for none.
     """
 
     rmsep: Array
@@ -60,6 +63,7 @@ class Expected:
     high: Array
     half_width: Array
     basis: str
+    widest: NDArray[np.int64]
 
 
 def expected(average: Average, trust: Array, *, paired: bool = True) -> Expected:
@@ -69,19 +73,21 @@ def expected(average: Average, trust: Array, *, paired: bool = True) -> Expected
     moved = average.moved[pairs]
     n = max(len(moved), 1)
     square = np.mean(source**2, axis=0) + capped(moved**2) * (1 + 1 / n)
-    labelled = average.target_error[pairs & np.isfinite(average.target_error).all(axis=1)]
+    known = np.flatnonzero(pairs & np.isfinite(average.target_error).all(axis=1))
+    labelled = average.target_error[known]
     k = len(labelled)
     if k:
         square = (_PRIOR * square + k * capped(labelled**2)) / (_PRIOR + k)
     rmsep = np.sqrt(np.maximum(square, 1e-300))
     error = _relative_error(source, moved, labelled)
     if k >= LEAST_CONFORMAL:
-        return Expected(
-            rmsep, rmsep * np.exp(-error), rmsep * np.exp(error), conformal(labelled), CONFORMAL
-        )
+        half, basis = conformal(labelled), CONFORMAL
+        widest = _alone(labelled, known)
+        return Expected(rmsep, rmsep * np.exp(-error), rmsep * np.exp(error), half, basis, widest)
     half = _combined(source, moved) * np.sqrt(1 + 2 / n)
     basis = COMBINED if paired else UNCHECKED
-    return Expected(rmsep, rmsep * np.exp(-error), rmsep * np.exp(error), half, basis)
+    none = np.full(rmsep.size, -1)
+    return Expected(rmsep, rmsep * np.exp(-error), rmsep * np.exp(error), half, basis, none)
 
 
 def expected_of_labelled(average: Average) -> Expected:
@@ -96,16 +102,31 @@ def expected_of_labelled(average: Average) -> Expected:
     scatter = _Z90 / np.sqrt(2 * k)
     if k >= LEAST_CONFORMAL:
         half, basis = conformal(errors) * np.sqrt(optimism), CHOSEN
+        widest = _alone(errors, np.arange(k))
     else:
         half, basis = _Z90 * (1 + 1.5 / k) * rmsep, FEW
-    return Expected(rmsep, rmsep * np.exp(-scatter), rmsep * np.exp(scatter), half, basis)
+        widest = np.full(rmsep.size, -1)
+    return Expected(rmsep, rmsep * np.exp(-scatter), rmsep * np.exp(scatter), half, basis, widest)
 
 
 def conformal(errors: Array) -> Array:
     """(m,) the ceil(0.9 (k + 1))-th smallest of k absolute errors (k, m), k >= 9."""
-    rank = int(np.ceil(COVERAGE * (len(errors) + 1)))
-    half: Array = np.sort(np.abs(errors), axis=0)[rank - 1]
+    half: Array = np.sort(np.abs(errors), axis=0)[_rank(len(errors)) - 1]
     return half
+
+
+def _rank(k: int) -> int:
+    return int(np.ceil(COVERAGE * (k + 1)))
+
+
+def _alone(errors: Array, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(m,) of `rows` (k,), whose errors are (k, m), the one whose error the half width is, where
+    the next smaller is far smaller; else -1."""
+    size = np.abs(errors)
+    place, columns = np.argsort(size, axis=0), np.arange(errors.shape[1])
+    last = _rank(len(errors)) - 1
+    largest, next_one = size[place[last], columns], size[place[last - 1], columns]
+    return np.asarray(np.where(largest > _ALONE * next_one, rows[place[last]], -1), np.int64)
 
 
 def _combined(source: Array, moved: Array) -> Array:

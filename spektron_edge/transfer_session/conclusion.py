@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.transfer_state import StateStore
 
-from .fit_result import FIGURES, PICTURE, REPORT, FitResult
+from .fit_result import FIGURES, FILE, PICTURE, REPORT, FitResult, identity_of
 from .fitting import Fitting
 from .session_store import SessionStore
+from .work import Work
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Finished:
             for name in (REPORT, FIGURES, PICTURE)
             if (self.folder / name).exists()
         ]
-        result = self.result.model_dump(mode="json", exclude={"format", "session"})
+        result = self.result.model_dump(mode="json", exclude={"format", "session", "work"})
         return {
             "message": self.message,
             "in_use": self.in_use,
@@ -67,3 +70,20 @@ def conclude(state_dir: Path, store: SessionStore, fitting: Fitting, who: str) -
     StateStore(state_dir).activate(result.version, who)
     store.end(fitting.work, "transfer_concluded", who, version=result.version)
     return Finished(result, in_use=True, folder=fitting.folder)
+
+
+def conclude_interrupted(
+    state_dir: Path, store: SessionStore, work: Work, who: str
+) -> Finished | None:
+    """End a session that a power cut left open although what was made of just these samples is in
+    use; None where that is not so."""
+    folder = store.folder_of(work)
+    try:
+        result = FitResult.model_validate_json((folder / FILE).read_bytes())
+    except (OSError, ValidationError):
+        return None
+    active = StateStore(state_dir).read().active(work.serial)
+    if active is None or result.work != identity_of(work) or result.version != active.number:
+        return None
+    store.end(work, "transfer_concluded", who, version=active.number)
+    return Finished(result, in_use=True, folder=folder)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from spektron_edge.bundle.canonical import canonical
+
+from .work import Work
 
 FILE = "result.json"
 REPORT = "report.html"
@@ -29,11 +34,13 @@ class PropertyResult(_Strict):
 
 
 class FitResult(_Strict):
-    """version: of the stored transfer, None after a dry run; left_out: sample -> why; seconds,
-    processor_s, peak_mb: of the clock, of a processor, and of resident memory that it took."""
+    """work: of the session as it was fitted, see `identity_of`; version: of the stored transfer,
+    None after a dry run; left_out: sample -> why; seconds, processor_s, peak_mb: of the clock, of
+    a processor, and of resident memory that it took."""
 
     format: Literal[1] = 1
     session: str
+    work: str = ""
     version: int | None
     pairs: int
     unpaired: int
@@ -48,3 +55,8 @@ class FitResult(_Strict):
     def valid(self) -> bool:
         """Whether any property may be used."""
         return any(p.valid for p in self.properties)
+
+
+def identity_of(work: Work) -> str:
+    """Another one after any change of the session."""
+    return hashlib.sha256(canonical(work.model_dump(mode="json"))).hexdigest()[:12]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timezone
 
 import numpy as np
@@ -13,9 +14,11 @@ from spektron_edge.transfer_state import About
 
 from .figures import methods_tried, points, rmsep_of_new, spectra_figure
 from .fit_result import PropertyResult
+from .footing import Footing
 from .material import Material, Reviewed
 from .report import Report, SampleRow
 from .source import Source
+from .two_ways import two_groups
 from .work import Work
 
 
@@ -110,7 +113,11 @@ def report_of(
         rmsep_of_new=rmsep_of_new(predicted),
         tried=methods_tried(transfer),
         spectra=spectra_figure(source, given, transfer),
-        warnings=tuple(_warnings(found, given, aside, transfer)),
+        warnings=(
+            *_warnings(found, given, aside, transfer),
+            *_two_ways(source, given),
+            *_widened(given, transfer, [name for name, _ in source.properties]),
+        ),
         details={key: _plain(value) for key, value in transfer.report.items()},
     )
 
@@ -163,7 +170,7 @@ def _warnings(found: Reviewed, given: Material, aside: set[str], transfer: Trans
     said += [
         f"Sample {name} was used though it is suspect: {'; '.join(judged.reasons)}."
         for name, judged in found.judgements.items()
-        if judged.reasons and not judged.identity
+        if judged.reasons and not judged.left_out
     ]
     said += [
         f"The fit set sample {name} aside: the others are better without it."
@@ -182,6 +189,34 @@ def _warnings(found: Reviewed, given: Material, aside: set[str], transfer: Trans
     if transfer.report.get("likeness_of_means", 1.0) <= LEAST_LIKENESS:
         said.append("The spectra are unlike the source's: other samples, or another axis or unit.")
     return said
+
+
+def _two_ways(source: Source, given: Material) -> list[str]:
+    if not given.paired:
+        return []
+    footing, rows = Footing.of(source, given.axis), list(given.rows)
+    group = two_groups(footing.filtered[rows] - footing.moved(given.target, rows, given.target))
+    if not group:
+        return []
+    names = ", ".join(given.pairs[i] for i in group)
+    return [
+        f"Samples {names} differ from their source spectra in another way than the others: were "
+        "they measured on another instrument, or was this one changed in between?"
+    ]
+
+
+def _widened(given: Material, transfer: Transfer, names: Sequence[str]) -> list[str]:
+    """Of intervals that one sample makes; names: of the properties."""
+    if given.paired:
+        samples = list(given.pairs)
+    else:
+        samples = [s for s, used in zip(given.unpaired, given.fitted_labels, strict=True) if used]
+    return [
+        f"The interval of {names[j]} is as wide as it is for sample {samples[row]} alone: its "
+        "error when left out is 2.5 times the next largest, or more. Check its reference value."
+        for j, row in enumerate(transfer.report["interval_widened_by"])
+        if row is not None
+    ]
 
 
 def _plain(value: object) -> object:

@@ -20,16 +20,20 @@ from spektron_edge.transfer.filters import Filter, filters_for
 from spektron_edge.transfer.quantity import convert, find_conversion
 
 from .distances import nearest
+from .own_spectrum import OwnSpectrum, own_spectrum, structure
 from .source import Source
 
 Array = NDArray[np.float64]
+# Of the structure of whole source spectra: in shared channels with less, shapes tell nothing.
+_TELLING = 0.2
 
 
 @dataclass(frozen=True, eq=False)
 class Footing:
     """plain, filtered: (N, L) and (N, C) source spectra on the shared channels and filtered.
 
-    samples: (N,) their ids.
+    samples: (N,) their ids; telling: whether the shared channels hold enough of the source's bands
+    that one spectrum's shape says something.
     """
 
     samples: tuple[str, ...]
@@ -37,6 +41,7 @@ class Footing:
     filter: Filter
     plain: Array
     filtered: Array
+    telling: bool
 
     @cached_property
     def loneliest(self) -> float:
@@ -52,7 +57,15 @@ class Footing:
             raise Fault(Faults.TRANSFER_INPUT, str(error)) from None
         plain = shared.source(source.x)
         filter_ = filters_for(plain.shape[1])[2]
-        return cls(source.samples, shared, filter_, plain, filter_.apply(plain))
+        whole, seen = structure(source.x.mean(axis=0)), structure(plain.mean(axis=0))
+        telling = seen > _TELLING * whole
+        return cls(source.samples, shared, filter_, plain, filter_.apply(plain), telling)
+
+    def own(self, row: int | None, target: Array) -> OwnSpectrum:
+        """Of a target spectrum (P,) that is said to be of source sample `row`, or of a new one."""
+        known = self.plain.mean(axis=0) if row is None else self.plain[row]
+        found = own_spectrum(known, self.shared.target(target[None])[0], self.shared.axis)
+        return found if self.telling or found.flat else OwnSpectrum(1.0)
 
     def moved(self, target: Array, rows: list[int], pairs: Array) -> Array:
         """(k, P) target spectra -> (k, C), comparable to `filtered`.

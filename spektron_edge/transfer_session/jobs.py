@@ -165,6 +165,11 @@ class TransferJobs:
         if self._fitting is not None:
             raise Fault(Faults.TRANSFER_BUSY, "a transfer is being fitted already")
         session = self._keep_source(self._session(request.operator))
+        if not given.dry_run and (done := session.conclude_interrupted()) is not None:
+            self._serving.tell_of_changes()
+            self._serving.take_transfer()
+            self._notices.say("transfer_finished", _told(done))
+            return CommandOutcome(True, done.message)
         self._fitting = session.begin_finish(dry_run=given.dry_run)
         self._who = request.operator
         return CommandOutcome(

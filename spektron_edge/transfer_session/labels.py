@@ -13,7 +13,8 @@ def read_labels(words: Sequence[str]) -> dict[str, float]:
     for word in words:
         name, sign, text = word.partition("=")
         try:
-            if not sign:
+            # Python reads 1_2 as twelve; whoever wrote it meant something else.
+            if not sign or "_" in text:
                 raise ValueError
             found[name.strip()] = float(text)
         except ValueError:

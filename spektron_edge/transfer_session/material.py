@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,6 +13,7 @@ from spektron_edge.transfer.problem import LEAST_PAIRS, LEAST_UNPAIRED, labelled
 from spektron_edge.transfer.unpaired_labels import LEAST_LABELLED
 
 from .footing import Footing
+from .own_spectrum import moved_by
 from .quality import Judgement, Measured, contradictions
 from .review import measured, review
 from .session_store import SessionStore
@@ -108,33 +109,43 @@ def reviewed(store: SessionStore, work: Work, source: Source) -> Reviewed:
         judgements = review(Footing.of(source, axis), samples, held_rows(work, source))
         for added in work.current:
             if added.paired:
-                judgements[added.sample] = with_labels(
-                    judgements[added.sample], added.sample, added.labels, source
+                judgements[added.sample] = with_words(
+                    judgements[added.sample], added.sample, added.labels, source, work.held
                 )
     empty: Array = np.empty(0)
     return Reviewed(empty if axis is None else axis, work.current, tuple(samples), judgements)
 
 
-def with_labels(
-    judgement: Judgement, sample: str, labels: Mapping[str, float], source: Source
+def with_words(
+    judgement: Judgement,
+    sample: str,
+    labels: Mapping[str, float],
+    source: Source,
+    held: Sequence[str] | None,
 ) -> Judgement:
-    """A judgement of a source sample's spectra, and what its reference values contradict."""
+    """A judgement of a source sample's spectra, and what its reference values contradict, or what
+    was said of the samples in hand at the start (held; None: any)."""
     names = [name for name, _ in source.properties]
     own = dict(zip(names, source.y[source.row(sample)].tolist(), strict=True))
     spread = dict(zip(names, source.y.std(axis=0).tolist(), strict=True))
     more = contradictions(labels, own, spread)
+    if held is not None and sample not in held:
+        more += ("it is not among the samples in hand that the start named",)
     return replace(judgement, reasons=(*judgement.reasons, *more))
 
 
 def material(found: Reviewed, source: Source) -> Material:
-    """What `fit` is given. A sample that looks like another cup is left out.
+    """What `fit` is given. A sample that looks like another cup, or not like the source's
+    spectrum, is left out.
 
-    Raises Fault(TRANSFER_FAILED) where too few samples remain, saying how many are missing.
+    Raises Fault(TRANSFER_FAILED) where too few samples remain, saying how many are missing, or
+    where most of them are unlike the source's spectra.
     """
+    _lined_up(found)
     left_out = {
         name: "; ".join(judgement.reasons)
         for name, judgement in found.judgements.items()
-        if judgement.identity
+        if judgement.left_out
     }
     kept = [
         (added, sample)
@@ -161,6 +172,21 @@ def material(found: Reviewed, source: Source) -> Material:
         _labels(others, source),
         left_out,
     )
+
+
+def _lined_up(found: Reviewed) -> None:
+    """Most cups unlike themselves are no mistake with cups. Raises Fault(TRANSFER_FAILED)."""
+    own = {name: judgement.foreign for name, judgement in found.judgements.items()}
+    foreign = {name: one for name, one in own.items() if one is not None}
+    if len(own) < LEAST_PAIRS or 2 * len(foreign) <= len(own):
+        return
+    told = f"{len(foreign)} of {len(own)} samples do not look like the source's spectra: "
+    shifts = [one.shift_nm for one in foreign.values() if one.shift_nm is not None]
+    if 2 * len(shifts) > len(foreign):
+        told += f"they fit with {moved_by(float(np.median(shifts)))}; then discard and start again"
+    else:
+        told += "; ".join(f"{name}: {one.told}" for name, one in list(foreign.items())[:3])
+    raise Fault(Faults.TRANSFER_FAILED, told)
 
 
 def _labels(samples: list[tuple[Added, Measured]], source: Source) -> Array:

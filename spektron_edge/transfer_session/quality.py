@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from spektron_edge.faults import Fault, Faults
 
 from .footing import Footing
+from .own_spectrum import OwnSpectrum
 from .scatter import scatter_of
 
 Array = NDArray[np.float64]
@@ -60,10 +61,17 @@ class Measured:
 
 @dataclass(frozen=True)
 class Judgement:
-    """Verdict, and reasons in words; identity: whether they say that this is another cup."""
+    """Verdict, and reasons in words; identity: whether they say that this is another cup; foreign:
+    set where it does not follow the source's spectrum."""
 
     reasons: tuple[str, ...] = ()
     identity: bool = False
+    foreign: OwnSpectrum | None = None
+
+    @property
+    def left_out(self) -> bool:
+        """Whether it is kept from the fit."""
+        return self.identity or self.foreign is not None
 
     @property
     def verdict(self) -> Verdict:
@@ -109,6 +117,9 @@ def judge(
     if this.noise is None:
         said.append("one scan only: nothing shows that the sample lay still")
     said += _noise(this, others)
+    own = footing.own(this.row, this.mean)
+    if not own.follows:
+        return Judgement((*said, own.told), foreign=own)
     pairs = [other for other in others if other.row is not None]
     twin = _same_cup(this, others, footing)
     if twin is not None:

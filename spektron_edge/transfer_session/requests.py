@@ -12,6 +12,7 @@ from spektron_edge.mqtt.commands import Request
 from spektron_edge.recent import KEPT
 
 DEFAULT_SCANS = 3
+_SAID = {"missing": "is missing", "extra_forbidden": "is not known here"}
 
 
 class Nothing(Taken):
@@ -57,6 +58,9 @@ def taken(request: Request, kind: type[T]) -> T:
     try:
         return kind.model_validate(request.arguments)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise Fault(Faults.TRANSFER_INPUT, f"argument {where}: {first['msg']}") from None
+        told: dict[str, list[str]] = {}
+        # Of an argument of several kinds, each kind says why it is not that one.
+        for found in error.errors():
+            told.setdefault(str(found["loc"][0]), []).append(_SAID.get(found["type"], found["msg"]))
+        parts = [f"argument {name}: {' or '.join(dict.fromkeys(w))}" for name, w in told.items()]
+        raise Fault(Faults.TRANSFER_INPUT, "; ".join(parts)) from None

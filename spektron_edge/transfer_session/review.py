@@ -26,6 +26,7 @@ def first_look(
     this: Measured, others: Sequence[Measured], footing: Footing, held: Sequence[int]
 ) -> Judgement:
     """Of a sample that was measured just now; arguments as of `judge`."""
+    others = _following(others, footing)
     return judge(this, others, footing, held, held_out(others, footing, held))
 
 
@@ -33,10 +34,16 @@ def review(
     footing: Footing, samples: Sequence[Measured], held: Sequence[int]
 ) -> dict[str, Judgement]:
     """sample -> judgement by all the others; held: source rows of the cups in hand."""
-    left = held_out(samples, footing, held)
+    following = _following(samples, footing)
+    left = held_out(following, footing, held)
     found = {}
     for this in samples:
-        others = [other for other in samples if other is not this]
+        others = [other for other in following if other is not this]
         rest = {name: one for name, one in left.items() if name != this.sample}
         found[this.sample] = judge(this, others, footing, held, rest)
     return found
+
+
+def _following(samples: Sequence[Measured], footing: Footing) -> list[Measured]:
+    """Less those that do not follow the source's spectrum: they would accuse right ones."""
+    return [s for s in samples if footing.own(s.row, s.mean).follows]

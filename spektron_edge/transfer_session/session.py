@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import functools
-import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
-
+from spektron_edge.axis_store import load_axis
 from spektron_edge.clock import Clock
 from spektron_edge.config import Config, load_config
 from spektron_edge.faults import Fault, Faults
@@ -19,23 +17,23 @@ from spektron_edge.transfer.problem import LEAST_PAIRS, LEAST_UNPAIRED
 from spektron_edge.transfer.unpaired_labels import LEAST_LABELLED
 from spektron_edge.transfer_state import StateStore, Version
 
-from .conclusion import Finished, conclude
+from .conclusion import Finished, conclude, conclude_interrupted
 from .fitting import Fitting
 from .footing import Footing
 from .guidance import next_samples
-from .material import held_rows, read_samples, reviewed, with_labels
+from .instrument_axis import on_instrument
+from .material import held_rows, read_samples, reviewed, with_words
 from .quality import sound
 from .review import first_look, measured
 from .session_store import SessionStore
 from .source import Source, open_source
 from .spectra_file import Scans
-from .work import MOST_SAMPLES, NAME_PATTERN, Added, ScanId, Work, started, with_sample
+from .words import check_name, check_words, writable
+from .work import MOST_SAMPLES, Added, ScanId, Work, started, with_sample
 
 # What the benchmark was measured with, and where more pairs gain little.
 ENOUGH_PAIRS = 10
 _MOST_SCANS = 100
-# A reference value outside the source's by so many times their range is a slip.
-_FAR = 10.0
 
 
 @dataclass(frozen=True)
@@ -100,11 +98,11 @@ class Session:
         Raises Fault(TRANSFER_OPEN, TRANSFER_IMPOSSIBLE, TRANSFER_INPUT).
         """
         source = self.source()
-        if not _writable(serial):
+        if not writable(serial):
             detail = f"{serial!r} is no serial number: 1 to 64 characters that can be printed"
             raise Fault(Faults.TRANSFER_INPUT, detail)
         for sample in held or ():
-            _check_name(sample)
+            check_name(sample)
             source.row(sample)
         if held is not None and not held:
             detail = "no sample in hand was named; say nothing of them to choose among all"
@@ -140,14 +138,16 @@ class Session:
         """
         work, source = self._open()
         labels = dict(labels or {})
-        _check_words(source, sample, labels, new=new)
+        check_words(source, sample, labels, new=new)
         if len(scans.absorbance) > _MOST_SCANS:
             detail = f"{len(scans.absorbance)} scans of one sample; {_MOST_SCANS} are the most"
             raise Fault(Faults.TRANSFER_INPUT, detail)
-        sound(scans.absorbance, scans.axis_nm, source.spacing)
-        footing = Footing.of(source, scans.axis_nm)
+        known = load_axis(self._config.state_dir, work.serial)
+        own_axis = on_instrument(scans.axis_nm, known, work.serial)
+        sound(scans.absorbance, own_axis, source.spacing)
+        footing = Footing.of(source, own_axis)
         axis, others = read_samples(self.store, work, source, but=sample, intact=True)
-        if axis is not None and not same_axis(axis, scans.axis_nm):
+        if axis is not None and not same_axis(axis, own_axis):
             raise Fault(
                 Faults.SAMPLE_REFUSED,
                 "its wavelength axis is not that of the samples before it; discard and start again",
@@ -156,12 +156,12 @@ class Session:
         this = measured(sample, row, scans.absorbance, len(work.added))
         judgement = first_look(this, others, footing, held_rows(work, source))
         if not new:
-            judgement = with_labels(judgement, sample, labels, source)
+            judgement = with_words(judgement, sample, labels, source, work.held)
         added = Added(
             sample=sample,
             paired=not new,
             labels=labels,
-            file=self.store.keep(work, scans.axis_nm, scans.absorbance),
+            file=self.store.keep(work, own_axis, scans.absorbance),
             scans=len(scans.absorbance),
             taken=tuple(ScanId(boot_id=boot, number=number) for boot, number in scans.taken),
             utc=self._clock.now().iso,
@@ -188,7 +188,11 @@ class Session:
             for added in found.samples
         )
         following = self.next_sample()
-        wrong = [name for name, j in found.judgements.items() if j.identity]
+        wrong = {
+            name: "it looks like another cup" if j.identity else "it is unlike the source"
+            for name, j in found.judgements.items()
+            if j.left_out
+        }
         return Status(
             work.id,
             work.bundle,
@@ -213,6 +217,11 @@ class Session:
         work, _ = self._open()
         return Fitting.start(self._config_path, work, self.store, self._who, dry_run=dry_run)
 
+    def conclude_interrupted(self) -> Finished | None:
+        """End a session whose transfer was in use already when an earlier finish was cut off."""
+        work, _ = self._open()
+        return conclude_interrupted(self._config.state_dir, self.store, work, self._who)
+
     def conclude_finish(self, fitting: Fitting) -> Finished:
         """Take over what an ended child found. Raises Fault(TRANSFER_FAILED)."""
         return conclude(self._config.state_dir, self.store, fitting, self._who)
@@ -224,6 +233,8 @@ class Session:
 
         Raises Fault(TRANSFER_FAILED, TRANSFER_BUSY); the session is as it was then.
         """
+        if not dry_run and (done := self.conclude_interrupted()) is not None:
+            return done
         with self.begin_finish(dry_run=dry_run) as fitting:
             fitting.wait(progress)
             return self.conclude_finish(fitting)
@@ -272,43 +283,11 @@ class Session:
         return work, source
 
 
-def _check_words(source: Source, sample: str, labels: Mapping[str, float], *, new: bool) -> None:
-    known = [name for name, _ in source.properties]
-    for name, value in labels.items():
-        if name not in known:
-            detail = f"property {name!r} is not one of {', '.join(known)}"
-            raise Fault(Faults.TRANSFER_INPUT, detail)
-        if not np.isfinite(value):
-            raise Fault(Faults.TRANSFER_INPUT, f"the reference value of {name} is no number")
-        known_values = source.y[:, known.index(name)]
-        low, high = float(known_values.min()), float(known_values.max())
-        if not low - _FAR * (high - low) <= value <= high + _FAR * (high - low):
-            detail = f"{name}={value:g} is far from the source's {low:g} to {high:g}: check its"
-            raise Fault(Faults.TRANSFER_INPUT, f"{detail} unit and its decimal point")
-    _check_name(sample)
-    if new and sample in source.samples:
-        detail = f"{sample} is a sample of the source; leave out --new, or use another name"
-        raise Fault(Faults.TRANSFER_INPUT, detail)
-
-
-def _check_name(sample: str) -> None:
-    if re.match(NAME_PATTERN, sample) is None or not _writable(sample):
-        detail = f"{sample!r} is no name of a sample: 1 to 64 characters, no comma"
-        raise Fault(Faults.TRANSFER_INPUT, detail)
-
-
-def _writable(text: str) -> bool:
-    """Whether a file, a log and a terminal can hold it. What is no UTF-8 comes as surrogates."""
-    if not 1 <= len(text) <= 64 or text.isspace():
-        return False
-    return not re.search(r"[\x00-\x1f\x7f\ud800-\udfff]", text)
-
-
-def _advice(work: Work, following: str | None, wrong: Sequence[str], properties: int) -> str:
+def _advice(work: Work, following: str | None, wrong: Mapping[str, str], properties: int) -> str:
     kept = [added for added in work.current if added.sample not in wrong]
     pairs = sum(added.paired for added in kept)
     known = sum(added.paired or len(added.labels) == properties for added in kept)
-    parts = [f"measure {name} again: it looks like another cup" for name in wrong]
+    parts = [f"measure {name} again: {why}" for name, why in wrong.items()]
     if following is not None and pairs < ENOUGH_PAIRS:
         parts.append(f"measure sample {following} next")
     if pairs >= LEAST_PAIRS or len(kept) >= LEAST_UNPAIRED or known >= LEAST_LABELLED:

@@ -1,7 +1,8 @@
 """The folder `transfer-session/` under the state folder: `session.json`, and a folder a session.
 
 Spectra come in under a name made of their contents before `session.json` points at them, and are
-never written to. When a session ends its folder stays, with its own `session.json`, for the record.
+never written to. When a session ends its folder stays, with its own `session.json`, for the record,
+until fifty others have ended.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -23,11 +25,13 @@ from spektron_edge.ledger import Action, Ledger, told
 from spektron_edge.set_aside import set_aside
 from spektron_edge.state import storage_fault
 
-from .work import Added, Sessions, Work, ended
+from .work import Added, Sessions, Work, ended, removed
 
 Array = NDArray[np.float64]
 FOLDER = "transfer-session"
 FILE = "session.json"
+# About half a megabyte each.
+KEPT = 50
 _MAX_BYTES = 32 * 2**20
 
 
@@ -119,7 +123,14 @@ class SessionStore:
         """Close what is open; its folder stays. Raises Fault(TRANSFER_FAILED) if it changed."""
         # The copy comes first: a power cut in between leaves the session open, and whole.
         self.write(work, FILE, canonical(work.model_dump(mode="json")))
-        return self.update(lambda sessions: ended(sessions, work, how, who, **details))
+        after = self.update(lambda sessions: ended(sessions, work, how, who, **details))
+        gone = after.ended[:-KEPT]
+        if not gone:
+            return after
+        for session in gone:
+            # What cannot be removed lies about; it is no reason to keep this session open.
+            shutil.rmtree(self.folder / session, ignore_errors=True)
+        return self.update(lambda sessions: removed(sessions, gone, who))
 
     def untold(self) -> tuple[Action, ...]:
         """What the audit log does not know yet."""

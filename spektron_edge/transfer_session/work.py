@@ -6,6 +6,7 @@ log. A sample that is measured again takes the place of the earlier one, which i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -18,6 +19,7 @@ from .quality import Verdict
 MOST_SAMPLES = 200
 # No comma, which separates them on a command line.
 NAME_PATTERN = r"^[^\x00-\x1f\x7f,]{1,64}$"
+SessionId = Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
 SampleName = Annotated[str, Field(pattern=NAME_PATTERN)]
 
 
@@ -56,7 +58,7 @@ class Added(_Strict):
 class Work(_Strict):
     """For one bundle, product and instrument. held: cups in hand; None: any of the source's."""
 
-    id: str = Field(pattern=r"^[0-9a-f]{12}$")
+    id: SessionId
     bundle: str
     product: str
     serial: str = Field(min_length=1, max_length=64)
@@ -72,10 +74,12 @@ class Work(_Strict):
 
 
 class Sessions(Noted):
-    """`session.json`: what is open, and what the audit log does not know yet."""
+    """`session.json`: what is open, and what the audit log does not know yet; ended: sessions whose
+    folders are kept, the oldest first."""
 
     format: Literal[1] = 1
     open: Work | None = None
+    ended: tuple[SessionId, ...] = ()
 
     @property
     def work(self) -> Work:
@@ -136,8 +140,16 @@ def ended(sessions: Sessions, work: Work, how: str, who: str, **details: str | i
         raise Fault(
             Faults.TRANSFER_FAILED, "the session was changed meanwhile; look at `transfer status`"
         )
-    after = sessions.model_copy(update={"open": None})
+    after = sessions.model_copy(update={"open": None, "ended": (*sessions.ended, work.id)})
     return _noted(after, how, who, work, **details)
+
+
+def removed(sessions: Sessions, gone: Sequence[str], who: str) -> Sessions:
+    """Folders of ended sessions that are kept no longer, by their ids."""
+    kept = tuple(one for one in sessions.ended if one not in gone)
+    about: dict[str, str | int | bool | None] = {"sessions": ", ".join(gone)}
+    after = sessions.model_copy(update={"ended": kept})
+    return noted(after, Action(what="transfer_sessions_removed", who=who, details=about))
 
 
 def _noted(

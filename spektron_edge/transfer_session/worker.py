@@ -14,6 +14,7 @@ import sys
 import time
 from pathlib import Path
 
+from spektron_edge.axis_store import load_axis
 from spektron_edge.bundle.canonical import canonical
 from spektron_edge.clock import Clock
 from spektron_edge.config import load_config
@@ -21,8 +22,9 @@ from spektron_edge.faults import Fault, Faults
 from spektron_edge.own_memory import peak_mb
 from spektron_edge.transfer import TransferError
 
-from .fit_result import FIGURES, FILE, PICTURE, REPORT, FitResult
+from .fit_result import FIGURES, FILE, PICTURE, REPORT, FitResult, identity_of
 from .fitted import check_quantity, fit_material, property_results, report_of, state_about
+from .instrument_axis import check_axis
 from .limits import lower
 from .material import material, reviewed
 from .picture import available, png
@@ -76,6 +78,9 @@ def work(config_path: Path, session: str, who: str, *, dry_run: bool) -> FitResu
             detail = f"{source.bundle} is in use, and the session is for {open_work.bundle}"
             raise Fault(Faults.TRANSFER_FAILED, detail)
         found = reviewed(store, open_work, source)
+        if found.samples:
+            known = load_axis(config.state_dir, open_work.serial)
+            check_axis(found.axis, known, open_work.serial)
         given = material(found, source)
         _step(f"fitting {len(given.pairs)} pairs and {len(given.unpaired)} other samples")
         transfer = fit_material(source, given)
@@ -94,6 +99,7 @@ def work(config_path: Path, session: str, who: str, *, dry_run: bool) -> FitResu
         store.write(open_work, FIGURES, canonical(report.as_json()))
         result = FitResult(
             session=open_work.id,
+            work=identity_of(open_work),
             version=version,
             pairs=len(given.pairs),
             unpaired=len(given.unpaired),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Callable
 from itertools import combinations
 
 import numpy as np
@@ -24,6 +25,13 @@ from .transfer_sets import Case, corn, directions, kennard_stone, simulated
 _NOISE = 1.5e-4
 _SIMULATED = range(20, 30)
 _MUTUAL = 9
+_NONSENSE: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "empty place": lambda x: 0.2 + 0 * x,
+    "reflectance": lambda x: 10.0**-x,
+    "negative": lambda x: -x,
+    "reversed": lambda x: x[::-1],
+}
+_WRONG_AXES_NM = (-100.0, -20.0, 20.0, 50.0, 100.0)
 
 Held = list[int]
 
@@ -99,6 +107,24 @@ def _count(
             judged = first_look(this, right[:place], bench.footing, chosen)
             found[f"{kind}, in hand: unknown cup", bool(judged.reasons)] += 1
     _swapped(bench, chosen, right, f"{kind}, in hand: ", found, rng)
+    _nonsense(bench, case, chosen, kind, found)
+
+
+def _nonsense(
+    bench: _Bench, case: Case, chosen: list[int], kind: str, found: Counter[tuple[str, bool]]
+) -> None:
+    """As the very first sample: what no cup gives, and cups on an axis that is wrong."""
+    for row in chosen:
+        for name, change in _NONSENSE.items():
+            this = bench.laid(row, change(case.x_target[row]), 0)
+            judged = first_look(this, [], bench.footing, chosen)
+            found[f"{kind}, first: {name}", judged.left_out] += 1
+    for wrong in _WRONG_AXES_NM:
+        moved = Footing.of(bench.source, case.target_axis + wrong)
+        for row in chosen:
+            said = moved.own(row, case.x_target[row]).shift_nm
+            near = said is not None and abs(said - wrong) <= 10
+            found[f"{kind}, first: axis wrong by {wrong:.0f} nm", near] += 1
 
 
 def _wrong(

@@ -82,6 +82,28 @@ def test_a_command_that_is_none_explains_itself(capsys, arguments):
     assert "usage: spektron-edge" in said(capsys)[1]
 
 
+@pytest.mark.parametrize(
+    "arguments", [["transfer"], ["transfer", "add", "--scans", "x"], ["bundle", "list"], ["dance"]]
+)
+def test_a_command_that_is_none_explains_itself_in_json_too(capsys, arguments):
+    with pytest.raises(SystemExit) as caught:
+        main([*arguments, "--json"])
+    assert caught.value.code == 2
+    out, err = said(capsys)
+    assert json.loads(out)["error"]["code"] == "usage"
+    assert json.loads(out)["error"]["detail"] in err
+
+
+def test_an_interrupted_command_says_so_in_json(capsys, monkeypatch, tmp_path):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("spektron_edge.transfer_session_commands._session", interrupted)
+    status = main(["transfer", "status", "--config", str(tmp_path / "x"), "--json"])
+    assert status == 130
+    assert json.loads(said(capsys)[0])["error"]["code"] == "interrupted"
+
+
 def test_it_knows_its_version(capsys):
     with pytest.raises(SystemExit) as caught:
         main(["--version"])

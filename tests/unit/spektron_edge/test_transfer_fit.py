@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spektron_edge.transfer import History, TransferError, fit
+from spektron_edge.transfer.uncertainty import _alone
 
 AXIS = np.arange(1100.0, 1700.0, 3.0)
 
@@ -354,3 +355,40 @@ def test_unpaired_spectra_of_something_else_are_not_valid():
         transfer = fit(x[:40], AXIS, y[:40], target_axis=axis, unpaired=other)
         assert not transfer.valid_properties.any()
     assert fit(x[:40], AXIS, y[:40], unpaired=3 * target[40:]).valid
+
+
+def test_the_row_that_makes_a_conformal_interval_alone_is_told():
+    errors = np.ones((10, 2)) * np.linspace(0.5, 1, 10)[:, None]
+    errors[3, 1] = -4.0
+    assert _alone(errors, np.arange(10, 20)).tolist() == [-1, 13]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("fleet", 3),
+        ("fleet", None),
+        ("fleet", "abc"),
+        ("fleet", [None]),
+        ("fleet", History(1, 2, 3)),
+        ("fleet", [History(1, 2, 3)]),
+        ("standards", [History(1, 2, 3)]),
+        ("standards", 3),
+        ("seed", "0"),
+        ("seed", True),
+        ("library_labels", "no"),
+        ("library_labels", np.zeros(3)),
+        ("quantity", np.zeros(3)),
+        ("quantity", None),
+        ("sel", [1j, 1j]),
+        ("source_X", np.full((45, AXIS.size), 1j)),
+        ("source_y", [[10**400]] * 45),
+        ("target_axis", object()),
+    ],
+)
+def test_arguments_of_another_kind_are_named(name, value):
+    _, _, y, x = world(0)
+    given = {"source_X": x, "source_axis": AXIS, "source_y": y}
+    given |= {"pairs_source": x[:5], "pairs_target": 1.1 * x[:5], name: value}
+    with pytest.raises(TransferError, match=name):
+        fit(**given)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -10,10 +12,11 @@ from spektron_edge.faults import Fault, Faults
 from spektron_edge.transfer_session.distances import farthest_pair, nearest
 from spektron_edge.transfer_session.footing import Footing
 from spektron_edge.transfer_session.guidance import next_samples
-from spektron_edge.transfer_session.quality import sound
+from spektron_edge.transfer_session.quality import Judgement, sound
 from spektron_edge.transfer_session.review import first_look, measured, review
 from spektron_edge.transfer_session.scatter import scatter_of
 from spektron_edge.transfer_session.source import Source
+from spektron_edge.transfer_session.two_ways import two_groups
 
 NOISE = 1.5e-4
 
@@ -127,8 +130,19 @@ def test_a_cup_that_is_no_corn_is_suspect(corn, source, footing, cup):
     have = [cup(name) for name in names]
     strange = corn.spectra["mp6"][0] * 0.5 + 0.3 * np.sin(corn.axis_nm / 30)
     this = measured("flour", None, strange + np.zeros((2, 700)), 9)
+    assert "little in common" in first_look(this, have, footing, range(60)).reasons[0]
+    # Of the source's kind by its shape, and yet none of it.
+    near = corn.spectra["mp6"][0] + 0.01 * np.sin(corn.axis_nm / 30)
+    this = measured("flour", None, near + np.zeros((2, 700)), 9)
     (reason,) = first_look(this, have, footing, range(60)).reasons
     assert "unlike every source sample" in reason
+
+
+def test_new_samples_of_the_source_s_kind_are_good_and_empty_ones_told(source, footing, corn):
+    for x in corn.spectra["mp6"][::5]:
+        this = measured("a", None, x[None] + np.zeros((2, 1)), 0)
+        assert first_look(this, [], footing, []) == Judgement()
+    assert first_look(measured("a", None, np.zeros((2, 700)), 0), [], footing, []).left_out
 
 
 def test_a_new_sample_measured_twice_is_found(footing, cup):
@@ -219,3 +233,92 @@ def test_an_instrument_of_another_range_is_told_so(source):
     with pytest.raises(Fault, match="hardly overlap") as caught:
         Footing.of(source, np.linspace(3000, 4000, 200))
     assert caught.value.kind is Faults.TRANSFER_INPUT
+
+
+# ---- a cup beside its own source spectrum
+
+
+NONSENSE = [
+    (lambda x: 0 * x, "no spectrum"),
+    (lambda x: 0 * x + 0.4, "no spectrum"),
+    (lambda x: 10.0**-x, "upside down"),
+    (lambda x: -x, "upside down"),
+    (lambda x: x[:, ::-1], "little in common"),
+    (lambda x: np.random.default_rng(0).random(x.shape), "little in common"),
+    (lambda x: x[:, np.clip(np.arange(700) + 50, 0, 699)], "lowered by about 100 nm|raised"),
+]
+
+
+@pytest.mark.parametrize(("change", "told"), NONSENSE)
+def test_what_is_not_the_cup_at_all_is_told_at_the_first(source, footing, corn, change, told):
+    row = source.row("5")
+    x = change(corn.spectra["mp6"][row : row + 1]) + np.zeros((3, 1))
+    judged = first_look(measured("5", row, x, 0), [], footing, range(60))
+    assert judged.left_out
+    assert re.search(told, judged.reasons[-1])
+
+
+def test_a_wrong_first_cup_does_not_accuse_the_right_ones_after_it(source, footing, cup):
+    names = chosen(source, 5)
+    first = measured(names[0], source.row(names[0]), np.zeros((3, 700)), 0)
+    have = [first]
+    for name in names[1:]:
+        this = cup(name)
+        assert first_look(this, have, footing, range(60)).reasons == ()
+        have.append(this)
+    judged = review(footing, have, range(60))
+    assert [name for name, j in judged.items() if j.reasons] == names[:1]
+
+
+@pytest.mark.parametrize("wrong_nm", [-100.0, -20.0, 20.0, 50.0, 100.0])
+def test_a_wrong_axis_is_told_in_nm_by_a_single_cup(source, corn, wrong_nm):
+    footing = Footing.of(source, corn.axis_nm + wrong_nm)
+    row = source.row("5")
+    found = footing.own(row, corn.spectra["mp6"][row])
+    assert found.shift_nm == pytest.approx(wrong_nm, abs=5)
+    assert f"about {abs(found.shift_nm):.0f} nm" in found.told
+    assert ("lowered" in found.told) == (wrong_nm > 0)
+
+
+def test_unlike_instruments_accuse_no_first_cup(source, corn):
+    u = np.linspace(-1, 1, 700)
+    wide = np.exp(-0.5 * (np.arange(-40, 41) / 8) ** 2)
+    for row in range(0, 60, 7):
+        x = corn.spectra["mp6"][row]
+        coarse = np.convolve(np.pad(x, 40, mode="edge"), wide / wide.sum(), "valid")
+        for axis, there in (
+            (corn.axis_nm, 0.3 * x + 0.2 + 0.1 * u - 0.05 * u**2),
+            (corn.axis_nm, 3 * x),
+            (corn.axis_nm + 8, x),
+            (corn.axis_nm[::3], coarse[::3]),
+            (corn.axis_nm[50:400], coarse[50:400]),
+        ):
+            assert Footing.of(source, axis).own(row, there).follows
+
+
+def test_where_the_shared_channels_hold_no_band_nothing_is_said_of_shapes(source, corn):
+    x = source.x.copy()
+    x[:, 100:300] = 0.3
+    plain = Source("b", "p", (), source.samples, x, source.axis, np.empty((60, 0)))
+    rng = np.random.default_rng(0)
+    footing = Footing.of(plain, corn.axis_nm[100:300])
+    assert footing.own(0, rng.random(200)).follows
+    assert not footing.own(0, np.full(200, 0.3)).follows
+
+
+def test_differences_fall_into_two_groups_only_where_there_are_two(source, corn):
+    names = chosen(source, 10)
+    rows = [source.row(name) for name in names]
+    rng = np.random.default_rng(0)
+    footing = Footing.of(source, source.axis)
+
+    def groups(*instruments):
+        x = np.stack(
+            [corn.spectra[instruments[i % len(instruments)]][r] for i, r in enumerate(rows)]
+        )
+        x = x + NOISE * rng.standard_normal(x.shape)
+        return two_groups(footing.filtered[rows] - footing.moved(x, rows, x))
+
+    assert groups("mp5") == groups("mp6") == []
+    assert groups("mp6", "m5") in ([0, 2, 4, 6, 8], [1, 3, 5, 7, 9])
+    assert two_groups(footing.filtered[:5]) == []

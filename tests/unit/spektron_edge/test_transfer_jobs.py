@@ -215,6 +215,22 @@ def test_while_it_fits_scans_go_on_and_nothing_else_is_begun(daemon, lay):
     assert outcome.message.startswith("discarded with 3 samples; their spectra stay in ")
 
 
+def test_a_finish_cut_off_before_the_end_of_the_session_is_taken_up(daemon, lay, monkeypatch):
+    ask(daemon, "transfer-start")
+    add(daemon, lay, 3)
+    session = Session(daemon._config_path, "anna")
+    with monkeypatch.context() as patched:
+        patched.setattr(session.store, "end", lambda *_, **__: None)
+        session.finish()
+    outcome = ask(daemon, "transfer-finish")
+    assert outcome.message.startswith("transfer 1, in use now")
+    assert [v.number for v in StateStore(daemon._config.state_dir).read().held] == [1]
+    lay("1")
+    assert events(daemon, "transfer_finished")
+    assert last(daemon)["model"]["transfer"]["version"] == 1
+    refused(Faults.TRANSFER_NOT_OPEN, daemon, "transfer-finish")
+
+
 def test_at_its_end_the_daemon_leaves_no_child(daemon, lay):
     ask(daemon, "transfer-start")
     add(daemon, lay, 3)

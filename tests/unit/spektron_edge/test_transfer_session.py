@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from spektron_edge.axis_store import save_axis
 from spektron_edge.bundle import read_bundle, write_bundle
 from spektron_edge.bundle.install import activate, install
 from spektron_edge.bundle.slot_store import SlotStore
@@ -129,6 +130,19 @@ def test_discarding_keeps_the_spectra_and_lets_another_start(session, cups):
     assert session.start(SERIAL).session != work.id
 
 
+def test_folders_of_old_sessions_are_removed_and_it_is_noted(session, cups, monkeypatch):
+    monkeypatch.setattr("spektron_edge.transfer_session.session_store.KEPT", 2)
+    folders = []
+    for _ in range(4):
+        session.start(SERIAL)
+        measure(session, cups, 1)
+        folders.append(session.store.folder_of(session.store.read().work))
+        session.discard()
+    assert [folder.exists() for folder in folders] == [False, False, True, True]
+    gone = [a for a in session.store.untold() if a.what == "transfer_sessions_removed"]
+    assert [a.details["sessions"] for a in gone] == [folder.name for folder in folders[:2]]
+
+
 @pytest.mark.parametrize(
     ("sample", "options", "told"),
     [
@@ -173,12 +187,62 @@ def test_rounded_wavelengths_are_the_same_axis(session, cups):
     assert session.add("5", Scans(scans.absorbance, scans.axis_nm + 5e-4)).verdict == "good"
 
 
+def known_axis(session, axis_nm):
+    folder = session.store.folder.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    save_axis(folder, SERIAL, axis_nm)
+
+
+def test_wavelengths_of_one_decimal_count_as_those_of_the_instrument(session, cups):
+    exact = cups.axis_nm + 0.04
+    known_axis(session, exact)
+    session.start(SERIAL)
+    added = session.add("5", cups.scans("5"))
+    work = session.store.read().work
+    np.testing.assert_array_equal(session.store.scans(work, added)[1], exact)
+
+
+@pytest.mark.parametrize("axis", [lambda x: x + 0.4, lambda x: x[:-1]])
+def test_wavelengths_that_are_not_the_instrument_s_are_refused(session, cups, axis):
+    known_axis(session, cups.axis_nm)
+    session.start(SERIAL)
+    scans, own = cups.scans("5"), axis(cups.axis_nm)
+    wrong = Scans(scans.absorbance[:, : own.size], own)
+    assert SERIAL in refused(Faults.TRANSFER_INPUT, session.add, "5", wrong)
+
+
+def test_an_axis_that_is_known_only_later_is_compared_before_the_fit(session, cups):
+    session.start(SERIAL)
+    measure(session, cups, 3)
+    known_axis(session, cups.axis_nm + 0.5)
+    assert "wavelengths to 0.001 nm" in refused(Faults.TRANSFER_FAILED, session.finish)
+    known_axis(session, cups.axis_nm)
+    assert session.finish().in_use
+
+
 def test_a_sample_on_another_axis_than_the_others_is_refused(session, cups):
     session.start(SERIAL)
     measure(session, cups, 1)
     scans = cups.scans("5")
     moved = Scans(scans.absorbance, scans.axis_nm + 1.0)
     assert "axis" in refused(Faults.SAMPLE_REFUSED, session.add, "5", moved)
+
+
+def test_a_sample_that_is_not_among_those_in_hand_is_told(session, cups):
+    session.start(SERIAL, ["75", "55"])
+    assert session.add("75", cups.scans("75")).reasons == ()
+    added = session.add("5", cups.scans("5"))
+    assert added.reasons == ("it is not among the samples in hand that the start named",)
+    assert session.status().samples[-1].reasons == added.reasons
+
+
+def test_for_a_reader_nothing_left_is_said_in_words(session, config, cups, capsys):
+    session.start(SERIAL, ["75"])
+    session.add("75", cups.scans("75"))
+    assert main(["transfer", "status", "--config", str(config)]) == 0
+    out = capsys.readouterr().out
+    assert "none: every sample in hand was measured" in out
+    assert "None" not in out
 
 
 def test_a_pipe_is_no_file_of_spectra(tmp_path):
@@ -236,10 +300,9 @@ def test_own_samples_that_are_something_else_are_not_used_and_it_is_said(session
     for i in range(8):
         scans = cups.scans(f"new{i}")
         session.add(f"new{i}", Scans(scans.absorbance, scans.axis_nm + 100), new=True)
-    done = session.finish()
-    assert not done.result.valid
-    assert not done.in_use
-    assert "unlike the source's" in " ".join(done.result.warnings)
+    detail = refused(Faults.TRANSFER_FAILED, session.finish)
+    assert "8 of 8 samples do not look like the source" in detail
+    assert "lowered by about 100 nm" in detail
 
 
 def test_two_damaged_files_can_be_added_again_one_by_one(session, cups):
@@ -270,6 +333,29 @@ def test_files_in_reflectance_are_not_made_a_transfer_of_absorbance(session, cup
         session.add(sample, Scans(10.0**-scans.absorbance, scans.axis_nm))
     assert "log10(1/R)" in refused(Faults.TRANSFER_FAILED, session.finish)
     assert not session.list()
+
+
+def test_an_axis_that_is_wrong_by_100_nm_makes_no_transfer_and_says_so(session, cups):
+    session.start(SERIAL)
+    for _ in range(4):
+        sample = session.next_sample()
+        scans = cups.scans(sample)
+        added = session.add(sample, Scans(scans.absorbance, scans.axis_nm + 100))
+        assert "lowered by about 100 nm" in added.reasons[0]
+    assert "unlike the source" in session.status().advice
+    detail = refused(Faults.TRANSFER_FAILED, session.finish)
+    assert "4 of 4 samples do not look like the source" in detail
+    assert "lowered by about 100 nm" in detail
+    assert not session.list()
+
+
+def test_one_empty_measurement_is_left_out_of_the_fit(session, cups):
+    session.start(SERIAL)
+    empty = session.next_sample()
+    assert session.add(empty, Scans(np.zeros((3, 700)), cups.axis_nm)).verdict == "suspect"
+    measure(session, cups, 4)
+    done = session.finish(dry_run=True)
+    assert (done.result.pairs, list(done.result.left_out)) == (4, [empty])
 
 
 def test_a_damaged_session_says_how_to_go_on_and_is_kept(session, cups):
@@ -403,6 +489,30 @@ def test_an_invalid_one_is_stored_and_not_used_and_the_session_goes_on(session, 
     assert session.store.read().open is not None
 
 
+def test_a_slip_among_the_references_that_makes_the_interval_alone_is_named(session, cups):
+    session.start(SERIAL)
+    measure(session, cups, 4)
+    slipped = session.next_sample()
+    moisture = float(cups.references[slipped][0]) + 3.0
+    session.add(slipped, cups.scans(slipped), labels={"moisture": moisture})
+    measure(session, cups, 5)
+    done = session.finish(dry_run=True)
+    (said,) = [text for text in done.result.warnings if "interval of moisture" in text]
+    assert f"for sample {slipped} alone" in said
+    assert said in (done.folder / "report.html").read_text()
+
+
+def test_cups_measured_in_turns_on_two_instruments_are_told(session, cups):
+    session.start(SERIAL)
+    added, other = [], Cups("m5")
+    for i in range(8):
+        added.append(session.next_sample())
+        session.add(added[-1], (other if i % 2 else cups).scans(added[-1]))
+    told = " ".join(session.finish(dry_run=True).result.warnings)
+    first, second = (", ".join(added[k::2]) for k in (0, 1))
+    assert f"Samples {first} differ" in told or f"Samples {second} differ" in told
+
+
 def test_one_fit_at_a_time(session, cups):
     session.start(SERIAL)
     measure(session, cups, 3)
@@ -433,6 +543,34 @@ def test_a_child_that_takes_too_long_is_ended(session, config, cups):
     with Fitting.start(config, work, session.store, "x", dry_run=True, limit_s=0.1) as fitting:
         fitting.wait(lambda _: None)
         assert "too long" in refused(Faults.TRANSFER_FAILED, fitting.result)
+
+
+def test_a_finish_cut_off_before_the_end_of_the_session_makes_no_twin(session, cups, monkeypatch):
+    session.start(SERIAL)
+    measure(session, cups, 3)
+
+    def cut(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(session.store, "end", cut)
+        with pytest.raises(KeyboardInterrupt):
+            session.finish()
+    assert session.store.read().open is not None
+    done = session.finish()
+    assert (done.in_use, done.result.version) == (True, 1)
+    assert session.store.read().open is None
+    assert [version.number for version in session.list()] == [1]
+
+
+def test_after_another_sample_an_interrupted_finish_is_made_anew(session, cups, monkeypatch):
+    session.start(SERIAL)
+    measure(session, cups, 3)
+    with monkeypatch.context() as patched:
+        patched.setattr(session.store, "end", lambda *_, **__: None)
+        assert session.finish().result.version == 1
+    measure(session, cups, 1)
+    assert session.finish().result.version == 2
 
 
 def test_the_child_is_of_low_priority_and_has_its_own_memory(session, cups):
@@ -483,19 +621,55 @@ def test_without_calibration_spectra_it_says_what_is_not_possible(tmp_path):
     assert "not possible: transfer of any kind" in detail
 
 
-def test_spectra_that_are_encrypted_for_this_device_are_opened(tmp_path):
+def test_an_encrypted_bundle_goes_through_a_whole_session(tmp_path, capsys):
+    x, y = bundles.spectra(40), np.empty((40, 2))
+    y[:, 0], y[:, 1] = 20 * x[:, 12], 30 * x[:, 30]
+    config = sealed_device(tmp_path, x, y)[0]
+    session = Session(config, "x")
+    session.start(SERIAL, [f"no {i}" for i in range(0, 40, 4)])
+    rng = np.random.default_rng(0)
+    axis = session.source().axis
+    while (sample := session.next_sample()) is not None:
+        cup = 0.8 * x[int(sample[3:])] + 0.02
+        scans = cup + 1e-4 * rng.standard_normal((3, cup.size))
+        assert session.add(sample, Scans(scans, axis)).verdict == "good"
+    assert len(session.status().samples) == 10
+    done = session.finish()
+    assert done.in_use
+    assert session.rollback(SERIAL) is None
+    # Whoever takes the disk has no source spectrum from it.
+    for path in (config.parent / "state").rglob("*"):
+        raw = path.read_bytes() if path.is_file() else b""
+        assert not any(row.tobytes() in raw for row in (*x, *x.astype(np.float32)))
+
+
+def test_a_session_under_a_bundle_whose_spectra_went_away_can_only_be_discarded(tmp_path, cups):
+    config = configure(tmp_path / "device")
+    session = Session(config, "x")
+    session.start(SERIAL)
+    measure(session, cups, 3)
+    session.finish()
+    session.start(SERIAL)
+    configure(config.parent, f'bundle = "{bundles.write_tiny(tmp_path / "t.spektron")}"')
+    later = Session(config, "x")
+    for action in (later.status, later.next_sample, later.finish):
+        refused(Faults.TRANSFER_IMPOSSIBLE, action)
+    refused(Faults.TRANSFER_IMPOSSIBLE, later.add, "5", cups.scans("5"))
+    assert len(later.list()) == 1
+    assert later.rollback(SERIAL) is None
+    later.discard()
+    refused(Faults.TRANSFER_IMPOSSIBLE, later.start, SERIAL)
+
+
+def sealed_device(tmp_path, x, y):
+    """A device and a bundle that is encrypted for it: its configuration and its key."""
     config = configure(tmp_path / "device", f'bundle = "{tmp_path / "sealed.spektron"}"')
     state = config.parent / "state"
     show_device_key(state, None)
     key = load_device_key(state)
-    clear, spectra = split(
-        {
-            **bundles.source_arrays(),
-            "x": bundles.spectra(40).astype(np.float32),
-            "y": np.random.default_rng(0).random((40, 2), np.float32),
-            "samples": np.array([f"no {i}" for i in range(40)]),
-        }
-    )
+    samples = np.array([f"no {i}" for i in range(len(x))])
+    arrays = {"x": x.astype(np.float32), "y": y.astype(np.float32), "samples": samples}
+    clear, spectra = split({**bundles.source_arrays(), **arrays})
     sealed = seal(bundles.npz(spectra), key.public, "tiny", 1, "grain")
     product = bundles.product(
         source_spectra="encrypted",
@@ -504,6 +678,12 @@ def test_spectra_that_are_encrypted_for_this_device_are_opened(tmp_path):
     )
     replaced = {"source.npz": bundles.npz(clear), MEMBER: sealed}
     bundles.write_tiny(tmp_path / "sealed.spektron", replaced=replaced, products=[product])
+    return config, key
+
+
+def test_spectra_that_are_encrypted_for_this_device_are_opened(tmp_path):
+    y = np.random.default_rng(0).random((40, 2))
+    config, key = sealed_device(tmp_path, bundles.spectra(40), y)
     assert Session(config, "x").start(SERIAL, ["no 3"]).next_sample == "no 3"
     # Another device has another key.
     other = configure(tmp_path / "other", f'bundle = "{tmp_path / "sealed.spektron"}"')
@@ -585,11 +765,15 @@ def test_the_command_line_s_mistakes_have_their_faults(config, cups, tmp_path, c
         ("1,2,3,4\n1,2,x,4\n", "line 2: 'x' is no number"),
         ("4,3,2,1\n1,2,3,4\n", "line 1: the wavelength axis does not increase"),
         ("\x00\x00", "line|holds no scans|not CSV"),
+        ("\n\n1,2,3,4\n\n1,2,x,4\n", "line 5: 'x' is no number"),
+        ("1,2,3,4\n1,2,1_0,4\n", "line 2: '1_0' is no number"),
+        ("\n1,2,3,4\n\n1,2,3\n", "line 4: 3 values for 4"),
+        (b"1,2,3,4\n1,2,\xff,4\n", "line 2: not UTF-8"),
     ],
 )
 def test_a_file_that_is_no_spectra_says_where(tmp_path, text, told):
     path = tmp_path / "x.csv"
-    path.write_text(text)
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(Fault, match=told) as caught:
         read_spectra(path)
     assert caught.value.kind is Faults.TRANSFER_INPUT
