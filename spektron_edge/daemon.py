@@ -11,6 +11,7 @@ from pathlib import Path
 from . import __version__, log
 from .acquisition import Ages
 from .active_faults import BROKER, LINE, PREPARATION, REFERENCES, SCAN, STORAGE
+from .adaptation_state.commands import AdaptationCommands
 from .clock import Clock, ClockWatch
 from .config import load_config
 from .delivery import Delivery
@@ -99,6 +100,7 @@ class Daemon:
                 "health": without_arguments(self._health),
                 "reload": without_arguments(self._reload),
                 **self._transfers.actions(),
+                **AdaptationCommands(lambda: self._config, self._serving).actions(),
             },
             self._state.outbox.accept_counter,
         )

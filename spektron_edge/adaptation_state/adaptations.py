@@ -111,6 +111,15 @@ class Adaptations(Noted):
         stack = self.used.get(serial, ())
         return self.entry(stack[-1]) if stack else None
 
+    @property
+    def only_in_use(self) -> str:
+        """The one instrument with an adaptation in use. Raises Fault(ADAPTATION_MISSING)."""
+        if len(self.used) != 1:
+            have = ", ".join(self.used) or "none"
+            detail = f"no instrument is named, and those with an adaptation in use are: {have}"
+            raise Fault(Faults.ADAPTATION_MISSING, detail)
+        return next(iter(self.used))
+
     def waiting(self, serial: str) -> tuple[Entry, ...]:
         """Proposals for an instrument, oldest first."""
         return tuple(e for e in self.held if e.serial == serial and e.status == "proposed")
@@ -130,14 +139,14 @@ def entry_of(header: Header, number: int, state_id: str, size: int) -> Entry:
         mode=header.mode,
         parent=header.parent,
         created=header.created,
-        scans=in_words(header.scans),
+        scans=scan_ranges(header.scans),
         why=header.why,
         refusals=header.refusals,
         doubts=header.doubts,
     )
 
 
-def in_words(scans: tuple[tuple[int, int], ...]) -> str:
+def scan_ranges(scans: tuple[tuple[int, int], ...]) -> str:
     """Boot ids and ranges of numbers, such as `boot 7: 3-40, 42`; the first dozen ranges."""
     ranges: list[tuple[int, int, int]] = []
     for boot, number in scans:

@@ -49,10 +49,6 @@ class AdaptationStore(KeptStates[Adaptations]):
     def __init__(self, state_dir: Path) -> None:
         super().__init__(state_dir / FOLDER / FILE, Adaptations(), Faults.ADAPTATION_UNUSABLE)
 
-    def set_aside(self, who: str) -> Path:
-        """Begin anew where `adaptations.json` is damaged; returns where it is kept."""
-        return self.begin_anew("adaptations_set_aside", who)
-
     def propose(self, state: AdaptationState, batch: Batch, who: str = "daemon") -> int:
         """Keep an adaptation and what it was made from; returns its number. It is not in use.
 
@@ -100,20 +96,38 @@ class AdaptationStore(KeptStates[Adaptations]):
         """Never use it. Raises Fault(ADAPTATION_MISSING, ADAPTATION_REFUSED)."""
         return self._ledger.update(functools.partial(rejected, number=number, who=who, why=why))
 
-    def roll_back(self, serial: str, who: str, why: str = "") -> Adaptations:
+    def roll_back(self, serial: str | None, who: str, why: str = "") -> Adaptations:
         """What was in use before, or the bundle's own calibration.
 
-        Raises Fault(ADAPTATION_MISSING), and ADAPTATION_UNUSABLE where what was in use before
-        cannot be read.
+        serial: of the instrument; None for the only one with an adaptation in use. Raises
+        Fault(ADAPTATION_MISSING), and ADAPTATION_UNUSABLE where what was in use before cannot be
+        read.
         """
+        before = self.read()
+        serial = serial or before.only_in_use
         change = functools.partial(rolled_back, serial=serial, who=who, why=why)
-        back = change(self.read()).active(serial)
+        back = change(before).active(serial)
         if back is not None:
             self.load(back)
         return self._ledger.update(change)
 
-    def reset(self, serial: str, who: str, why: str = "") -> Adaptations:
-        """The bundle's own calibration, whatever is in use and whatever is damaged of it."""
+    def reset(self, serial: str | None, who: str, why: str = "") -> Adaptations:
+        """The bundle's own calibration, whatever is in use and whatever is damaged of it.
+
+        serial: as in `roll_back`. A damaged `adaptations.json` is set aside: then no instrument has
+        an adaptation in use. Raises Fault(ADAPTATION_MISSING) where several instruments have one
+        and none is named.
+        """
+        try:
+            before = self.read()
+        except Fault as fault:
+            if fault.kind is not Faults.ADAPTATION_UNUSABLE:
+                raise
+            self.begin_anew("adaptations_set_aside", who)
+            return self.read()
+        if not before.used:
+            return before
+        serial = serial or before.only_in_use
         return self._ledger.update(functools.partial(was_reset, serial=serial, who=who, why=why))
 
     def load(self, entry: Entry) -> AdaptationState:

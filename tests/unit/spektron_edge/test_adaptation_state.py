@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from spektron_edge.adaptation.candidate import Batch, Verdict
 from spektron_edge.adaptation_state import AdaptationStore, adaptations
 from spektron_edge.adaptation_state import store as store_module
-from spektron_edge.adaptation_state.adaptations import Adaptations, Entry, in_words
+from spektron_edge.adaptation_state.adaptations import Adaptations, Entry, scan_ranges
 from spektron_edge.adaptation_state.file import decode, encode
 from spektron_edge.adaptation_state.replay import replay
 from spektron_edge.faults import Fault, Faults
@@ -329,8 +329,8 @@ def test_a_damaged_ledger_can_be_set_aside(store, tiny_model):
     (store.folder / "adaptations.json").write_text("junk")
     with refused(UNUSABLE, "is damaged"):
         store.read()
-    assert store.set_aside("anna").name == "adaptations.json.damaged-1"
-    assert store.read().active(SERIAL) is None
+    assert store.reset(SERIAL, "anna").active(SERIAL) is None
+    assert (store.folder / "adaptations.json.damaged-1").read_text() == "junk"
     assert [a.what for a in store.untold()] == ["adaptations_set_aside"]
     assert len(list(store.folder.glob("*.adaptation"))) == 1
 
@@ -374,7 +374,7 @@ def test_what_was_never_in_use_is_forgotten_when_there_is_no_room(store, tiny_mo
     st.lists(st.tuples(st.integers(0, 2), st.integers(0, 9)), min_size=1, max_size=40),
 )
 def test_scans_in_words_name_each_range_once(scans):
-    words = in_words(tuple(scans))
+    words = scan_ranges(tuple(scans))
     named = [part for part in words.replace("; ", ", ").split(", ") if part]
     assert 1 <= len(named) <= 13
     assert words.startswith(f"boot {scans[0][0]}: {scans[0][1]}")
