@@ -80,16 +80,15 @@ class AdaptationStore(KeptStates[Adaptations]):
     def approve(self, number: int, approval: Approval, needed: int, model: Model) -> Adaptations:
         """One more person agrees; in use when as many as needed do.
 
-        Raises Fault(ADAPTATION_MISSING, ADAPTATION_REFUSED), and ADAPTATION_UNUSABLE where the
-        model cannot use it.
+        Raises Fault(ADAPTATION_MISSING, ADAPTATION_REFUSED), also where the model cannot use it.
         """
-        self.load_for(self.read().entry(number), model)
+        self._check(number, model)
         change = functools.partial(approved, number=number, approval=approval, needed=needed)
         return self._ledger.update(change)
 
     def install(self, number: int, model: Model, who: str = "auto") -> Adaptations:
         """Use one without asking a person. Raises Fault as `approve`."""
-        self.load_for(self.read().entry(number), model)
+        self._check(number, model)
         return self._ledger.update(functools.partial(installed_by_itself, number=number, who=who))
 
     def reject(self, number: int, who: str, why: str) -> Adaptations:
@@ -160,6 +159,16 @@ class AdaptationStore(KeptStates[Adaptations]):
             return decode_batch(data, header)
         except Fault as fault:
             raise Fault(fault.kind, f"{path}: {fault.detail}") from None
+
+    def _check(self, number: int, model: Model) -> None:
+        entry = self.read().entry(number)
+        try:
+            self.load_for(entry, model)
+        except Fault as fault:
+            if fault.kind is not Faults.ADAPTATION_UNUSABLE:
+                raise
+            # It is not in use: nothing has to be mended.
+            raise Fault(Faults.ADAPTATION_REFUSED, fault.detail) from None
 
     def _throw_away(self, before: Adaptations, after: Adaptations) -> None:
         """Files of what was forgotten. A cut here leaves files that nothing points at."""

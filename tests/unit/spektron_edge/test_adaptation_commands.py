@@ -138,7 +138,7 @@ def test_a_mode_that_uses_none_lets_nobody_approve(adapt, device, store, tiny_mo
 
 def test_what_is_for_another_bundle_is_not_approved(adapt, store, tiny_model):
     put(store, replace(tiny_model, bundle_id="other-1-000000000000"))
-    assert adapt("approve", "1", *ANNA)[0] == exit_status(Faults.ADAPTATION_UNUSABLE)
+    assert adapt("approve", "1", *ANNA)[0] == exit_status(Faults.ADAPTATION_REFUSED)
 
 
 def test_reset_mends_what_is_damaged(adapt, store, tiny_model):
