@@ -135,8 +135,8 @@ def _replay(arguments: argparse.Namespace) -> int:
     from .faults import Faults
 
     config, store = _opened(arguments)
-    store.read().entry(arguments.number)
-    told = replay(store, arguments.number, recompute_for(config))
+    serial = store.read().entry(arguments.number).serial
+    told = replay(store, arguments.number, recompute_for(config, serial))
     report: dict[str, object] = {
         "adaptation": arguments.number,
         "same in every bit": not told,
@@ -154,9 +154,8 @@ def _now(arguments: argparse.Namespace, adaptations: Adaptations) -> int:
 
 def _report(config: Config, adaptations: Adaptations) -> dict[str, object]:
     from .adaptation_state.in_words import FACTORY, in_use, waiting
-    from .transfer_state import StateStore
 
-    transfers, rules = StateStore(config.state_dir).read(), config.adaptation
+    rules = config.adaptation
     report: dict[str, object] = {"mode": rules.mode, "approvals": rules.approvals}
     serials = sorted({*adaptations.used, *(entry.serial for entry in adaptations.held)})
     for serial in serials:
@@ -164,14 +163,26 @@ def _report(config: Config, adaptations: Adaptations) -> dict[str, object]:
         told: dict[str, object] = {"in use": in_use(entry)}
         if entry is not None:
             told["approved by"] = ", ".join(entry.approved_by) or "nobody: used by itself"
-        if (transfer := transfers.active(serial)) is not None:
-            told["not applied"] = f"transfer {transfer.number} is in use on this instrument"
+        if why := _not_applied(config, serial):
+            told["not applied"] = why
         proposals = adaptations.waiting(serial)
         told["waiting"] = [waiting(proposal, rules.approvals) for proposal in proposals]
         report[f"instrument {serial}"] = told
     if not serials:
         report["in use"] = FACTORY
     return report
+
+
+def _not_applied(config: Config, serial: str) -> str:
+    from .faults import Fault
+    from .transfer_state import StateStore
+
+    try:
+        transfer = StateStore(config.state_dir).read().active(serial)
+    except Fault as fault:
+        # What was decided about an adaptation is done: trouble with transfers is another matter.
+        return f"it is not known whether a transfer is in use: {fault.detail}"
+    return "" if transfer is None else f"transfer {transfer.number} is in use on this instrument"
 
 
 def _who(arguments: argparse.Namespace) -> str:

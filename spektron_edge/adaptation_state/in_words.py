@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from spektron_edge.adaptation.correction import Correction
 
-from .adaptations import Adaptations, Entry
+from .adaptations import Adaptations, Entry, scan_ranges
 from .state import AdaptationState
 
 FACTORY = "the bundle's own calibration"
@@ -60,6 +60,7 @@ def contents(state: AdaptationState) -> dict[str, object]:
         "seed": header.seed,
         "software": header.software,
         "batch": f"{len(header.scans)} spectra, SHA-256 {header.batch}",
+        "judged by": scan_ranges(header.judged_by) or "the same spectra",
         "transfer": header.transfer or "none",
         "metrics": {name: f"{value:.6g}" for name, value in sorted(header.metrics.items())},
         "evidence": list(header.evidence),

@@ -8,7 +8,7 @@ from spektron_edge.faults import Fault, Faults
 from .replay import Recompute
 
 
-def recompute_for(config: Config) -> Recompute:
-    """What made the adaptations of this configuration's bundle. Raises Fault."""
-    detail = f"this version makes no adaptations, so none of {config.state_dir} can be made again"
+def recompute_for(config: Config, serial: str) -> Recompute:
+    """What made the adaptations of an instrument, with this configuration's bundle. Raises Fault."""
+    detail = f"this version makes no adaptations, so none of {serial} in {config.state_dir} can be made again"
     raise Fault(Faults.ADAPTATION_REFUSED, detail)

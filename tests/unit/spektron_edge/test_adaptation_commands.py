@@ -181,13 +181,18 @@ def test_a_transfer_in_use_is_told(adapt, store, tiny_model, state, tmp_path):
     transfers.activate(transfers.add(state, "anna"), "anna")
     told = adapt("status")[1][f"instrument {SERIAL}"]
     assert told["not applied"] == "transfer 1 is in use on this instrument"
+    # Trouble with transfers does not stop anybody from going back.
+    (transfers.folder / "transfers.json").write_text("junk")
+    status, said = adapt("reset", "--by", "anna")
+    assert (status, store.read().active(SERIAL)) == (0, None)
+    assert "transfers.json is damaged" in said[f"instrument {SERIAL}"]["not applied"]
 
 
 def test_replay_says_whether_every_bit_is_the_same(adapt, store, tiny_model, monkeypatch):
     put(store, tiny_model)
     for gain, status in ((0.01, 0), (0.0100001, exit_status(Faults.ADAPTATION_UNUSABLE))):
         again = adapted(tiny_model, gain)
-        monkeypatch.setattr(recompute, "recompute_for", lambda _, again=again: lambda *_: again)
+        monkeypatch.setattr(recompute, "recompute_for", lambda *_, again=again: lambda *_: again)
         done, said = adapt("replay", "1")
         assert (done, said["same in every bit"]) == (status, status == 0)
     assert said["differences"][0].startswith("coefficients: by up to 1e-07")

@@ -388,8 +388,10 @@ def test_numbers_of_numpy_are_numbers(tiny_model):
     exact = batch()
     scans = tuple((np.int64(b), np.uint32(n)) for b, n in exact.scans)
     verdict = Verdict((), (), {"trust": np.float32(0.5)})
-    state = state_for(tiny_model, verdict=verdict, made_from=replace(exact, scans=scans))
+    made_from = replace(exact, scans=scans)
+    state = state_for(tiny_model, verdict=verdict, made_from=made_from, judged_by=scans[:2])
     assert state.header.scans == exact.scans
+    assert state.header.judged_by == exact.scans[:2]
     assert state.header.metrics == {"trust": 0.5}
 
 
