@@ -9,6 +9,6 @@ from .replay import Recompute
 
 
 def recompute_for(config: Config, serial: str) -> Recompute:
-    """What made the adaptations of an instrument, with this configuration's bundle. Raises Fault."""
-    detail = f"this version makes no adaptations, so none of {serial} in {config.state_dir} can be made again"
+    """What made an instrument's adaptations, with this configuration's bundle. Raises Fault."""
+    detail = f"this version cannot make the adaptations of {serial} in {config.state_dir} again"
     raise Fault(Faults.ADAPTATION_REFUSED, detail)
