@@ -120,8 +120,8 @@ def test_a_part_that_is_missing_is_refused(state, name):
         ("residual.npy", np.zeros(7)),
         ("coefficients.npy", np.zeros(9)),
         ("values.npy", np.zeros(2)),
-        ("step_nm.npy", np.array(0.0)),
-        ("step_nm.npy", np.zeros(2)),
+        ("residual.npy", np.zeros((1, 60))),
+        ("examples.npy", np.zeros(60)),
         ("more.npy", np.zeros(2)),
     ],
 )
@@ -143,6 +143,21 @@ def test_damage_anywhere_is_told_or_changes_nothing(state, data):
     # Any other exception than a fault would show.
     with contextlib.suppress(Fault):
         assert encode(decode(bytes(raw))) == encode(state)
+
+
+def test_terms_are_known_by_their_names(state):
+    header = state.header
+    turned = tuple(reversed(header.terms))
+    # As a version with other terms in another order would have written it.
+    older = replace(state, header=header.model_copy(update={"terms": (*turned, "humidity")}))
+    assert decode(encode(older)).adapted.correction.named == state.adapted.correction.named
+    parts = members(encode(older))
+    stream = io.BytesIO()
+    np.save(stream, np.append(np.load(io.BytesIO(parts["coefficients.npy"]))[:-1], 1e-3))
+    with refused(UNUSABLE, "does not know its terms humidity"):
+        decode(packed({**parts, "coefficients.npy": stream.getvalue()}))
+    fewer = replace(state, header=header.model_copy(update={"terms": ("gain",)}))
+    assert decode(encode(fewer)).adapted.correction.named == state.adapted.correction.named
 
 
 def test_figures_that_are_not_finite_do_not_get_into_a_state(tiny_model):
@@ -177,7 +192,10 @@ def test_another_model_is_named(state, tiny_model, changes, why):
 
 
 def test_another_grid_and_other_outputs_are_named(state, tiny_model):
-    assert "another wavelength grid" in other(state, step_nm=10.0).misfit(tiny_model)
+    product = tiny_model.product
+    finer = product.grid.model_copy(update={"step_nm": 10.0})
+    elsewhere = replace(tiny_model, product=product.model_copy(update={"grid": finer}))
+    assert "another wavelength grid" in state.misfit(elsewhere)
     moved = replace(state, values=state.values + 0.1)
     assert "predicts otherwise" in moved.misfit(tiny_model)
     # A graph of another precision computes something else, within what its golden vectors allow.
