@@ -66,7 +66,7 @@ def _with_who(parser: argparse.ArgumentParser, *, why_required: bool) -> None:
 
 def _status(arguments: argparse.Namespace) -> int:
     config, store = _opened(arguments)
-    show(_report(config, store.read()), as_json=arguments.json)
+    show(_report(config, store, store.read()), as_json=arguments.json)
     return 0
 
 
@@ -147,13 +147,14 @@ def _replay(arguments: argparse.Namespace) -> int:
 
 
 def _now(arguments: argparse.Namespace, adaptations: Adaptations) -> int:
-    report = _report(_opened(arguments)[0], adaptations)
+    report = _report(*_opened(arguments), adaptations)
     show({**report, "next": "a running daemon takes it at once"}, as_json=arguments.json)
     return 0
 
 
-def _report(config: Config, adaptations: Adaptations) -> dict[str, object]:
+def _report(config: Config, store: AdaptationStore, adaptations: Adaptations) -> dict[str, object]:
     from .adaptation_state.in_words import FACTORY, in_use, waiting
+    from .faults import Fault
 
     rules = config.adaptation
     report: dict[str, object] = {"mode": rules.mode, "approvals": rules.approvals}
@@ -163,6 +164,10 @@ def _report(config: Config, adaptations: Adaptations) -> dict[str, object]:
         told: dict[str, object] = {"in use": in_use(entry)}
         if entry is not None:
             told["approved by"] = ", ".join(entry.approved_by) or "nobody: used by itself"
+            try:
+                store.load(entry)
+            except Fault as fault:
+                told["cannot be used"] = str(fault)
         if why := _not_applied(config, serial):
             told["not applied"] = why
         proposals = adaptations.waiting(serial)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.ledger import Action, Noted, noted
@@ -90,6 +90,17 @@ class Adaptations(Noted):
         default_factory=dict
     )
 
+    @model_validator(mode="after")
+    def _whole(self) -> Adaptations:
+        """What is in use is there, and is that instrument's: else nothing else can be believed."""
+        serials = {entry.number: entry.serial for entry in self.held}
+        if len(serials) != len(self.held) or max(serials, default=0) > self.latest:
+            raise ValueError("it numbers its adaptations wrongly")
+        for serial, stack in self.used.items():
+            if any(serials.get(number) != serial for number in stack):
+                raise ValueError(f"what is in use for {serial} is not in it")
+        return self
+
     def entry(self, number: int) -> Entry:
         """Raises Fault(ADAPTATION_MISSING)."""
         for entry in self.held:
@@ -168,7 +179,7 @@ def proposed(adaptations: Adaptations, entry: Entry, who: str) -> Adaptations:
     _check_parent(adaptations, entry)
     waiting = adaptations.waiting(entry.serial)
     for old in waiting[: max(0, len(waiting) + 1 - MOST_PROPOSED)]:
-        adaptations = _changed(adaptations, old, "superseded", f"adaptation {entry.number}")
+        adaptations = _superseded(adaptations, old, who, f"adaptation {entry.number}")
     held, latest = (*adaptations.held, entry), max(adaptations.latest, entry.number)
     after = adaptations.model_copy(update={"held": held, "latest": latest})
     return _noted(after, "adaptation_proposed", who, entry, entry.why)
@@ -233,8 +244,8 @@ def rolled_back(adaptations: Adaptations, serial: str, who: str, why: str) -> Ad
     back = after.active(serial)
     if back is not None:
         after = _changed(after, back, "installed", "")
-    after = _settled(after, serial)
-    return _noted(after, "adaptation_rolled_back", who, left, why, **_in_use(left, back))
+    after = _noted(after, "adaptation_rolled_back", who, left, why, **_in_use(left, back))
+    return _settled(after, serial, who)
 
 
 def was_reset(adaptations: Adaptations, serial: str, who: str, why: str) -> Adaptations:
@@ -243,8 +254,9 @@ def was_reset(adaptations: Adaptations, serial: str, who: str, why: str) -> Adap
     if left is None:
         return adaptations
     after = _changed(adaptations, left, "rolled_back", f"{who}: {why}")
-    after = _settled(_using(after, serial, ()), serial)
-    return _noted(after, "adaptation_reset", who, left, why, **_in_use(left, None))
+    after = _using(after, serial, ())
+    after = _noted(after, "adaptation_reset", who, left, why, **_in_use(left, None))
+    return _settled(after, serial, who)
 
 
 def thinned(adaptations: Adaptations, most_bytes: int) -> Adaptations:
@@ -301,19 +313,24 @@ def _installed(adaptations: Adaptations, entry: Entry, who: str, why: str) -> Ad
         after = _changed(after, before, "superseded", f"adaptation {entry.number}")
     after = _changed(after, entry, "installed", "")
     after = _using(after, serial, (*after.used.get(serial, ()), entry.number))
-    after = _settled(after, serial)
-    return _noted(after, "adaptation_installed", who, entry, why, **_in_use(before, entry))
+    after = _noted(after, "adaptation_installed", who, entry, why, **_in_use(before, entry))
+    return _settled(after, serial, who)
 
 
-def _settled(adaptations: Adaptations, serial: str) -> Adaptations:
+def _settled(adaptations: Adaptations, serial: str, who: str) -> Adaptations:
     """Proposals that do not go on from what is in use are out of date."""
     now = adaptations.active(serial)
     parent = None if now is None else now.id
     by = "the bundle's own calibration" if now is None else f"adaptation {now.number}"
     for entry in adaptations.waiting(serial):
         if entry.parent != parent:
-            adaptations = _changed(adaptations, entry, "superseded", by)
+            adaptations = _superseded(adaptations, entry, who, by)
     return adaptations
+
+
+def _superseded(adaptations: Adaptations, entry: Entry, who: str, by: str) -> Adaptations:
+    after = _changed(adaptations, entry, "superseded", by)
+    return _noted(after, "adaptation_superseded", who, entry, f"{by} took over")
 
 
 def _changed(adaptations: Adaptations, entry: Entry, status: Status, by: str) -> Adaptations:

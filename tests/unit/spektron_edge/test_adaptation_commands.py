@@ -146,6 +146,9 @@ def test_reset_mends_what_is_damaged(adapt, store, tiny_model):
     use(store, tiny_model, adapted(tiny_model, 0.02))
     entry = store.read().active(SERIAL)
     (store.folder / entry.file).write_bytes(b"")
+    told = adapt("status")[1][f"instrument {SERIAL}"]
+    assert "was altered" in told["cannot be used"]
+    assert "adapt reset" in told["cannot be used"]
     status, said = adapt("reset", "--by", "anna", "--why", "strange values")
     assert (status, said[f"instrument {SERIAL}"]["in use"]) == (0, "the bundle's own calibration")
     (store.folder / "adaptations.json").write_text("junk")
@@ -256,6 +259,10 @@ def test_operators_decide_over_mqtt_and_the_next_scan_shows_it(
 def test_reset_over_mqtt_makes_results_valid_again(daemon, commands, there, scan, tiny_model):
     use(there, tiny_model)
     (there.folder / there.read().active(SERIAL).file).unlink()
+    turn(daemon)
+    outcome = ask(commands, "adapt-status")
+    assert outcome.message.startswith("adaptation 1 is in use, and cannot be used: ")
+    assert (outcome.result["in_use"], outcome.result["applied"]) == (1, False)
     assert ask(commands, "adapt-reset").result["in_use"] is None
     turn(daemon, scan(1))
     assert last(daemon)["reasons"] != ["adaptation_unusable"]
@@ -266,6 +273,19 @@ def test_reset_over_mqtt_makes_results_valid_again(daemon, commands, there, scan
     ask(commands, "adapt-reset")
     turn(daemon, scan(4))
     assert last(daemon)["reasons"] != ["adaptation_unusable"]
+
+
+def test_reload_takes_other_rules(daemon, commands, there, tmp_path, tiny_model):
+    put(there, tiny_model)
+    path = tmp_path / "edge.toml"
+    before = path.read_text()
+    assert daemon._reload().ok
+    with pytest.raises(Fault, match=r'adaptation\.mode is "frozen"'):
+        ask(commands, "adapt-approve", adaptation=1, why="seen")
+    path.write_text(f'{before}[adaptation]\nmode = "auto"\n')
+    assert daemon._reload().message.startswith("bundle tiny-1")
+    assert ask(commands, "adapt-approve", adaptation=1, why="seen").result["in_use"] == 1
+    assert daemon._reload().message.endswith("; adaptation 1")
 
 
 def test_an_adaptation_that_is_not_applied_is_told(daemon, commands, there, tiny_model, state):

@@ -413,6 +413,26 @@ def test_numbers_of_numpy_are_numbers(tiny_model):
     assert state.header.metrics == {"trust": 0.5}
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"latest": 1', '"latest": 0'),
+        (f'"{SERIAL}": [\n   1', f'"{SERIAL}": [\n   2'),
+        (f'"{SERIAL}": [', '"OTHER": ['),
+        ('"status": "installed"', '"status": "perfect"'),
+        ('"format": 1', '"format": 2'),
+    ],
+)
+def test_a_ledger_that_contradicts_itself_is_damaged(store, tiny_model, old, new):
+    use(store, tiny_model)
+    path = store.folder / "adaptations.json"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new, 1))
+    with refused(UNUSABLE, "is damaged"):
+        store.read()
+    assert store.reset(None, "anna").active(SERIAL) is None
+
+
 # ---- how much is kept
 
 
@@ -422,6 +442,8 @@ def test_the_oldest_proposal_gives_way_to_a_ninth(store, tiny_model):
     waiting = store.read().waiting(SERIAL)
     assert [e.number for e in waiting] == list(range(2, 10))
     assert store.read().entry(1).ended_by == "adaptation 9"
+    told = [a for a in store.untold() if a.what == "adaptation_superseded"]
+    assert [a.details["adaptation"] for a in told] == [1]
 
 
 def test_what_was_never_in_use_is_forgotten_when_there_is_no_room(store, tiny_model, monkeypatch):
