@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,11 +16,11 @@ from spektron_edge.inference import Inference
 from spektron_edge.transfer_state import StateStore
 from tests import bundles
 from tests.adaptations import SERIAL, adapted, agreed, put, use
-from tests.pages import DOCS
 
 from .conftest import AXIS
 from .turns import events, ready, stored, turn
 
+DOCS = Path(__file__).resolve().parents[3] / "docs"
 SCHEMA = Draft202012Validator(json.loads((DOCS / "schemas/prediction.schema.json").read_text()))
 
 
