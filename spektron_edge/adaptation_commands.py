@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from . import __version__
 from .argument_types import name, positive, reason, with_config
 from .local_operator import local_operator
 from .show import show
@@ -132,13 +133,22 @@ def _reset(arguments: argparse.Namespace) -> int:
 def _replay(arguments: argparse.Namespace) -> int:
     from .adaptation_state.recompute import recompute_for
     from .adaptation_state.replay import replay
-    from .faults import Faults
+    from .faults import Fault, Faults
+    from .product import load_product
 
     config, store = _opened(arguments)
-    serial = store.read().entry(arguments.number).serial
-    told = replay(store, arguments.number, recompute_for(config, serial))
+    entry = store.read().entry(arguments.number)
+    header, model = store.load(entry).header, load_product(config).model
+    if (header.bundle, header.graph_sha256) != (model.bundle_id, model.graph_sha256):
+        detail = (
+            f"adaptation {entry.number} was made with graph {header.graph_sha256[:12]} of "
+            f"{header.bundle}, and {model.graph_sha256[:12]} of {model.bundle_id} is configured"
+        )
+        raise Fault(Faults.ADAPTATION_REFUSED, detail)
+    told = replay(store, arguments.number, recompute_for(config, entry.serial))
     report: dict[str, object] = {
         "adaptation": arguments.number,
+        "made by": f"version {header.software}, again by {__version__}",
         "same in every bit": not told,
         "differences": list(told),
     }

@@ -200,6 +200,11 @@ def test_replay_says_whether_every_bit_is_the_same(adapt, store, tiny_model, mon
         assert (done, said["same in every bit"]) == (status, status == 0)
     assert said["differences"][0].startswith("coefficients: by up to 1e-07")
     assert adapt("replay", "2")[0] == exit_status(Faults.ADAPTATION_MISSING)
+    # Another bundle would come to something else, which says nothing about the adaptation.
+    put(store, replace(tiny_model, bundle_id="other-1-000000000000"))
+    status, said = adapt("replay", "2")
+    assert status == exit_status(Faults.ADAPTATION_REFUSED)
+    assert "of other-1-000000000000, and" in said["error"]["detail"]
 
 
 # ---- the daemon
