@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from . import __version__
 from .argument_types import name, positive, reason, with_config
 from .local_operator import local_operator
 from .show import show
@@ -131,6 +130,7 @@ def _reset(arguments: argparse.Namespace) -> int:
 
 
 def _replay(arguments: argparse.Namespace) -> int:
+    from . import __version__
     from .adaptation_state.recompute import recompute_for
     from .adaptation_state.replay import replay
     from .faults import Fault, Faults

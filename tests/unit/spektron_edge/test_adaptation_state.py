@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spektron_edge.adaptation.candidate import Batch, Verdict
-from spektron_edge.adaptation_state import AdaptationStore, adaptations
+from spektron_edge.adaptation_state import AdaptationStore, decisions
 from spektron_edge.adaptation_state import store as store_module
 from spektron_edge.adaptation_state.adaptations import Adaptations, Entry, scan_ranges
 from spektron_edge.adaptation_state.file import decode, encode
@@ -437,7 +437,7 @@ def test_a_ledger_that_contradicts_itself_is_damaged(store, tiny_model, old, new
 
 
 def test_the_oldest_proposal_gives_way_to_a_ninth(store, tiny_model):
-    for i in range(adaptations.MOST_PROPOSED + 1):
+    for i in range(decisions.MOST_PROPOSED + 1):
         put(store, tiny_model, adapted(tiny_model, 0.001 * i))
     waiting = store.read().waiting(SERIAL)
     assert [e.number for e in waiting] == list(range(2, 10))
@@ -466,7 +466,7 @@ def test_what_was_never_in_use_is_forgotten_when_there_is_no_room(store, tiny_mo
         put(store, tiny_model, adapted(tiny_model, 0.06))
     monkeypatch.setattr(store_module, "MOST_KEPT_BYTES", 10 * size)
     with monkeypatch.context() as patch:
-        patch.setattr(adaptations, "MOST_LEDGER_BYTES", 1000)
+        patch.setattr(decisions, "MOST_LEDGER_BYTES", 1000)
         with refused(REFUSED, "as long as it may be"):
             put(store, tiny_model, adapted(tiny_model, 0.06))
         assert store.reset(SERIAL, "anna").active(SERIAL) is None
@@ -513,16 +513,16 @@ def test_whatever_is_done_what_is_told_is_what_is_in_use(actions):
 def carried_out(now, what, number):
     if what == "put":
         active = now.active(SERIAL)
-        return adaptations.proposed(now, entry(now.latest + 1, active and active.id), "daemon")
+        return decisions.proposed(now, entry(now.latest + 1, active and active.id), "daemon")
     if what == "approve":
-        return adaptations.approved(now, number, agreed("anna"), 1)
+        return decisions.approved(now, number, agreed("anna"), 1)
     if what == "auto":
-        return adaptations.installed_by_itself(now, number, "auto")
+        return decisions.installed_by_itself(now, number, "auto")
     if what == "reject":
-        return adaptations.rejected(now, number, "anna", "no")
+        return decisions.rejected(now, number, "anna", "no")
     if what == "back":
-        return adaptations.rolled_back(now, SERIAL, "anna", "")
-    return adaptations.was_reset(now, SERIAL, "anna", "")
+        return decisions.rolled_back(now, SERIAL, "anna", "")
+    return decisions.was_reset(now, SERIAL, "anna", "")
 
 
 def entry(number, parent):
