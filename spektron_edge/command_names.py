@@ -14,5 +14,11 @@ CommandName = Literal[
     "transfer-discard",
     "transfer-list",
     "transfer-rollback",
+    "adapt-status",
+    "adapt-list",
+    "adapt-approve",
+    "adapt-reject",
+    "adapt-rollback",
+    "adapt-reset",
 ]
 COMMANDS: tuple[CommandName, ...] = get_args(CommandName)

@@ -24,4 +24,6 @@ def show(report: dict[str, object], *, as_json: bool) -> None:
 
 
 def _word(value: object) -> object:
+    if isinstance(value, list):
+        return "; ".join(map(str, value)) or "none"
     return "none" if value is None else value

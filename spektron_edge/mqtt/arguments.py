@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import Annotated, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -19,9 +19,12 @@ from pydantic import (
     ValidationError,
 )
 
+from spektron_edge.faults import Fault, Faults
+
 _MAX_BYTES = 8192
 # Beyond it, languages that know one kind of number only would sign another one.
 _MOST = 2**53
+_SAID = {"missing": "is missing", "extra_forbidden": "is not known here"}
 
 Name = Annotated[StrictStr, Field(pattern=r"^[a-z][a-z_]{0,31}$")]
 Word = Annotated[StrictStr, Field(max_length=256)]
@@ -53,6 +56,24 @@ class Taken(BaseModel):
     """Base of what a command takes: anything else is refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+TakenKind = TypeVar("TakenKind", bound=Taken)
+
+
+def take_arguments(
+    given: Mapping[str, Argument], kind: type[TakenKind], refusal: Faults
+) -> TakenKind:
+    """What a command takes. Raises Fault(refusal) naming what is wrong."""
+    try:
+        return kind.model_validate(given)
+    except ValidationError as error:
+        told: dict[str, list[str]] = {}
+        # Of an argument of several kinds, each kind says why it is not that one.
+        for found in error.errors():
+            told.setdefault(str(found["loc"][0]), []).append(_SAID.get(found["type"], found["msg"]))
+        parts = [f"argument {name}: {' or '.join(dict.fromkeys(w))}" for name, w in told.items()]
+        raise Fault(refusal, "; ".join(parts)) from None
 
 
 def parse_arguments(words: Sequence[str]) -> dict[str, Argument]:

@@ -83,7 +83,7 @@ class TransferJobs:
                 self._failed(Fault(Faults.TRANSFER_FAILED, fault.detail))
                 return
         if done.in_use:
-            self._serving.take_transfer()
+            self._serving.take_changes()
         elif not done.result.valid:
             self._failed(Fault(Faults.TRANSFER_INVALID, _told(done)))
             return
@@ -167,7 +167,7 @@ class TransferJobs:
         session = self._keep_source(self._session(request.operator))
         if not given.dry_run and (done := session.conclude_interrupted()) is not None:
             self._serving.tell_of_changes()
-            self._serving.take_transfer()
+            self._serving.take_changes()
             self._notices.say("transfer_finished", _told(done))
             return CommandOutcome(True, done.message)
         self._fitting = session.begin_finish(dry_run=given.dry_run)
@@ -202,7 +202,7 @@ class TransferJobs:
         taken(request, Nothing)
         store = StateStore(self._config().state_dir)
         now = store.roll_back(self._serial(), request.operator).active(self._serial())
-        self._serving.take_transfer()
+        self._serving.take_changes()
         message, number = _in_use(now)
         return CommandOutcome(True, message, {"in_use": number})
 

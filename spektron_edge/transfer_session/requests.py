@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from pydantic import Field
 
-from pydantic import Field, ValidationError
-
-from spektron_edge.faults import Fault, Faults
-from spektron_edge.mqtt.arguments import Taken
+from spektron_edge.faults import Faults
+from spektron_edge.mqtt.arguments import Taken, TakenKind, take_arguments
 from spektron_edge.mqtt.commands import Request
 from spektron_edge.recent import KEPT
 
 DEFAULT_SCANS = 3
-_SAID = {"missing": "is missing", "extra_forbidden": "is not known here"}
 
 
 class Nothing(Taken):
@@ -50,17 +47,6 @@ class Finish(Taken):
     dry_run: bool = False
 
 
-T = TypeVar("T", bound=Taken)
-
-
-def taken(request: Request, kind: type[T]) -> T:
+def taken(request: Request, kind: type[TakenKind]) -> TakenKind:
     """The arguments of a request. Raises Fault(TRANSFER_INPUT) naming what is wrong."""
-    try:
-        return kind.model_validate(request.arguments)
-    except ValidationError as error:
-        told: dict[str, list[str]] = {}
-        # Of an argument of several kinds, each kind says why it is not that one.
-        for found in error.errors():
-            told.setdefault(str(found["loc"][0]), []).append(_SAID.get(found["type"], found["msg"]))
-        parts = [f"argument {name}: {' or '.join(dict.fromkeys(w))}" for name, w in told.items()]
-        raise Fault(Faults.TRANSFER_INPUT, "; ".join(parts)) from None
+    return take_arguments(request.arguments, kind, Faults.TRANSFER_INPUT)

@@ -79,7 +79,7 @@ def test_a_swap_has_a_service_event_and_the_window_is_every_sample_once(source):
 def test_predictions_follow_what_is_installed(source):
     """Installed after scan 3, given back after scan 6; what was only proposed changes nothing."""
     spectra = drifting(source, "gain", 0, seed=0).spectra[:10]
-    correction = Correction.none(700, 2.0)
+    correction = Correction.none(1100 + 2.0 * np.arange(700))
     coefficients = correction.coefficients.copy()
     coefficients[TERMS.index("gain")] = 0.05
     adapted = Adapted(replace(correction, coefficients=coefficients), source.model.theta)
@@ -150,7 +150,7 @@ def test_an_adapter_that_matches_means_does_as_the_peer_that_does(source, monkey
 
     def adapter(own, spectra, events):
         window = spectra[events[0].at :]
-        nothing = Correction.none(700, 2.0)
+        nothing = Correction.none(1100 + 2.0 * np.arange(700))
         residual = own.x.mean(axis=0) - window.mean(axis=0)
         adapted = Adapted(replace(nothing, residual=residual), own.model.theta)
         return (Decision(len(spectra) - 1, True, adapted),)
@@ -168,7 +168,7 @@ def test_an_adapter_that_matches_means_does_as_the_peer_that_does(source, monkey
 
 def test_a_control_tells_by_how_much_a_prediction_was_moved(source, monkeypatch):
     def adapter(own, spectra, events):
-        nothing = Correction.none(700, 2.0)
+        nothing = Correction.none(1100 + 2.0 * np.arange(700))
         bump = 0.01 * np.exp(-0.5 * ((own.axis - 1908) / 20) ** 2)
         return (Decision(20, True, Adapted(replace(nothing, residual=bump), own.model.theta)),)
 
