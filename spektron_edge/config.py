@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from .adaptation_mode import AdaptationMode
 from .backend_choice import BackendChoice, BackendName
 from .command_names import CommandName
 from .faults import Fault, Faults
@@ -149,6 +150,15 @@ class InferenceSettings(_Section):
     )
 
 
+class AdaptationSettings(_Section):
+    """How far the instrument may adapt by itself, and who has to agree."""
+
+    mode: AdaptationMode = Field("frozen", description="docs/adaptation.md says what each does")
+    approvals: int = Field(
+        1, ge=1, le=2, description="different people who have to approve what was proposed"
+    )
+
+
 class Log(_Section):
     """Log lines."""
 
@@ -176,6 +186,7 @@ class Config(_Section):
     commands: Commands = Commands()
     trust: Trust | None = None
     inference: InferenceSettings = InferenceSettings()
+    adaptation: AdaptationSettings = AdaptationSettings()
     log: Log = Log()
 
     @property

@@ -1,25 +1,20 @@
-"""The file of a transfer: a zip of `state.json` and arrays, checked when it is read. No pickle."""
+"""The file of a transfer, checked when it is read."""
 
 from __future__ import annotations
-
-import hashlib
-import io
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spektron_edge.bundle.arrays import read_npy
-from spektron_edge.bundle.canonical import canonical
-from spektron_edge.bundle.members import Caps, read_members, write_members
+from spektron_edge.bundle.members import Caps
 from spektron_edge.diagnostics import ApplicabilityModel
 from spektron_edge.faults import Fault, Faults
+from spektron_edge.state_file import pack, unpack
 from spektron_edge.transfer.compact import Compact, Normalised
 
 from .header import Header
 from .state import TransferState
 
 Array = NDArray[np.float64]
-_HEADER = "state.json"
 _CAPS = Caps(members=64, member_bytes=64 * 2**20, total_bytes=256 * 2**20)
 # Of predictions made when it was written and when it is read, in spreads of what they should be.
 _TOLERANCE = 1e-6
@@ -43,27 +38,13 @@ def encode(state: TransferState) -> bytes:
     for i, part in enumerate(state.predictor.normalised):
         arrays |= {f"snv{i}_shift": part.shift, f"snv{i}_slopes": part.slopes}
         arrays |= {} if part.mix is None else {f"snv{i}_mix": part.mix}
-    members = {_HEADER: canonical(state.header.model_dump(mode="json"))}
-    for name, array in arrays.items():
-        stream = io.BytesIO()
-        np.lib.format.write_array(stream, np.ascontiguousarray(array), allow_pickle=False)
-        members[f"{name}.npy"] = stream.getvalue()
-    packed = io.BytesIO()
-    write_members(packed, sorted(members.items()))
-    return packed.getvalue()
-
-
-def identify(data: bytes) -> str:
-    """The id of a transfer: twelve digits of its file's SHA-256."""
-    return hashlib.sha256(data).hexdigest()[:12]
+    return pack(state.header, arrays)
 
 
 def decode(data: bytes) -> TransferState:
     """Read a file. Raises Fault(TRANSFER_UNUSABLE) where it is damaged or predicts otherwise."""
     try:
-        members = read_members(io.BytesIO(data), _CAPS)
-        header = Header.model_validate_json(members.pop(_HEADER))
-        arrays = {n.removesuffix(".npy"): read_npy(raw) for n, raw in members.items()}
+        header, arrays = unpack(data, Header, _CAPS)
         state = _state(header, {n: a.astype(np.float64) for n, a in arrays.items()})
         _check(state, arrays["expected"])
     except Exception as error:  # noqa: BLE001  zipfile and numpy raise a dozen unrelated types

@@ -50,6 +50,7 @@ def test_five_lines_are_enough(load, tmp_path):
     assert config.acquisition.automatic_references
     assert config.commands.operators == ()
     assert config.precision is None
+    assert (config.adaptation.mode, config.adaptation.approvals) == ("frozen", 1)
 
 
 def test_every_section_can_be_given(load, tmp_path):
@@ -89,6 +90,9 @@ def test_every_section_can_be_given(load, tmp_path):
         name = "anna"
         key_file = "keys/anna"
         may = ["health", "reload"]
+        [adaptation]
+        mode = "propose"
+        approvals = 2
         [log]
         format = "json"
         level = "debug"
@@ -101,6 +105,7 @@ def test_every_section_can_be_given(load, tmp_path):
     assert (config.mqtt.host, config.mqtt.port, config.mqtt.tls) == ("::1", 9883, True)
     assert config.commands.operators[0].key_file == tmp_path / "keys/anna"
     assert config.acquisition.white_max_age_s == 30.5
+    assert (config.adaptation.mode, config.adaptation.approvals) == ("propose", 2)
     assert config.log.format == "json"
 
 
@@ -178,6 +183,9 @@ def test_every_wrong_key_is_named_at_once(load):
         (MINIMAL + "[outbox]\nkeep_sent_mb = -1\n", "outbox.keep_sent_mb"),
         (MINIMAL + "protocol = '4'\n", "mqtt.protocol"),
         (MINIMAL + "[log]\nlevel = 'loud'\n", "log.level"),
+        (MINIMAL + "[adaptation]\nmode = 'learn'\n", "adaptation.mode"),
+        (MINIMAL + "[adaptation]\napprovals = 3\n", "adaptation.approvals"),
+        (MINIMAL + "[adaptation]\napprovals = 0\n", "adaptation.approvals"),
         ("precision = 'int4'\n" + MINIMAL, "precision"),
         (MINIMAL + "[[commands.operators]]\nname='a'\nkey_file='k'\nmay=['reboot']\n", "may"),
         (MINIMAL + "[[commands.operators]]\nname='a b'\nkey_file='k'\nmay=[]\n", "name"),
