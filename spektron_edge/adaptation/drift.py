@@ -105,6 +105,4 @@ class DriftWatch:
 
     def _of_instrument(self) -> bool:
         told = set(self._order)
-        return bool(told & set(_WAVELENGTH)) or (
-            "z_inst" in told and not told & set(_OF_SAMPLES)
-        )
+        return bool(told & set(_WAVELENGTH)) or ("z_inst" in told and not told & set(_OF_SAMPLES))

@@ -18,6 +18,10 @@ from .gauge import Gauge
 # a twentieth of it on corn, where the closest two samples are 0.43 apart.
 _LIKE = 0.4
 _USUAL_OF = 16
+# Autocorrelation that does no harm (`make bench NAME=adapt_drift`), and how far it is thinned.
+_RELATED = 0.25
+_MOST_PASSED = 12
+_REMEMBERED = 32
 
 
 class Runs:
@@ -45,3 +49,37 @@ class Runs:
         rest = float(np.sum((first.residual - later.residual) ** 2))
         # Noise shows in the residual of both; a NaN is like nothing.
         return scores <= self._near**2 and rest <= self._q_limit
+
+
+class Thinned:
+    """Samples that follow each other tell less than as many independent ones: some are passed over.
+
+    How much they do is seen in the mean squared step from one to the next, against that between
+    two of the source. A stream that varies much less than the source is taken for such a one.
+    """
+
+    def __init__(self) -> None:
+        self._last: Gauge | None = None
+        self._step = 1.0
+        self._waited = 0
+
+    def take(self, measured: Gauge) -> bool:
+        """Whether a distinct sample counts."""
+        if self._last is not None:
+            step = float(np.mean((measured.scores - self._last.scores) ** 2)) / 2
+            # One sample far away is one step out and one back, and must not hide the rest.
+            self._step += (min(step, 2.0) - self._step) / _REMEMBERED
+        self._last = measured
+        self._waited += 1
+        if self._waited < self.every:
+            return False
+        self._waited = 0
+        return True
+
+    @property
+    def every(self) -> int:
+        """Of so many samples one counts."""
+        related = 1.0 - self._step
+        if related <= _RELATED:
+            return 1
+        return min(_MOST_PASSED, int(np.ceil(np.log(_RELATED) / np.log(related))))
