@@ -18,8 +18,8 @@ from .gauge import Gauge
 # a twentieth of it on corn, where the closest two samples are 0.43 apart.
 _LIKE = 0.4
 _USUAL_OF = 16
-# Autocorrelation that does no harm (`make bench NAME=adapt_drift`), and how far it is thinned.
-_RELATED = 0.25
+# Autocorrelation from which on it is thinned, and to which (`make bench NAME=adapt_drift`).
+_RELATED, _THINNED_TO = 0.15, 0.1
 _MOST_PASSED = 12
 _REMEMBERED = 32
 
@@ -82,4 +82,5 @@ class Thinned:
         related = 1.0 - self._step
         if related <= _RELATED:
             return 1
-        return min(_MOST_PASSED, int(np.ceil(np.log(_RELATED) / np.log(related))))
+        related = min(related, 0.99)
+        return min(_MOST_PASSED, int(np.ceil(np.log(_THINNED_TO) / np.log(related))))
