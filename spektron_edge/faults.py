@@ -26,7 +26,8 @@ class Faults(Enum):
     """The catalogue.
 
     10-19 set-up, 20-29 serial line, 30-39 measurement, 40-49 MQTT, 50-59 clock, 60-69 demo,
-    71-79 inference engines, 80-89 bundles: trust and slots, 90-99 calibration transfer.
+    71-79 inference engines, 80-89 bundles: trust and slots, 90-99 calibration transfer,
+    100-109 adaptation.
     """
 
     CONFIG_INVALID = FaultKind(
@@ -48,6 +49,10 @@ class Faults(Enum):
     )
     STATE_IN_USE = FaultKind(
         "state_in_use", 15, "stop the other daemon, or give this one a `state_dir` of its own"
+    )
+
+    AUDIT_BROKEN = FaultKind(
+        "audit_broken", 16, "keep the file; compare it with copies and with published heads"
     )
 
     PORT_MISSING = FaultKind("port_missing", 20, "check the cable and `serial.url`")
@@ -197,6 +202,19 @@ class Faults(Enum):
         "transfer_invalid",
         99,
         "read the report; measure suspect samples again or add others: this one is not in use",
+    )
+    ADAPTATION_UNUSABLE = FaultKind(
+        "adaptation_unusable",
+        100,
+        "`spektron-edge adapt reset` goes back to the bundle's own calibration",
+    )
+    ADAPTATION_MISSING = FaultKind(
+        "adaptation_missing", 101, "`spektron-edge adapt list` shows what there is"
+    )
+    ADAPTATION_REFUSED = FaultKind(
+        "adaptation_refused",
+        102,
+        "do what the detail says; nothing was changed (`spektron-edge adapt status`)",
     )
     ADAPTATION_FAILED = FaultKind(
         "adaptation_failed", 105, "none: it is tried again later; predictions go on as before"

@@ -74,6 +74,11 @@ class KeptStates(Generic[Notes]):
             raise Fault(self._unusable, f"{path} was altered: it is not {state_id}")
         return data
 
+    @property
+    def stamp(self) -> tuple[int, int] | None:
+        """Another one whenever the ledger was changed, whoever did it."""
+        return self._ledger.stamp
+
     def untold(self) -> tuple[Action, ...]:
         """What was done and the audit log does not know yet."""
         return self.read().untold

@@ -93,11 +93,27 @@ class Ledger(Generic[Contents]):
             before = self.read()
             after = change(before)
             if after is not before:
-                try:
-                    write_durably(self._path, canonical(after.model_dump(mode="json")))
-                except OSError as error:
-                    raise storage_fault(error, self.folder) from None
+                self._write(canonical(after.model_dump(mode="json")))
             return after
+
+    def _write(self, data: bytes) -> None:
+        if len(data) > _MAX_BYTES:
+            # What could not be read again is not written.
+            detail = f"{self._path} would be larger than {_MAX_BYTES} bytes"
+            raise Fault(Faults.STATE_UNWRITABLE, detail)
+        try:
+            write_durably(self._path, data)
+        except OSError as error:
+            raise storage_fault(error, self.folder) from None
+
+    @property
+    def stamp(self) -> tuple[int, int] | None:
+        """Another one whenever the file was replaced; None while there is none."""
+        try:
+            status = self._path.stat()
+        except OSError:
+            return None
+        return status.st_ino, status.st_mtime_ns
 
     @contextlib.contextmanager
     def locked(self, name: str, *, wait: bool) -> Iterator[None]:

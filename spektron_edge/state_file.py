@@ -40,7 +40,7 @@ def unpack(
 def npy(array: NDArray[Any]) -> bytes:
     """An array as numpy's own file."""
     stream = io.BytesIO()
-    np.lib.format.write_array(stream, np.ascontiguousarray(array), allow_pickle=False)
+    np.lib.format.write_array(stream, np.asarray(array, order="C"), allow_pickle=False)
     return stream.getvalue()
 
 

@@ -50,10 +50,15 @@ class Model:
         """Why that is not the one that was asked for; empty when it is."""
         return self.backend.fell_back if isinstance(self.backend, FallingBack) else ""
 
-    def infer(self, absorbance: NDArray[np.float64]) -> Inference:
-        """Run spectra, (L,) or (B, L) absorbance on the product's grid."""
+    def infer(
+        self, absorbance: NDArray[np.float64], theta: NDArray[np.float32] | None = None
+    ) -> Inference:
+        """Run spectra, (L,) or (B, L) absorbance on the product's grid.
+
+        theta: (P,) of an adaptation; None for the bundle's own.
+        """
         x = np.atleast_2d(absorbance).astype(np.float32)
-        return self.backend.infer(x, self.theta)
+        return self.backend.infer(x, self.theta if theta is None else theta)
 
 
 def load_model(

@@ -1,0 +1,48 @@
+"""An adaptation made again from what was kept of it, and compared bit by bit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from spektron_edge.adaptation.candidate import Adapted, Batch
+
+from .store import AdaptationStore
+
+# (batch, seed, what it goes on from; None for the bundle's own calibration) -> what it comes to.
+Recompute = Callable[[Batch, int, "Adapted | None"], Adapted]
+
+
+def replay(store: AdaptationStore, number: int, recompute: Recompute) -> tuple[str, ...]:
+    """What differs when an adaptation is made again; empty where every bit is the same.
+
+    Raises Fault(ADAPTATION_MISSING) for one that is not kept, or whose parent is not, and
+    ADAPTATION_UNUSABLE for damaged files; what `recompute` raises.
+    """
+    adaptations = store.read()
+    entry = adaptations.entry(number)
+    state = store.load(entry)
+    header = state.header
+    batch = store.batch(entry, header)
+    parent = None
+    if header.parent is not None:
+        parent = store.load(adaptations.by_id(header.parent)).adapted
+    return differences(state.adapted, recompute(batch, header.seed, parent))
+
+
+def differences(kept: Adapted, again: Adapted) -> tuple[str, ...]:
+    """Parts of two that are not the same in every bit, by how much."""
+    pairs = {
+        "coefficients": (kept.correction.coefficients, again.correction.coefficients),
+        "residual": (kept.correction.residual, again.correction.residual),
+        "step_nm": (np.array(kept.correction.step_nm), np.array(again.correction.step_nm)),
+        "theta": (kept.theta, again.theta),
+    }
+    told = []
+    for name, (one, two) in pairs.items():
+        if one.shape != two.shape or one.dtype != two.dtype:
+            told.append(f"{name}: {two.dtype}{two.shape} instead of {one.dtype}{one.shape}")
+        elif one.tobytes() != two.tobytes():
+            told.append(f"{name}: by up to {np.max(np.abs(one - two)):.3g}")
+    return tuple(told)
