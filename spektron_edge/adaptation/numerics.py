@@ -1,0 +1,54 @@
+"""Which functions adapt and judge. The child calls nothing else of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from spektron_edge.bundle import Bundle
+from spektron_edge.config import Config
+from spektron_edge.inference import Model
+
+from .candidate import Adapted, Batch, Candidate, Verdict
+from .evidence import Evidence, Stability
+
+
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """What an adaptation starts from. model: on the CPU, in the daemon's precision; start: what is
+    in use for the instrument, None for the bundle's own calibration."""
+
+    config: Config
+    bundle: Bundle
+    model: Model
+    serial: str
+    start: Adapted | None = None
+
+
+class Numerics(Protocol):
+    """Material is whatever `material` returns. All raise Fault, BundleError, BackendError or
+    ValueError for what cannot be adapted to."""
+
+    def material(self, ground: Ground) -> Any:
+        """Read once, before anything else."""
+
+    def adapt(self, material: Any, batch: Batch, seed: int) -> Candidate:
+        """The candidate of a batch."""
+
+    def judge(
+        self,
+        material: Any,
+        held_out: Batch,
+        candidate: Candidate,
+        evidence: Evidence,
+        stability: Sequence[Stability],
+    ) -> Verdict:
+        """What the guard says of it."""
+
+
+def chosen() -> Numerics:
+    """Those in use."""
+    from .stand_in import StandIn
+
+    return StandIn()
