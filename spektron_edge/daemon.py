@@ -217,7 +217,7 @@ class Daemon:
         outcome = serving.evaluate(measured, self._ages, now)
         self._transfers.measured(scan, outcome, now)
         record = self._reporter.prediction(
-            scan, references, outcome, serving.model, now, serving.transfer
+            scan, references, outcome, serving.model, now, serving.in_use
         )
         progress = Progress(scan.serial, scan.boot_id, scan.number)
         if not self._store(progress, record, scan.last_byte_at):
@@ -338,6 +338,7 @@ class Daemon:
         now = time.monotonic()
         self._check_clock()
         self._serving.look_after_trial(now)
+        self._serving.look_after_adaptations()
         self._transfers.look_after()
         if now >= self._state_due:
             self._state_due = now + _STATE_EVERY_S
@@ -400,7 +401,7 @@ class Daemon:
         self._client.publish("state", to_json(state), retain=True)
 
     def _publish_model(self) -> None:
-        payload = to_json(self._reporter.model_state(self._serving.model, self._serving.transfer))
+        payload = to_json(self._reporter.model_state(self._serving.model, self._serving.in_use))
         self._client.publish("model", payload, retain=True)
 
     def _publish_status(self, status: Status) -> None:

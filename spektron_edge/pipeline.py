@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .acquisition import Ages, References, absorbance, check_references, check_scan
+from .adaptation.candidate import Adapted
 from .bundle import BundleError
 from .bundle.rules import check_serial
 from .clock import Stamp
@@ -21,6 +22,15 @@ from .transfer_state import TransferState
 
 
 @dataclass(frozen=True)
+class Shadow:
+    """What an adaptation would have come to: values (n_properties,), None where there is no number
+    for each; reasons: why the result would be invalid."""
+
+    values: NDArray[np.float64] | None
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What a scan came to.
 
@@ -28,7 +38,7 @@ class Outcome:
     does not hold for, or None when the scan could not be evaluated; reasons: why the result is
     invalid; fault: what prevented the evaluation; half_width: (n_properties,) of the values' 90 %
     intervals, where a transfer knows them; absorbance: (P,) on the instrument's own axis, as far
-    as it got.
+    as it got; shadow: of an adaptation that is only looked at.
     """
 
     values: NDArray[np.float64] | None
@@ -37,6 +47,7 @@ class Outcome:
     fault: Fault | None
     half_width: NDArray[np.float64] | None = None
     absorbance: NDArray[np.float64] | None = None
+    shadow: Shadow | None = None
 
     @property
     def valid(self) -> bool:
@@ -52,11 +63,14 @@ def evaluate(
     ages: Ages,
     now: Stamp,
     transfer: TransferState | Fault | None = None,
+    adapted: Adapted | Fault | None = None,
 ) -> Outcome:
     """Evaluate one scan. Never raises for a bad scan: the outcome says what was wrong with it.
 
     resampler: for the scan's axis and the model's grid, or the fault that there is none; transfer:
-    what takes the model's place on this instrument, or the fault that it cannot.
+    what takes the model's place on this instrument, or the fault that it cannot; adapted: what
+    the instrument's spectra are corrected with, and the model's theta, or the fault that it cannot
+    be had. A transfer leaves no place for it.
     """
     absorbed = None
     try:
@@ -66,22 +80,46 @@ def evaluate(
         absorbed = absorbance(scan, usable).absorbance
         if transfer is not None:
             return _transferred(absorbed, transfer)
+        if isinstance(adapted, Fault):
+            raise adapted
         if isinstance(resampler, Fault):
             raise resampler
-        on_grid = resampler.apply(absorbed)
-        output = model.infer(on_grid).y[0]
+        values, applicability = _predicted(resampler.apply(absorbed), model, adapted)
     except Fault as fault:
         return _failed(fault, absorbed)
     except BundleError as error:
         return _failed(error.fault, absorbed)
     except BackendError as error:
         return _failed(Fault(Faults.BUNDLE_INVALID, str(error)), absorbed)
-    values = np.array([output[p.column] for p in model.product.properties], np.float64)
     if not np.all(np.isfinite(values)):
         told = f"no number for scan {scan.number} from the model"
         return _failed(Fault(Faults.NOT_FINITE, told), absorbed)
-    applicability = model.applicability.assess(on_grid)
     return Outcome(values, applicability, applicability.reasons, None, absorbance=absorbed)
+
+
+def in_shadow(
+    absorbance: NDArray[np.float64], resampler: Resampler, model: Model, adapted: Adapted
+) -> Shadow:
+    """What an adaptation would make of a spectrum, (P,) on the instrument's axis.
+
+    Raises BackendError, and Fault(NOT_FINITE) as the resampler does.
+    """
+    values, applicability = _predicted(resampler.apply(absorbance), model, adapted)
+    if not np.all(np.isfinite(values)):
+        return Shadow(None, (Faults.NOT_FINITE.value.code,))
+    return Shadow(values, applicability.reasons)
+
+
+def _predicted(
+    on_grid: NDArray[np.float64], model: Model, adapted: Adapted | None
+) -> tuple[NDArray[np.float64], Applicability]:
+    """Values (n_properties,), and applicability of what the model saw. Raises BackendError."""
+    theta = None
+    if adapted is not None:
+        on_grid, theta = adapted.correction.apply(on_grid[None])[0], adapted.theta
+    output = model.infer(on_grid, theta).y[0]
+    values = np.array([output[p.column] for p in model.product.properties], np.float64)
+    return values, model.applicability.assess(on_grid)
 
 
 def _transferred(absorbed: NDArray[np.float64], transfer: TransferState | Fault) -> Outcome:

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 from ulid import ULID
 
+from .adaptation_mode import AdaptationMode
 from .backend_choice import BackendName
 
 
@@ -83,6 +84,24 @@ class TransferInfo(_Record):
     interval_basis: str = Field(description="what the 90 % intervals of the values rest on")
 
 
+class AdaptationInfo(_Record):
+    """An adaptation of this instrument: its spectra are corrected, and the model's theta moved."""
+
+    version: int
+    id: str
+    mode: AdaptationMode = Field(description="of the device when it was made")
+    approved_by: tuple[str, ...] = Field(description="empty where it was used by itself (`auto`)")
+
+
+class ShadowInfo(_Record):
+    """What an adaptation that is not in use would have said. Never instead of the values."""
+
+    adaptation: AdaptationInfo
+    values: dict[str, Value]
+    valid: bool
+    reasons: tuple[str, ...]
+
+
 class ModelInfo(_Record):
     """What computed the values."""
 
@@ -100,6 +119,9 @@ class ModelInfo(_Record):
     )
     transfer: TransferInfo | None = Field(
         None, description="takes the graph's place on this instrument; null: the bundle's own"
+    )
+    adaptation: AdaptationInfo | None = Field(
+        None, description="in use on this instrument; null: as the bundle was made"
     )
 
 
@@ -120,6 +142,9 @@ class Prediction(_Record):
     reasons: tuple[str, ...] = Field(description="fault codes or exceeded limits; empty when valid")
     applicability: ApplicabilityInfo | None
     model: ModelInfo
+    shadow: ShadowInfo | None = Field(
+        None, description="an adaptation beside the values that count; null: none is looked at"
+    )
 
 
 class Event(_Record):

@@ -33,6 +33,8 @@ def reload(path: Path, before: Config, serving: Serving) -> tuple[Config, Comman
     message = f"bundle {left} -> {bundle}, signed by {serving.signed_by or 'nobody asked for'}"
     if serving.transfer is not None:
         message += f"; transfer {serving.transfer.number}"
+    if serving.in_use.adaptation is not None:
+        message += f"; adaptation {serving.in_use.adaptation.number}"
     if later:
         message += f"; restart for: {', '.join(later)}"
     return config, CommandOutcome(True, message, {"bundle": bundle})

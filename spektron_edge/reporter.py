@@ -6,20 +6,25 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .acquisition import References
+from .adaptation_state import Entry
 from .clock import Clock, ClockWatch, Stamp, age_s
 from .faults import Fault
+from .in_use import InUse
 from .inference import Model
 from .outbox import Outgoing
 from .pipeline import Outcome
 from .records import (
+    AdaptationInfo,
     ApplicabilityInfo,
     Event,
     ModelInfo,
     ModelState,
     Prediction,
     ScanInfo,
+    ShadowInfo,
     SignerInfo,
     Times,
     TransferInfo,
@@ -28,9 +33,10 @@ from .records import (
     to_json,
 )
 from .scan import Scan
-from .transfer_state import Version
 
 Level = Literal["info", "warning", "error"]
+Numbers = NDArray[np.float64]
+_ALONE = InUse()
 
 
 class Reporter:
@@ -87,9 +93,9 @@ class Reporter:
         outcome: Outcome,
         model: Model,
         now: Stamp,
-        transfer: Version | None = None,
+        in_use: InUse = _ALONE,
     ) -> Outgoing:
-        """One scan's result; transfer: what took the model's place."""
+        """One scan's result; in_use: what it came from beside the model."""
         distances = outcome.applicability
         dark_age = None if references is None else age_s(references.dark_taken, now)
         white_age = None if references is None else age_s(references.white_taken, now)
@@ -110,9 +116,7 @@ class Reporter:
                 dark_age_s=dark_age,
                 white_age_s=white_age,
             ),
-            values={
-                p.name: _value(outcome, j, p.unit) for j, p in enumerate(model.product.properties)
-            },
+            values=_values(model, outcome.values, outcome.half_width),
             valid=outcome.valid,
             reasons=outcome.reasons,
             applicability=None
@@ -123,30 +127,60 @@ class Reporter:
                 q=distances.q,
                 q_limit=distances.q_limit,
             ),
-            model=model_info(model, transfer),
+            model=model_info(model, in_use),
+            shadow=_shadow(model, outcome, in_use),
         )
         return Outgoing(record.id, "prediction", to_json(record))
 
-    def model_state(self, model: Model, transfer: Version | None = None) -> ModelState:
+    def model_state(self, model: Model, in_use: InUse = _ALONE) -> ModelState:
         """What the daemon predicts with."""
         return ModelState(
             site=self.site,
             instrument=self.instrument,
-            model=model_info(model, transfer),
+            model=model_info(model, in_use),
             properties={p.name: p.unit for p in model.product.properties},
         )
 
 
-def _value(outcome: Outcome, j: int, unit: str) -> Value:
-    value = None if outcome.values is None else _finite(outcome.values[j])
-    if value is None or outcome.half_width is None:
+def _values(model: Model, values: Numbers | None, half_width: Numbers | None) -> dict[str, Value]:
+    return {
+        p.name: _value(
+            None if values is None else _finite(values[j]),
+            None if half_width is None else float(half_width[j]),
+            p.unit,
+        )
+        for j, p in enumerate(model.product.properties)
+    }
+
+
+def _value(value: float | None, half: float | None, unit: str) -> Value:
+    if value is None or half is None:
         return Value(value=value, unit=unit)
-    half = float(outcome.half_width[j])
     return Value(value=value, unit=unit, low=value - half, high=value + half)
 
 
-def model_info(model: Model, transfer: Version | None = None) -> ModelInfo:
-    """Which model, down to the graph's hash, and which transfer takes its place."""
+def _shadow(model: Model, outcome: Outcome, in_use: InUse) -> ShadowInfo | None:
+    shadow = outcome.shadow
+    if shadow is None or in_use.shadow is None:
+        return None
+    return ShadowInfo(
+        adaptation=adaptation_info(in_use.shadow),
+        values=_values(model, shadow.values, None),
+        valid=not shadow.reasons,
+        reasons=shadow.reasons,
+    )
+
+
+def adaptation_info(entry: Entry) -> AdaptationInfo:
+    """Which adaptation, and who agreed."""
+    return AdaptationInfo(
+        version=entry.number, id=entry.id, mode=entry.mode, approved_by=entry.approved_by
+    )
+
+
+def model_info(model: Model, in_use: InUse = _ALONE) -> ModelInfo:
+    """Which model, down to the graph's hash, and what changes or replaces it."""
+    transfer, adaptation = in_use.transfer, in_use.adaptation
     signer = model.signed_by
     return ModelInfo(
         bundle=model.bundle_id,
@@ -165,6 +199,7 @@ def model_info(model: Model, transfer: Version | None = None) -> ModelInfo:
             samples=len(transfer.header.samples),
             interval_basis=transfer.header.interval_basis,
         ),
+        adaptation=None if adaptation is None else adaptation_info(adaptation),
     )
 
 

@@ -1,21 +1,26 @@
-"""The model in use, the instrument that it serves, its transfer, and the slot it came from."""
+"""The model in use, its instrument with transfer or adaptation, and the slot it came from."""
 
 from __future__ import annotations
 
 import contextlib
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .acquisition import Ages
+from .adaptation.candidate import Adapted
+from .adaptation_state import AdaptationStore
+from .adapting import Adapting
 from .bundle import BundleError
 from .bundle.rules import check_serial
 from .bundle.slot_store import SlotStore
 from .clock import Stamp
 from .config import Config
 from .faults import Fault, Faults
+from .in_use import InUse
 from .inbox import Measured
 from .inference import Model
 from .ledger import Action
@@ -29,10 +34,12 @@ from .trial import Trial
 
 
 class Serving:
-    """One loaded product, its resampler for the instrument's axis, its transfer, and its trial.
+    """One loaded product, its resampler for the instrument's axis, its transfer or adaptation, and
+    its trial.
 
     Trouble with the slots becomes a notice: the daemon goes on with the bundle it has. A transfer
-    that is in use and does not fit makes results invalid: without it they would be wrong.
+    or adaptation that is in use and does not fit makes results invalid: without it they would be
+    wrong.
     """
 
     def __init__(
@@ -47,6 +54,7 @@ class Serving:
         self._store = SlotStore(config.state_dir)
         self._transfers = StateStore(config.state_dir)
         self._sessions = SessionStore(config.state_dir)
+        self._adapting = Adapting(config.state_dir, notices)
         self._notices = notices
         self._audit = audit
         self._changed = changed
@@ -70,6 +78,17 @@ class Serving:
         signer = self.model.signed_by
         return None if signer is None else str(signer)
 
+    @property
+    def in_use(self) -> InUse:
+        """What stands beside the model."""
+        shadow = None if self._adapting.shadow is None else self._adapting.shadow[0]
+        return InUse(self.transfer, self._adapting.entry, shadow)
+
+    @property
+    def shadow(self) -> Adapted | None:
+        """The adaptation that is computed beside what counts."""
+        return None if self._adapting.shadow is None else self._adapting.shadow[1]
+
     def take(self, loaded: Loaded) -> None:
         """Predict with another model from now on, and say so."""
         self._loaded = loaded
@@ -83,22 +102,46 @@ class Serving:
         """Who measures; axis_nm: (P,) in nm."""
         self.serial, self._axis_nm = serial, axis_nm
         self._refit()
-        if self.transfer is not None:
+        if self.in_use != InUse():
             self._changed(self._loaded)
 
-    def take_transfer(self) -> None:
-        """Predict with the transfer that is in use for the instrument now, and say so."""
+    def take_changes(self) -> None:
+        """Predict with the transfer and the adaptation that are in use for the instrument now, and
+        say so."""
+        before = self.in_use
         self._refit()
-        self._changed(self._loaded)
+        if self.in_use != before:
+            self._changed(self._loaded)
         self.tell_of_changes()
+
+    def take_shadow(self, adapted: Adapted | None, number: int | None = None) -> None:
+        """Compute this beside what counts from now on; None for nothing more.
+
+        number: of the proposal. Raises Fault(ADAPTATION_MISSING).
+        """
+        self._adapting.take_shadow(adapted, number)
+
+    def look_after_adaptations(self) -> None:
+        """Take up at once what was done to adaptations on the command line."""
+        if self._adapting.out_of_date:
+            self.take_changes()
 
     def evaluate(self, measured: Measured, ages: Ages, now: Stamp) -> Outcome:
         """Evaluate one scan; see `pipeline.evaluate`."""
         outcome = evaluate(
-            measured.scan, measured.references, self._fit, self.model, ages, now, self._transfer
+            measured.scan,
+            measured.references,
+            self._fit,
+            self.model,
+            ages,
+            now,
+            self._transfer,
+            self._adapting.adapted,
         )
         if outcome.values is not None:
             self.trial.predicted()
+        shadow = self._adapting.see(outcome.absorbance, self._fit, self.model)
+        outcome = replace(outcome, shadow=shadow)
         if self.model.fell_back != self._told_of_backend:
             # The GPU failed just now: the retained record must not go on naming it.
             self._changed(self._loaded)
@@ -134,11 +177,12 @@ class Serving:
             self.trial.stopped()
 
     def tell_of_changes(self) -> None:
-        """Audit and announce what operators and trials did to the slots, and to transfers."""
-        for ledger in (self.trial, self._transfers, self._sessions):
+        """Audit and announce what operators and trials did to the slots, transfers and
+        adaptations."""
+        for ledger in (self.trial, self._transfers, self._sessions, self._adapting.store):
             self._tell_of(ledger)
 
-    def _tell_of(self, ledger: Trial | StateStore | SessionStore) -> None:
+    def _tell_of(self, ledger: Trial | StateStore | SessionStore | AdaptationStore) -> None:
         with self._noticed():
             for action in ledger.untold():
                 if not self._audit(action):
@@ -160,12 +204,14 @@ class Serving:
 
     def _refit(self) -> None:
         if self._axis_nm is None or self.serial is None:
+            self._adapting.take(None, self.model, replaced=False)
             return
         self.transfer, self._transfer = self._transfer_for(self.serial, self._axis_nm)
         if isinstance(self._transfer, Fault):
             self._notices.begin(self._transfer)
         else:
             self._notices.end((Faults.TRANSFER_UNUSABLE,))
+        self._adapting.take(self.serial, self.model, replaced=self._transfer is not None)
         try:
             check_serial(self.model.devices, self.serial)
             self._fit = Resampler.between(self._axis_nm, self.model.product.grid.axis())

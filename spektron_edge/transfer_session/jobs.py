@@ -83,7 +83,7 @@ class TransferJobs:
                 self._failed(Fault(Faults.TRANSFER_FAILED, fault.detail))
                 return
         if done.in_use:
-            self._serving.take_transfer()
+            self._serving.take_changes()
         elif not done.result.valid:
             self._failed(Fault(Faults.TRANSFER_INVALID, _told(done)))
             return
@@ -197,7 +197,7 @@ class TransferJobs:
         taken(request, Nothing)
         store = StateStore(self._config().state_dir)
         now = store.roll_back(self._serial(), request.operator).active(self._serial())
-        self._serving.take_transfer()
+        self._serving.take_changes()
         message, number = _in_use(now)
         return CommandOutcome(True, message, {"in_use": number})
 

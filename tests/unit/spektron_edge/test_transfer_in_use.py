@@ -49,7 +49,7 @@ def test_going_back_is_taken_up_and_told(daemon, scan, make_scan, store, state):
     use(store, state)
     turn(daemon, ready(make_scan))
     store.roll_back("VIRT-0001", "bert")
-    daemon._serving.take_transfer()
+    daemon._serving.take_changes()
     turn(daemon, scan(1))
     record = last(daemon)
     assert record["model"]["transfer"] is None
@@ -99,7 +99,7 @@ def test_a_transfer_that_does_not_fit_makes_results_invalid(
     (event,) = events(daemon, "transfer_unusable")
     assert why in event["message"]
     store.roll_back("VIRT-0001", "anna")
-    daemon._serving.take_transfer()
+    daemon._serving.take_changes()
     turn(daemon, scan(2))
     assert last(daemon)["reasons"] != ["transfer_unusable"]
 
