@@ -14,5 +14,7 @@ CommandName = Literal[
     "transfer-discard",
     "transfer-list",
     "transfer-rollback",
+    "adapt-service-event",
+    "adapt-stability",
 ]
 COMMANDS: tuple[CommandName, ...] = get_args(CommandName)

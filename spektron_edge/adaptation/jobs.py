@@ -7,41 +7,34 @@ from __future__ import annotations
 
 import contextlib
 import time
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
-
-import numpy as np
 
 from spektron_edge.adaptation_state import AdaptationStore, Entry
 from spektron_edge.clock import Clock, Stamp
 from spektron_edge.config import Config
 from spektron_edge.faults import Fault, Faults
+from spektron_edge.in_use import InUse
 from spektron_edge.inference import BackendError, Model
 from spektron_edge.ledger import Action
 from spektron_edge.notices import Notices
 from spektron_edge.pipeline import Outcome
 from spektron_edge.scan import Scan
-from spektron_edge.transfer_state import Version
 
 from .attempt import Attempt, failed
 from .candidate import Adapted
 from .evidence import Evidence
-from .evidence_store import for_guard
 from .gauge import Gauge, gauge
 from .known import Known
 from .looking_back import LookingBack
 from .pace import Pace
-from .ring import as_batch, sampled
 from .seen import Seen
 from .stream import Stream
-from .task import WORK, YARDSTICK, Given, Mode, Result, Task, read_arrays, told_of, write_task
-from .worker import yardstick_of
-from .yardstick import Yardstick, from_arrays
+from .task import WORK, YARDSTICK, Given, Result, write_task
+from .task_made import task_of
+from .yardstick import Yardstick, read_yardstick, yardstick_of
 
-FEWEST_SPECTRA, FEWEST_SAMPLES = 20, 8
-MOST_IN_BATCH, HELD_OUT = 64, 0.25
 _WHO = "daemon"
 
 
@@ -49,12 +42,14 @@ class InService(Protocol):
     """What predicts now: `Serving`."""
 
     serial: str | None
-    transfer: Version | None
-    adaptation: Entry | None
 
     @property
     def model(self) -> Model:
         """The model in use."""
+
+    @property
+    def in_use(self) -> InUse:
+        """What stands beside the model."""
 
     def take_changes(self) -> None:
         """Predict with what the ledgers say is in use."""
@@ -76,7 +71,7 @@ class AdaptationJobs:
     ) -> None:
         """config: what the daemon goes by now; audit: writes a line of the audit log."""
         self._config_path, self._config = config_path, config
-        self._serving, self._notices, self._audit = serving, notices, audit
+        self.serving, self._notices, self._audit = serving, notices, audit
         self._clock = Clock()
         self._store = AdaptationStore(config().state_dir)
         self.known = Known(config().state_dir, notices, audit)
@@ -121,8 +116,8 @@ class AdaptationJobs:
 
     def _follow(self, scan: Scan) -> None:
         """Begin anew where the stream is another one."""
-        serving = self._serving
-        number = None if serving.adaptation is None else serving.adaptation.number
+        serving = self.serving
+        number = None if serving.in_use.adaptation is None else serving.in_use.adaptation.number
         key = (yardstick_of(serving.model), scan.serial, scan.axis_nm.tobytes(), number)
         if key == self._key and self.stream is not None:
             return
@@ -132,9 +127,9 @@ class AdaptationJobs:
         self._key, self.stream = key, Stream(self._yardstick)
         self._told_of_drift = False
         self._without, self._looking_back = None, None
-        if serving.adaptation is not None:
+        if serving.in_use.adaptation is not None:
             with self._troubles():
-                self._without = self._before(serving.adaptation)
+                self._without = self._before(serving.in_use.adaptation)
                 limits = serving.model.applicability
                 self._looking_back = LookingBack(limits.t2_limit, limits.q_limit)
 
@@ -168,7 +163,7 @@ class AdaptationJobs:
 
     def leave(self, why: str) -> None:
         """What is in use does harm: go back, or tell people who decided to use it."""
-        entry, serial = self._serving.adaptation, self._serving.serial
+        entry, serial = self.serving.in_use.adaptation, self.serving.serial
         self._looking_back = None
         if entry is None or serial is None:
             return
@@ -178,7 +173,7 @@ class AdaptationJobs:
             return
         with self._troubles():
             self._store.roll_back(serial, "auto", why[:500])
-            self._serving.take_changes()
+            self.serving.take_changes()
 
     # ---- the child
 
@@ -193,7 +188,7 @@ class AdaptationJobs:
         with self._troubles():
             if self.known.look() and self._mode != "frozen":
                 self._pace.fresh(self._sound)
-        if self._mode == "frozen" or self._serving.transfer is not None:
+        if self._mode == "frozen" or self.serving.in_use.transfer is not None:
             return
         self._begin()
 
@@ -204,13 +199,13 @@ class AdaptationJobs:
             self.attempt = None
 
     def _begin(self) -> None:
-        serial, of = self._serving.serial, yardstick_of(self._serving.model)
+        serial, of = self.serving.serial, yardstick_of(self.serving.model)
         if serial is None or of == self._hopeless:
             return
         folder = self._config().state_dir / WORK
         try:
             if self._of != of:
-                self._yardstick = self._read_yardstick(folder / YARDSTICK, of)
+                self._yardstick = read_yardstick(folder / YARDSTICK, self.serving.model)
                 if self._yardstick is None:
                     self.attempt = Attempt(self._config_path, serial, folder, None)
                 else:
@@ -228,52 +223,23 @@ class AdaptationJobs:
 
     def _given(self, serial: str) -> Given | None:
         """What to adapt to, if there is reason to and enough of it."""
-        stream = self.stream
-        if stream is None:
+        stream, known = self.stream, self.known
+        if stream is None or (stream.drift is None and not known.untried):
             return None
-        entries = stream.entries
-        samples = {entry.run for entry in entries}
-        services = self.known.untried
-        if (stream.drift is None and not services) or (
-            len(entries) < FEWEST_SPECTRA or len(samples) < FEWEST_SAMPLES
-        ):
-            return None
-        mode, last = self._mode, entries[-1]
-        seed = zlib.crc32(f"{serial} {last.boot_id} {last.number}".encode())
-        chosen, held = sampled(entries, MOST_IN_BATCH, HELD_OUT, seed)
-        found = Evidence(
-            stream.drift, self.known.services, stream.growing, self.known.astray(serial)
+        adaptation, mode = self.serving.in_use.adaptation, self._mode
+        found = Evidence(stream.drift, known.services, stream.growing, known.astray(serial))
+        given = task_of(
+            stream.entries,
+            found,
+            self.serving.model,
+            serial,
+            "shadow" if mode == "shadow" else "auto" if mode == "auto" else "propose",
+            None if adaptation is None else adaptation.id,
+            known.samples,
         )
-        model, adaptation = self._serving.model, self._serving.adaptation
-        properties = [p.name for p in model.product.properties]
-        stability = for_guard(self.known.samples, serial, model.bundle_id, properties)
-        task = Task(
-            id=f"{seed:08x}{self.counts['adaptations_tried'] & 0xFFFF:04x}",
-            bundle=model.bundle_id,
-            serial=serial,
-            mode=_as_mode(mode),
-            seed=seed,
-            why="; ".join(found.told)[:500],
-            parent=None if adaptation is None else adaptation.id,
-            drift=told_of(found.drift),
-            services=found.services,
-            growing=found.growing,
-            astray=found.astray,
-            stability=tuple(sample.name for sample in stability),
-        )
-        self.known.try_services()
-        return Given(task, as_batch(chosen), as_batch(held), stability)
-
-    def _read_yardstick(self, path: Path, of: str) -> Yardstick | None:
-        """None where there is none for this model, or a damaged one: it is made anew."""
-        model = self._serving.model
-        try:
-            arrays = read_arrays(path)
-            if str(arrays["of"]) != of:
-                return None
-            return from_arrays(arrays, model.applicability, model.product.grid.step_nm)
-        except (OSError, ValueError, KeyError):
-            return None
+        if given is not None:
+            known.try_services()
+        return given
 
     def _conclude(self, attempt: Attempt) -> None:
         try:
@@ -281,22 +247,20 @@ class AdaptationJobs:
         except Fault as fault:
             if attempt.task is None:
                 # Without what is usual nothing can be told: not again for this bundle.
-                self._hopeless = yardstick_of(self._serving.model)
+                self._hopeless = yardstick_of(self.serving.model)
             self._in_vain(fault, attempt.elapsed_s)
             return
         if result is None:
-            of = yardstick_of(self._serving.model)
+            of = yardstick_of(self.serving.model)
             path = self._config().state_dir / WORK / YARDSTICK
-            if self._read_yardstick(path, of) is None:
+            if read_yardstick(path, self.serving.model) is None:
                 self._hopeless = of
                 self._in_vain(Fault(Faults.ADAPTATION_FAILED, f"{path} is damaged"), 0.0)
             return
         installed = False
         with self._troubles():
             installed = self._take(result)
-        self._pace.ended(
-            time.monotonic(), self._sound, result.processor_s, in_vain=not installed
-        )
+        self._pace.ended(time.monotonic(), self._sound, result.processor_s, in_vain=not installed)
 
     def _take(self, result: Result) -> bool:
         """What the child found, by the mode that holds now. Raises Fault."""
@@ -309,14 +273,14 @@ class AdaptationJobs:
         doubts = "; ".join(result.doubts)
         told = f"adaptation {result.number} is proposed" + (f"; doubts: {doubts}" if doubts else "")
         self._tell("adaptation_judged", told, number=result.number, **figures)
-        mode, model = self._mode, self._serving.model
+        mode, model = self._mode, self.serving.model
         if mode == "shadow":
             state = self._store.load_for(self._store.read().entry(result.number), model)
-            self._serving.take_shadow(state.adapted, result.number)
+            self.serving.take_shadow(state.adapted, result.number)
         if mode != "auto" or doubts:
             return False
         self._store.install(result.number, model)
-        self._serving.take_changes()
+        self.serving.take_changes()
         return True
 
     def _in_vain(self, fault: Fault, processor_s: float) -> None:
@@ -328,8 +292,8 @@ class AdaptationJobs:
 
     def _tell(self, what: str, told: str, **details: str | int | bool | None) -> None:
         self._audit(Action(what=what, who=_WHO, details={"told": told, **details}))
-        level = "warning" if what in ("drift_detected", "adaptation_doubtful") else "info"
-        self._notices.say(what, told, level)
+        doubtful = what in ("drift_detected", "adaptation_doubtful")
+        self._notices.say(what, told, "warning" if doubtful else "info")
 
     @contextlib.contextmanager
     def _troubles(self) -> Iterator[None]:
@@ -339,7 +303,3 @@ class AdaptationJobs:
             self._notices.once(failed(fault))
         except BackendError as error:
             self._notices.once(Fault(Faults.ADAPTATION_FAILED, str(error)))
-
-
-def _as_mode(mode: str) -> Mode:
-    return "auto" if mode == "auto" else "propose" if mode == "propose" else "shadow"

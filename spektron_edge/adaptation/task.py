@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,13 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from spektron_edge.bundle import BundleError
-from spektron_edge.bundle.arrays import read_npz
 from spektron_edge.bundle.canonical import canonical
 from spektron_edge.durable import write_durably
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.state import storage_fault
 
+from .array_file import npz, read_arrays
 from .candidate import Batch
 from .drift import Drift
 from .evidence import Evidence, Stability
@@ -160,22 +158,3 @@ def read_result(folder: Path, task: str) -> Result:
     if result.id != task:
         raise Fault(Faults.ADAPTATION_FAILED, f"{path} is of another attempt")
     return result
-
-
-def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """Raises OSError, and ValueError for whatever is not a file of arrays."""
-    with path.open("rb") as stream:
-        data = stream.read(_MAX_BYTES)
-    try:
-        return read_npz(data)
-    except BundleError as error:
-        raise ValueError(str(error)) from None
-    except Exception as error:  # noqa: BLE001  numpy and zipfile raise a dozen unrelated types
-        raise ValueError(f"not an array archive ({error})") from None
-
-
-def npz(arrays: dict[str, NDArray[Any]]) -> bytes:
-    """The bytes of an .npz file."""
-    packed = io.BytesIO()
-    np.savez(packed, **arrays)  # type: ignore[arg-type]  # numpy takes names for options
-    return packed.getvalue()

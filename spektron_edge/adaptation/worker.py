@@ -27,10 +27,11 @@ from spektron_edge.product import terms_of
 from spektron_edge.state import storage_fault
 from spektron_edge.transfer_session.source import configured_bundle, source_of
 
+from .array_file import npz
 from .candidate import Adapted
 from .numerics import Ground, Numerics, chosen
-from .task import WORK, YARDSTICK, Given, Result, npz, read_task, write_result
-from .yardstick import calibrate, to_arrays
+from .task import WORK, YARDSTICK, Given, Result, read_task, write_result
+from .yardstick import calibrate, to_arrays, yardstick_of
 
 LIMITS = Limits(nice=19, address_bytes=2**30, processor_s=120)
 _AT_ONCE = 16
@@ -78,11 +79,6 @@ def write_yardstick(config: Config, serial: str) -> None:
         write_durably(path, npz({"of": np.array(yardstick_of(model)), **to_arrays(found)}))
     except OSError as error:
         raise storage_fault(error, path) from None
-
-
-def yardstick_of(model: Model) -> str:
-    """What a yardstick is for: z_inst of another graph is another number."""
-    return f"{model.bundle_id} {model.product.name} {model.graph_sha256}"
 
 
 def adapt(config: Config, numerics: Numerics) -> Result:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +17,12 @@ from numpy.typing import NDArray
 from spektron_edge.diagnostics import ApplicabilityModel
 from spektron_edge.preprocessing import correlate_valid
 
+from .array_file import read_arrays
 from .cusum import Ranks, threshold
 from .gauge import Z_DIRECTIONS, Domain, gauge
+
+if TYPE_CHECKING:
+    from spektron_edge.inference import Model
 
 Array = NDArray[np.float64]
 STATISTICS = ("t2", "q", "neighbour", "wavelength_up", "wavelength_down", "z_inst")
@@ -64,6 +69,11 @@ def calibrate(
     return Yardstick(domain, ranks, _spacing(domain.scores))
 
 
+def yardstick_of(model: Model) -> str:
+    """What a yardstick is for: z_inst of another graph is another number."""
+    return f"{model.bundle_id} {model.product.name} {model.graph_sha256}"
+
+
 def to_arrays(yardstick: Yardstick) -> dict[str, NDArray[Any]]:
     """What is not in the bundle in the clear, for a file."""
     domain = yardstick.domain
@@ -76,6 +86,17 @@ def to_arrays(yardstick: Yardstick) -> dict[str, NDArray[Any]]:
         **{f"rank_{name}": ranks.values for name, ranks in yardstick.ranks.items()},
         **{f"most_{name}": np.array(r.threshold) for name, r in yardstick.ranks.items()},
     }
+
+
+def read_yardstick(path: Path, model: Model) -> Yardstick | None:
+    """A kept one; None where there is none for this model, or a damaged one."""
+    try:
+        arrays = read_arrays(path)
+        if str(arrays["of"]) != yardstick_of(model):
+            return None
+        return from_arrays(arrays, model.applicability, model.product.grid.step_nm)
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 def from_arrays(
