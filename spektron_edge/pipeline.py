@@ -39,8 +39,8 @@ class Outcome:
     does not hold for, or None when the scan could not be evaluated; reasons: why the result is
     invalid; fault: what prevented the evaluation; half_width: (n_properties,) of the values' 90 %
     intervals, where a transfer knows them; absorbance: (P,) on the instrument's own axis, as far
-    as it got; shadow: of an adaptation that is only looked at; seen: what the model was given, where
-    there is no transfer in its place.
+    as it got; shadow: of an adaptation that is only looked at; seen: what the model was given,
+    unless a transfer takes its place.
     """
 
     values: NDArray[np.float64] | None

@@ -20,19 +20,12 @@ _MODULE = "spektron_edge.adaptation.worker"
 class Attempt(Child):
     """A running or ended child; task: None for the yardstick of a bundle."""
 
-    def __init__(
-        self,
-        config_path: Path,
-        serial: str,
-        folder: Path,
-        task: Task | None,
-        limit_s: float = TIME_LIMIT_S,
-    ) -> None:
+    def __init__(self, config_path: Path, serial: str, folder: Path, task: Task | None) -> None:
         """folder: where the task lies. Raises Fault(ADAPTATION_FAILED)."""
         kind: Literal["adapt", "calibrate"] = "calibrate" if task is None else "adapt"
         what = "measuring the source" if task is None else "the adaptation"
         arguments = [str(config_path.resolve()), kind, "--serial", serial]
-        super().__init__(_MODULE, arguments, limit_s, what, Faults.ADAPTATION_FAILED)
+        super().__init__(_MODULE, arguments, TIME_LIMIT_S, what, Faults.ADAPTATION_FAILED)
         self.task, self._folder = task, folder
         self._began = time.monotonic()
 

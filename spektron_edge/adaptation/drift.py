@@ -26,12 +26,14 @@ _CAP = 2.0
 
 @dataclass(frozen=True)
 class Drift:
-    """statistic: the first that told; since: boot id and number of the scan where it began; size:
-    mean since then, in nm for a wavelength, else over the source's median; evidence_kind: whether
-    it points to the instrument; telling: all that tell now."""
+    """statistic: the first that told; since: boot id and number of the scan where it began, order:
+    the same as the stream counts; size: mean since then, in nm for a wavelength, else over the
+    source's median; evidence_kind: whether it points to the instrument; telling: all that tell now.
+    """
 
     statistic: str
     since: ScanKey
+    order: int
     size: float
     evidence_kind: EvidenceKind
     telling: tuple[str, ...]
@@ -56,17 +58,18 @@ class _Sum:
     ranks: Ranks
     now: float = 0.0
     since: ScanKey = (0, 0)
+    order: int = 0
     total: float = 0.0
     count: int = 0
     tells: bool = False
 
-    def take(self, value: float, scan: ScanKey) -> None:
+    def take(self, value: float, scan: ScanKey, order: int) -> None:
         after = self.now + self.ranks.step(value)
         if after <= 0.0:
             self.now, self.total, self.count, self.tells = 0.0, 0.0, 0, False
             return
         if self.now == 0.0:
-            self.since = scan
+            self.since, self.order = scan, order
         self.now = min(after, _CAP * self.ranks.threshold)
         self.total += value if np.isfinite(value) else 0.0
         self.count += 1
@@ -80,12 +83,12 @@ class DriftWatch:
         self._sums = {name: _Sum(of) for name, of in ranks.items()}
         self._order: list[str] = []
 
-    def take(self, measured: Gauge, scan: ScanKey) -> Drift | None:
-        """One distinct sample; the drift that goes on, if any."""
+    def take(self, measured: Gauge, scan: ScanKey, order: int = 0) -> Drift | None:
+        """One distinct sample, `order` of the stream; the drift that goes on, if any."""
         for name, value in measured.statistics.items():
             # Not known is not far: a stream without z_inst is judged by the rest.
             if name != "z_inst" or np.isfinite(value):
-                self._sums[name].take(value, scan)
+                self._sums[name].take(value, scan, order)
         telling = [name for name, of in self._sums.items() if of.tells]
         self._order = [n for n in self._order if n in telling]
         self._order += [n for n in telling if n not in self._order]
@@ -101,7 +104,7 @@ class DriftWatch:
         mean = of.total / max(of.count, 1)
         usual = 1.0 if first in _WAVELENGTH else float(np.median(of.ranks.values))
         kind: EvidenceKind = "instrument" if self._of_instrument() else "unknown"
-        return Drift(first, of.since, mean / usual, kind, tuple(self._order))
+        return Drift(first, of.since, of.order, mean / usual, kind, tuple(self._order))
 
     def _of_instrument(self) -> bool:
         told = set(self._order)

@@ -28,11 +28,13 @@ _ALIKE = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """spectrum: (L,) absorbance on the model's grid as measured, without any correction; gauge:
-    against the source, of the same; run: which sample, counted; z_inst, z_chem: where known."""
+    """order: of the stream's sound spectra; run: which sample, counted; spectrum: (L,) absorbance
+    on the model's grid as measured, without any correction; gauge: as corrected, against the
+    source; z_inst, z_chem: where known."""
 
     boot_id: int
     number: int
+    order: int
     run: int
     spectrum: Array
     gauge: Gauge

@@ -71,6 +71,7 @@ class Stream:
         entry = Entry(
             scan.boot_id,
             scan.number,
+            self.sound,
             self._run,
             seen.measured,
             measured,
@@ -83,7 +84,7 @@ class Stream:
             return None
         self.samples += 1
         if self._thinned.take(measured):
-            self._watch.take(measured, (scan.boot_id, scan.number))
+            self._watch.take(measured, (scan.boot_id, scan.number), self.sound)
         return measured
 
     @property
@@ -94,18 +95,9 @@ class Stream:
     @property
     def entries(self) -> tuple[Entry, ...]:
         """What an adaptation may learn from: since the drift began, if there is one."""
-        drift, entries = self.drift, self.ring.entries
-        if drift is None:
-            return entries
-        boot, number = drift.since
-        begun = next(
-            (i for i, e in enumerate(entries) if e.boot_id == boot and e.number >= number),
-            next((i for i, e in enumerate(entries) if e.boot_id == boot), None),
-        )
-        if begun is None:
-            return entries
-        # A later power-on of the instrument counts from nought again.
-        return entries[begun:]
+        drift = self.drift
+        begun = 0 if drift is None else drift.order
+        return tuple(entry for entry in self.ring.entries if entry.order >= begun)
 
     @property
     def growing(self) -> str:

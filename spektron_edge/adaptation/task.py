@@ -36,6 +36,7 @@ class Told(_Strict):
 
     statistic: str
     since: tuple[int, int]
+    order: int
     size: float
     evidence_kind: Literal["instrument", "unknown"]
     telling: tuple[str, ...]
