@@ -32,6 +32,31 @@ def seconds(text: str) -> float:
     return value
 
 
+def name(text: str) -> str:
+    """Whoever does something: up to 64 printable characters."""
+    return _line(text, 64)
+
+
+def reason(text: str) -> str:
+    """Why it is done: up to 500 printable characters."""
+    return _line(text, 500)
+
+
+def _line(text: str, most: int) -> str:
+    line = text.strip()
+    if not line or len(line) > most or not line.isprintable():
+        raise argparse.ArgumentTypeError(f"must be 1 to {most} printable characters")
+    return line
+
+
+def digest(text: str) -> str:
+    """A SHA-256, as 64 hexadecimal digits."""
+    value = text.strip().lower()
+    if len(value) != 64 or not set(value) <= set("0123456789abcdef"):
+        raise argparse.ArgumentTypeError("must be 64 hexadecimal digits")
+    return value
+
+
 def with_config(parser: argparse.ArgumentParser) -> None:
     """Add what every command on a device's state takes: --config and --json."""
     parser.add_argument("--config", type=Path, required=True, help="the daemon's configuration")

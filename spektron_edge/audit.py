@@ -26,24 +26,44 @@ class AuditError(Exception):
 
 @dataclass(frozen=True)
 class Chain:
-    """A verified chain: number of lines, head, size in bytes up to the last whole line."""
+    """A verified chain: number of lines, head, size in bytes up to the last whole line.
+
+    found: line whose hash was looked for; 0 for the head of an empty log, None where there is none.
+    """
 
     lines: int
     head: str
     size: int
     torn: bytes
+    found: int | None = None
 
 
-def verify(path: Path) -> Chain:
+def check(path: Path, head: str | None, lines: int | None) -> Chain:
+    """Check every link, that a published head is among them, and that there are so many lines.
+
+    Raises AuditError naming the line that does not fit, or what is missing; OSError.
+    """
+    chain = verify(path, head)
+    cut = "lines were cut off the end, or this is another log"
+    if head is not None and chain.found is None:
+        raise AuditError(f"{path}: head {head[:12]} not found in {chain.lines} lines: {cut}")
+    if lines is not None and chain.lines < lines:
+        raise AuditError(f"{path}: {chain.lines} lines instead of {lines} or more: {cut}")
+    return chain
+
+
+def verify(path: Path, wanted: str | None = None) -> Chain:
     """Check every link. Raises AuditError at the first line that does not fit.
 
-    An unfinished last line, as a power cut leaves it, is returned as `torn`.
+    wanted: a head to look for. An unfinished last line, as a power cut leaves it, is returned as
+    `torn`.
     """
     head, lines, size = GENESIS, 0, 0
+    found = 0 if wanted == GENESIS else None
     with path.open("rb") as stream:
         for raw in stream:
             if not raw.endswith(b"\n"):
-                return Chain(lines, head, size, raw)
+                return Chain(lines, head, size, raw, found)
             try:
                 previous = json.loads(raw)["previous"]
             except (ValueError, KeyError, TypeError, RecursionError):
@@ -51,7 +71,9 @@ def verify(path: Path) -> Chain:
             if previous != head:
                 raise AuditError(f"{path}: line {lines + 1} does not follow the line before it")
             head, lines, size = hashlib.sha256(raw).hexdigest(), lines + 1, size + len(raw)
-    return Chain(lines, head, size, b"")
+            if head == wanted:
+                found = lines
+    return Chain(lines, head, size, b"", found)
 
 
 class Audit:

@@ -12,7 +12,14 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import __version__, bundle_commands, inference_commands, transfer_commands
+from . import (
+    __version__,
+    adaptation_commands,
+    audit_commands,
+    bundle_commands,
+    inference_commands,
+    transfer_commands,
+)
 from .argument_types import natural, positive, seconds
 from .command_names import COMMANDS
 from .faults import Fault, Faults
@@ -89,6 +96,8 @@ def _parser() -> argparse.ArgumentParser:
     bundle_commands.add(commands)
     inference_commands.add(commands)
     transfer_commands.add(commands)
+    adaptation_commands.add(commands)
+    audit_commands.add(commands)
 
     check = commands.add_parser("check-config", help="check a configuration file")
     check.add_argument("config", type=Path)

@@ -16,5 +16,11 @@ CommandName = Literal[
     "transfer-rollback",
     "adapt-service-event",
     "adapt-stability",
+    "adapt-status",
+    "adapt-list",
+    "adapt-approve",
+    "adapt-reject",
+    "adapt-rollback",
+    "adapt-reset",
 ]
 COMMANDS: tuple[CommandName, ...] = get_args(CommandName)

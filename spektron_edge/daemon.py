@@ -13,6 +13,7 @@ from .acquisition import Ages
 from .active_faults import BROKER, LINE, PREPARATION, REFERENCES, SCAN, STORAGE
 from .adaptation.evidence_actions import evidence_actions
 from .adaptation.jobs import AdaptationJobs
+from .adaptation_state.commands import AdaptationCommands
 from .clock import Clock, ClockWatch
 from .config import load_config
 from .delivery import Delivery
@@ -105,6 +106,7 @@ class Daemon:
                 "reload": without_arguments(self._reload),
                 **self._transfers.actions(),
                 **evidence_actions(self._adaptations),
+                **AdaptationCommands(lambda: self._config, self._serving).actions(),
             },
             self._state.outbox.accept_counter,
         )

@@ -214,7 +214,7 @@ class Faults(Enum):
     ADAPTATION_REFUSED = FaultKind(
         "adaptation_refused",
         102,
-        "do what the detail says; nothing was changed (`spektron-edge adapt status`)",
+        "nothing was changed; `spektron-edge adapt status` shows what is in use and what waits",
     )
     ADAPTATION_FAILED = FaultKind(
         "adaptation_failed", 105, "none: it is tried again later; predictions go on as before"

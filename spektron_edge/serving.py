@@ -141,12 +141,11 @@ class Serving:
         if outcome.values is not None:
             self.trial.predicted()
         shadow = self._adapting.see(outcome.absorbance, self._fit, self.model)
-        outcome = replace(outcome, shadow=shadow)
         if self.model.fell_back != self._told_of_backend:
             # The GPU failed just now: the retained record must not go on naming it.
             self._changed(self._loaded)
             self.tell_of_backend()
-        return outcome
+        return outcome if shadow is None else replace(outcome, shadow=shadow)
 
     def tell_of_backend(self) -> None:
         """Say that the CPU computes what a GPU was asked to, or that it no longer does."""

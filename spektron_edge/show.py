@@ -18,6 +18,7 @@ def show(report: dict[str, object], *, as_json: bool) -> None:
         elif isinstance(value, dict):
             print(f"{key}:")
             for name, inner in value.items():
-                print(f"  {name:24} {inner}")
+                text = "; ".join(map(str, inner)) or "none" if isinstance(inner, list) else inner
+                print(f"  {name:24} {text}")
         else:
             print(f"{key:26} {value}")

@@ -126,6 +126,54 @@ def in_child(work: Callable[[], None]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
+def cut_at_each_step(
+    folder: Path,
+    configure: Callable[[Path], Path],
+    work: Callable[[Path], None],
+    look: Callable[[Path], dict[str, object]],
+    *,
+    lose: bool,
+    most: int | None,
+) -> None:
+    """Print how many steps `work` has on a fresh device, then what a cut at each leaves there.
+
+    configure: makes a device in a folder; look: what is there, raising where it cannot be read;
+    most: steps to die at, spread evenly. After a cut the work is done again, and looked at.
+    """
+    counted = configure(folder / "counted")
+    reading, writing = os.pipe()
+
+    def count() -> None:
+        disk = Disk(counted.parent, None, lose=False)
+        disk.hook()
+        work(counted)
+        os.write(writing, str(disk.steps).encode())
+
+    assert in_child(count) == 0
+    steps = int(os.read(reading, 16))
+    print(json.dumps({"steps": steps}), flush=True)
+    for at in spread(steps, most):
+        shutil.rmtree(folder / "cut", ignore_errors=True)
+        config = configure(folder / "cut")
+
+        def die(config: Path = config, at: int = at) -> None:
+            Disk(config.parent, at, lose=lose).hook()
+            work(config)
+
+        died = in_child(die)
+        before = look(config)
+        again = in_child(lambda config=config: work(config))
+        line = {"at": at, "died": died, **before, "again": again, "after": look(config)}
+        print(json.dumps(line), flush=True)
+
+
+def spread(steps: int, most: int | None) -> list[int]:
+    """All steps, or so many of them."""
+    if most is None or most >= steps:
+        return list(range(steps))
+    return [round(i * (steps - 1) / (most - 1)) for i in range(most)]
+
+
 def _cut(config: Path, bundle: Path, slot: SlotName, at: int, *, lose: bool) -> None:
     disk = Disk(config.parent, at, lose=lose)
     disk.hook()
@@ -155,10 +203,7 @@ def main() -> None:
     assert in_child(count) == 0
     steps = int(os.read(reading, 16))
     print(json.dumps({"steps": steps}), flush=True)
-    chosen = range(steps)
-    if arguments.most is not None and arguments.most < steps:
-        chosen = [round(i * (steps - 1) / (arguments.most - 1)) for i in range(arguments.most)]
-    for at in chosen:
+    for at in spread(steps, arguments.most):
         copy = _copy(config, "cut")
         died = in_child(lambda: _cut(copy, bundle, slot, at, lose=arguments.lose))  # noqa: B023
         # A second attempt after the power is back must not trip over what the first left behind.

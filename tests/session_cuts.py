@@ -7,9 +7,6 @@ every rename is a place to die. Afterwards the engineer goes on with what is the
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import shutil
 from pathlib import Path
 
 from spektron_edge.config import load_config
@@ -20,7 +17,7 @@ from spektron_edge.transfer_session.session_store import SessionStore
 from spektron_edge.transfer_session.worker import work
 from spektron_edge.transfer_state import StateStore
 from tests.corn_bench import SERIAL, Cups, configure
-from tests.power_cuts import Disk, in_child
+from tests.power_cuts import cut_at_each_step
 
 SAMPLES = ("75", "55", "5")
 
@@ -82,36 +79,14 @@ def main() -> None:
     parser.add_argument("--most", type=int)
     parser.add_argument("--worker", action="store_true", help="fit, too: slower by a second each")
     given = parser.parse_args()
-    counted = configure(given.folder / "counted")
-    reading, writing = os.pipe()
-
-    def count() -> None:
-        disk = Disk(counted.parent, None, lose=False)
-        disk.hook()
-        go_on(counted, worker=given.worker)
-        os.write(writing, str(disk.steps).encode())
-
-    assert in_child(count) == 0
-    steps = int(os.read(reading, 16))
-    print(json.dumps({"steps": steps}), flush=True)
-    chosen = list(range(steps))
-    if given.most is not None and given.most < steps:
-        chosen = [round(i * (steps - 1) / (given.most - 1)) for i in range(given.most)]
-    for at in chosen:
-        shutil.rmtree(given.folder / "cut", ignore_errors=True)
-        config = configure(given.folder / "cut")
-
-        def die(config: Path = config, at: int = at) -> None:
-            Disk(config.parent, at, lose=given.lose).hook()
-            go_on(config, worker=given.worker)
-
-        died = in_child(die)
-        before = look(config)
-        again = in_child(lambda config=config: go_on(config, worker=given.worker))
-        print(
-            json.dumps({"at": at, "died": died, **before, "again": again, "after": look(config)}),
-            flush=True,
-        )
+    cut_at_each_step(
+        given.folder,
+        configure,
+        lambda config: go_on(config, worker=given.worker),
+        look,
+        lose=given.lose,
+        most=given.most,
+    )
 
 
 if __name__ == "__main__":

@@ -129,6 +129,7 @@ def _about(given: Given, metrics: object) -> About:
         created=datetime.now(timezone.utc),
         why=task.why,
         parent=task.parent,
+        judged_by=given.held_out.scans,
         evidence=tuple(text[:500] for text in task.evidence.told[:16]),
         metrics=figures,
     )

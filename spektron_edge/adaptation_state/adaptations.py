@@ -21,8 +21,8 @@ from .header import Header, MadeUnder, Sentence, Sentences, Serial, Sha256, Stat
 MOST_PROPOSED = 8
 # Never installed, of all instruments: older ones are forgotten, with file and batch.
 MOST_PASSED = 200
-# Of all: what was in use stays on record for as long as the ledger can be read in one go.
-MOST_HELD = 2000
+# Half of what a ledger may be: decisions about what is in it always find room.
+MOST_LEDGER_BYTES = 4 * 2**20
 
 Status = Literal["proposed", "installed", "rejected", "superseded", "rolled_back"]
 _BY_ITSELF = "auto"
@@ -111,6 +111,15 @@ class Adaptations(Noted):
         stack = self.used.get(serial, ())
         return self.entry(stack[-1]) if stack else None
 
+    @property
+    def only_in_use(self) -> str:
+        """The one instrument with an adaptation in use. Raises Fault(ADAPTATION_MISSING)."""
+        if len(self.used) != 1:
+            have = ", ".join(self.used) or "none"
+            detail = f"no instrument is named, and those with an adaptation in use are: {have}"
+            raise Fault(Faults.ADAPTATION_MISSING, detail)
+        return next(iter(self.used))
+
     def waiting(self, serial: str) -> tuple[Entry, ...]:
         """Proposals for an instrument, oldest first."""
         return tuple(e for e in self.held if e.serial == serial and e.status == "proposed")
@@ -130,14 +139,14 @@ def entry_of(header: Header, number: int, state_id: str, size: int) -> Entry:
         mode=header.mode,
         parent=header.parent,
         created=header.created,
-        scans=in_words(header.scans),
+        scans=scan_ranges(header.scans),
         why=header.why,
         refusals=header.refusals,
         doubts=header.doubts,
     )
 
 
-def in_words(scans: tuple[tuple[int, int], ...]) -> str:
+def scan_ranges(scans: tuple[tuple[int, int], ...]) -> str:
     """Boot ids and ranges of numbers, such as `boot 7: 3-40, 42`; the first dozen ranges."""
     ranges: list[tuple[int, int, int]] = []
     for boot, number in scans:
@@ -244,8 +253,6 @@ def thinned(adaptations: Adaptations, most_bytes: int) -> Adaptations:
     most_bytes: of all files and batches. Raises Fault(ADAPTATION_REFUSED) where those that have to
     stay are too many.
     """
-    if len(adaptations.held) > MOST_HELD:
-        raise _full(f"{MOST_HELD} adaptations are kept")
     passed = [e for e in adaptations.held if not e.installed and e.status != "proposed"]
     total = sum(entry.bytes for entry in adaptations.held)
     forgotten: list[Entry] = []
@@ -254,12 +261,15 @@ def thinned(adaptations: Adaptations, most_bytes: int) -> Adaptations:
         total -= forgotten[-1].bytes
     if total > most_bytes:
         raise _full(f"adaptations that were in use, or wait, take {most_bytes / 2**20:g} MiB")
-    if not forgotten:
-        return adaptations
-    held = tuple(entry for entry in adaptations.held if entry not in forgotten)
-    numbers = ", ".join(str(entry.number) for entry in forgotten)
-    action = Action(what="adaptations_forgotten", who="daemon", details={"numbers": numbers})
-    return noted(adaptations.model_copy(update={"held": held}), action)
+    after = adaptations
+    if forgotten:
+        held = tuple(entry for entry in adaptations.held if entry not in forgotten)
+        numbers = ", ".join(str(entry.number) for entry in forgotten)
+        action = Action(what="adaptations_forgotten", who="daemon", details={"numbers": numbers})
+        after = noted(adaptations.model_copy(update={"held": held}), action)
+    if len(after.model_dump_json()) > MOST_LEDGER_BYTES:
+        raise _full("the list of adaptations is as long as it may be")
+    return after
 
 
 def _full(why: str) -> Fault:

@@ -17,6 +17,7 @@ Serial = Annotated[str, Field(min_length=1, max_length=64)]
 Sentence = Annotated[str, Field(max_length=500)]
 Sentences = Annotated[tuple[Sentence, ...], Field(max_length=16)]
 Whole = Annotated[int, Field(ge=0, le=_U64)]
+Scans = Annotated[tuple[tuple[Whole, Whole], ...], Field(max_length=MOST_SCANS)]
 
 
 class Header(BaseModel):
@@ -35,11 +36,10 @@ class Header(BaseModel):
     software: str = Field(description="version of Spektron Edge that made it")
     mode: MadeUnder = Field(description="of the device when it was made")
     seed: Whole
-    scans: tuple[tuple[Whole, Whole], ...] = Field(
-        min_length=1,
-        max_length=MOST_SCANS,
-        description="boot id and number of every spectrum, in the order of the batch",
+    scans: Scans = Field(
+        min_length=1, description="boot id and number of every spectrum, in the order of the batch"
     )
+    judged_by: Scans = Field((), description="of spectra held out of the batch, for the guard")
     batch: Sha256 = Field(description="of the file that holds the spectra")
     metrics: dict[str, float] = Field(max_length=256)
     evidence: Sentences = Field(description="of the drift")

@@ -34,6 +34,7 @@ class About:
     why: str
     parent: str | None = None
     transfer: str | None = None
+    judged_by: tuple[tuple[int, int], ...] = ()
     evidence: tuple[str, ...] = ()
     metrics: Mapping[str, float] = field(default_factory=dict)
 
@@ -95,9 +96,10 @@ def state_of(
         software=__version__,
         mode=about.mode,
         seed=about.seed,
-        scans=batch.scans,
+        scans=_numbers(batch.scans),
+        judged_by=_numbers(about.judged_by),
         batch=digest(batch),
-        metrics={**about.metrics, **verdict.metrics},
+        metrics={n: float(v) for n, v in {**about.metrics, **verdict.metrics}.items()},
         evidence=about.evidence,
         refusals=verdict.refusals,
         doubts=verdict.doubts,
@@ -108,6 +110,11 @@ def state_of(
     if misfit := state.misfit(model):
         raise ValueError(misfit)
     return state
+
+
+def _numbers(scans: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+    """numpy's integers are none to pydantic."""
+    return tuple((int(boot_id), int(number)) for boot_id, number in scans)
 
 
 def _values(model: Model, adapted: Adapted, spectra: Array) -> Array:

@@ -49,10 +49,6 @@ class AdaptationStore(KeptStates[Adaptations]):
     def __init__(self, state_dir: Path) -> None:
         super().__init__(state_dir / FOLDER / FILE, Adaptations(), Faults.ADAPTATION_UNUSABLE)
 
-    def set_aside(self, who: str) -> Path:
-        """Begin anew where `adaptations.json` is damaged; returns where it is kept."""
-        return self.begin_anew("adaptations_set_aside", who)
-
     def propose(self, state: AdaptationState, batch: Batch, who: str = "daemon") -> int:
         """Keep an adaptation and what it was made from; returns its number. It is not in use.
 
@@ -84,36 +80,53 @@ class AdaptationStore(KeptStates[Adaptations]):
     def approve(self, number: int, approval: Approval, needed: int, model: Model) -> Adaptations:
         """One more person agrees; in use when as many as needed do.
 
-        Raises Fault(ADAPTATION_MISSING, ADAPTATION_REFUSED), and ADAPTATION_UNUSABLE where the
-        model cannot use it.
+        Raises Fault(ADAPTATION_MISSING, ADAPTATION_REFUSED), also where the model cannot use it.
         """
-        self.load_for(self.read().entry(number), model)
+        self._check(number, model)
         change = functools.partial(approved, number=number, approval=approval, needed=needed)
         return self._ledger.update(change)
 
     def install(self, number: int, model: Model, who: str = "auto") -> Adaptations:
         """Use one without asking a person. Raises Fault as `approve`."""
-        self.load_for(self.read().entry(number), model)
+        self._check(number, model)
         return self._ledger.update(functools.partial(installed_by_itself, number=number, who=who))
 
     def reject(self, number: int, who: str, why: str) -> Adaptations:
         """Never use it. Raises Fault(ADAPTATION_MISSING, ADAPTATION_REFUSED)."""
         return self._ledger.update(functools.partial(rejected, number=number, who=who, why=why))
 
-    def roll_back(self, serial: str, who: str, why: str = "") -> Adaptations:
+    def roll_back(self, serial: str | None, who: str, why: str = "") -> Adaptations:
         """What was in use before, or the bundle's own calibration.
 
-        Raises Fault(ADAPTATION_MISSING), and ADAPTATION_UNUSABLE where what was in use before
-        cannot be read.
+        serial: of the instrument; None for the only one with an adaptation in use. Raises
+        Fault(ADAPTATION_MISSING), and ADAPTATION_UNUSABLE where what was in use before cannot be
+        read.
         """
+        before = self.read()
+        serial = serial or before.only_in_use
         change = functools.partial(rolled_back, serial=serial, who=who, why=why)
-        back = change(self.read()).active(serial)
+        back = change(before).active(serial)
         if back is not None:
             self.load(back)
         return self._ledger.update(change)
 
-    def reset(self, serial: str, who: str, why: str = "") -> Adaptations:
-        """The bundle's own calibration, whatever is in use and whatever is damaged of it."""
+    def reset(self, serial: str | None, who: str, why: str = "") -> Adaptations:
+        """The bundle's own calibration, whatever is in use and whatever is damaged of it.
+
+        serial: as in `roll_back`. A damaged `adaptations.json` is set aside: then no instrument has
+        an adaptation in use. Raises Fault(ADAPTATION_MISSING) where several instruments have one
+        and none is named.
+        """
+        try:
+            before = self.read()
+        except Fault as fault:
+            if fault.kind is not Faults.ADAPTATION_UNUSABLE:
+                raise
+            self.begin_anew("adaptations_set_aside", who)
+            return self.read()
+        if not before.used:
+            return before
+        serial = serial or before.only_in_use
         return self._ledger.update(functools.partial(was_reset, serial=serial, who=who, why=why))
 
     def load(self, entry: Entry) -> AdaptationState:
@@ -146,6 +159,16 @@ class AdaptationStore(KeptStates[Adaptations]):
             return decode_batch(data, header)
         except Fault as fault:
             raise Fault(fault.kind, f"{path}: {fault.detail}") from None
+
+    def _check(self, number: int, model: Model) -> None:
+        entry = self.read().entry(number)
+        try:
+            self.load_for(entry, model)
+        except Fault as fault:
+            if fault.kind is not Faults.ADAPTATION_UNUSABLE:
+                raise
+            # It is not in use: nothing has to be mended.
+            raise Fault(Faults.ADAPTATION_REFUSED, fault.detail) from None
 
     def _throw_away(self, before: Adaptations, after: Adaptations) -> None:
         """Files of what was forgotten. A cut here leaves files that nothing points at."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import Annotated, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -18,6 +18,8 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
 )
+
+from spektron_edge.faults import Fault, Faults
 
 _MAX_BYTES = 8192
 # Beyond it, languages that know one kind of number only would sign another one.
@@ -53,6 +55,21 @@ class Taken(BaseModel):
     """Base of what a command takes: anything else is refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+TakenKind = TypeVar("TakenKind", bound=Taken)
+
+
+def take_arguments(
+    given: Mapping[str, Argument], kind: type[TakenKind], refusal: Faults
+) -> TakenKind:
+    """What a command takes. Raises Fault(refusal) naming what is wrong."""
+    try:
+        return kind.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise Fault(refusal, f"argument {where}: {first['msg']}") from None
 
 
 def parse_arguments(words: Sequence[str]) -> dict[str, Argument]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from pydantic import Field
 
-from pydantic import Field, ValidationError
-
-from spektron_edge.faults import Fault, Faults
-from spektron_edge.mqtt.arguments import Taken
+from spektron_edge.faults import Faults
+from spektron_edge.mqtt.arguments import Taken, TakenKind, take_arguments
 from spektron_edge.mqtt.commands import Request
 from spektron_edge.recent import KEPT
 
@@ -49,14 +47,6 @@ class Finish(Taken):
     dry_run: bool = False
 
 
-T = TypeVar("T", bound=Taken)
-
-
-def taken(request: Request, kind: type[T]) -> T:
+def taken(request: Request, kind: type[TakenKind]) -> TakenKind:
     """The arguments of a request. Raises Fault(TRANSFER_INPUT) naming what is wrong."""
-    try:
-        return kind.model_validate(request.arguments)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise Fault(Faults.TRANSFER_INPUT, f"argument {where}: {first['msg']}") from None
+    return take_arguments(request.arguments, kind, Faults.TRANSFER_INPUT)

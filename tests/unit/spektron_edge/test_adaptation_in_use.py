@@ -141,10 +141,7 @@ def test_without_its_file_results_are_invalid_until_it_is_reset(
     assert value(record) is None
     (event,) = events(daemon, "adaptation_unusable")
     assert "adapt reset" in event["next_step"]
-    if how == "ledger":
-        store.set_aside("anna")
-    else:
-        store.reset(SERIAL, "anna")
+    store.reset(SERIAL, "anna")
     turn(daemon)
     turn(daemon, scan(2, absorbance=spectrum))
     assert last(daemon)["valid"]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
+import os
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +18,7 @@ from hypothesis import strategies as st
 from spektron_edge.adaptation.candidate import Batch, Verdict
 from spektron_edge.adaptation_state import AdaptationStore, adaptations
 from spektron_edge.adaptation_state import store as store_module
-from spektron_edge.adaptation_state.adaptations import Adaptations, Entry, in_words
+from spektron_edge.adaptation_state.adaptations import Adaptations, Entry, scan_ranges
 from spektron_edge.adaptation_state.file import decode, encode
 from spektron_edge.adaptation_state.replay import replay
 from spektron_edge.faults import Fault, Faults
@@ -286,7 +289,7 @@ def test_what_the_guard_refuses_no_person_can_approve(store, tiny_model):
 
 def test_what_does_not_fit_the_model_is_not_approved(store, tiny_model):
     number = put(store, tiny_model)
-    with refused(UNUSABLE, "adaptation 1 cannot be used: it is for"):
+    with refused(REFUSED, "adaptation 1 cannot be used: it is for"):
         store.approve(number, agreed("anna"), 1, replace(tiny_model, bundle_id="x-1-0"))
     assert statuses(store) == {number: "proposed"}
 
@@ -329,10 +332,67 @@ def test_a_damaged_ledger_can_be_set_aside(store, tiny_model):
     (store.folder / "adaptations.json").write_text("junk")
     with refused(UNUSABLE, "is damaged"):
         store.read()
-    assert store.set_aside("anna").name == "adaptations.json.damaged-1"
-    assert store.read().active(SERIAL) is None
+    assert store.reset(SERIAL, "anna").active(SERIAL) is None
+    assert (store.folder / "adaptations.json.damaged-1").read_text() == "junk"
     assert [a.what for a in store.untold()] == ["adaptations_set_aside"]
     assert len(list(store.folder.glob("*.adaptation"))) == 1
+
+
+def test_a_damaged_proposal_is_not_approved(store, tiny_model):
+    number = put(store, tiny_model)
+    (store.folder / store.read().entry(number).file).write_bytes(b"")
+    with refused(REFUSED, "was altered"):
+        store.approve(number, agreed("anna"), 1, tiny_model)
+
+
+def test_many_who_approve_at_once_are_all_counted(store, tiny_model):
+    number = put(store, tiny_model)
+    names = [f"operator {i}" for i in range(8)]
+
+    def approve(name):
+        return AdaptationStore(store.folder.parent).approve(number, agreed(name), 8, tiny_model)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(approve, names))
+    entry = store.read().active(SERIAL)
+    assert sorted(entry.approved_by) == names
+    assert [a.what for a in store.untold()].count("adaptation_installed") == 1
+
+
+@pytest.mark.parametrize("what", ["put", "approve", "roll back", "reset", "reject"])
+def test_a_full_disk_changes_nothing(store, tiny_model, monkeypatch, what):
+    use(store, tiny_model)
+    waiting = put(store, tiny_model, adapted(tiny_model, 0.02))
+    before = store.read()
+
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with refused(Faults.DISK_FULL):
+        if what == "put":
+            put(store, tiny_model, adapted(tiny_model, 0.03))
+        elif what == "approve":
+            store.approve(waiting, agreed("anna"), 1, tiny_model)
+        elif what == "reject":
+            store.reject(waiting, "anna", "no")
+        elif what == "roll back":
+            store.roll_back(SERIAL, "anna")
+        else:
+            store.reset(SERIAL, "anna")
+    assert store.read() == before
+    assert not list(store.folder.glob("*.partial"))
+
+
+def test_numbers_of_numpy_are_numbers(tiny_model):
+    exact = batch()
+    scans = tuple((np.int64(b), np.uint32(n)) for b, n in exact.scans)
+    verdict = Verdict((), (), {"trust": np.float32(0.5)})
+    made_from = replace(exact, scans=scans)
+    state = state_for(tiny_model, verdict=verdict, made_from=made_from, judged_by=scans[:2])
+    assert state.header.scans == exact.scans
+    assert state.header.judged_by == exact.scans[:2]
+    assert state.header.metrics == {"trust": 0.5}
 
 
 # ---- how much is kept
@@ -364,9 +424,13 @@ def test_what_was_never_in_use_is_forgotten_when_there_is_no_room(store, tiny_mo
     monkeypatch.setattr(store_module, "MOST_KEPT_BYTES", 2 * size + 200)
     with refused(REFUSED, "none of them is thrown away"):
         put(store, tiny_model, adapted(tiny_model, 0.06))
-    # A number is never given twice.
     monkeypatch.setattr(store_module, "MOST_KEPT_BYTES", 10 * size)
-    store.reject(last, "anna", "no")
+    with monkeypatch.context() as patch:
+        patch.setattr(adaptations, "MOST_LEDGER_BYTES", 1000)
+        with refused(REFUSED, "as long as it may be"):
+            put(store, tiny_model, adapted(tiny_model, 0.06))
+        assert store.reset(SERIAL, "anna").active(SERIAL) is None
+    # A number is never given twice.
     assert put(store, tiny_model, adapted(tiny_model, 0.07)) == last + 1
 
 
@@ -374,7 +438,7 @@ def test_what_was_never_in_use_is_forgotten_when_there_is_no_room(store, tiny_mo
     st.lists(st.tuples(st.integers(0, 2), st.integers(0, 9)), min_size=1, max_size=40),
 )
 def test_scans_in_words_name_each_range_once(scans):
-    words = in_words(tuple(scans))
+    words = scan_ranges(tuple(scans))
     named = [part for part in words.replace("; ", ", ").split(", ") if part]
     assert 1 <= len(named) <= 13
     assert words.startswith(f"boot {scans[0][0]}: {scans[0][1]}")

@@ -11,7 +11,9 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from spektron_edge.audit import GENESIS, Audit, AuditError, verify
+from spektron_edge.cli import main
 from spektron_edge.clock import Stamp
+from spektron_edge.faults import Faults
 
 FIXTURES = [HealthCheck.function_scoped_fixture]
 AT = Stamp(1_800_000_000.0, 12.3456, "boot-a")
@@ -222,3 +224,85 @@ def test_a_broken_chain_is_not_opened(open_audit, path):
     path.write_bytes(path.read_bytes().replace(b"anna", b"bert", 1))
     with pytest.raises(AuditError, match="line 2"):
         open_audit()
+
+
+# ---- `spektron-edge audit verify`
+
+
+@pytest.fixture
+def verified(tmp_path, capsys):
+    """verified(*options) -> exit status and report, of the log in a device's state folder."""
+    config = tmp_path / "edge.toml"
+    config.write_text(
+        'site = "s"\ninstrument = "i"\nstate_dir = "."\n'
+        '[serial]\nurl = "/dev/absent"\n[mqtt]\nurl = "mqtt://127.0.0.1:1"\n'
+    )
+
+    def make(*options):
+        status = main(["audit", "verify", "--config", str(config), "--json", *options])
+        return status, json.loads(capsys.readouterr().out)
+
+    return make
+
+
+BROKEN = Faults.AUDIT_BROKEN.value.exit_status
+
+
+def heads(path):
+    return [hashlib.sha256(raw).hexdigest() for raw in path.read_bytes().splitlines(keepends=True)]
+
+
+def test_a_chain_that_holds_is_told_with_its_head(open_audit, path, verified):
+    head = filled(open_audit).head
+    status, said = verified()
+    assert (status, said["chain"], said["lines"], said["head"]) == (0, "holds", 6, head)
+    status, said = verified("--head", heads(path)[3].upper(), "--lines", "6")
+    assert (status, said["published head"]) == (0, "found at line 4, 2 lines before the end")
+    assert verified("--head", head)[0] == 0
+    assert verified("--head", GENESIS)[0] == 0
+
+
+def test_lines_that_were_cut_off_show_by_the_published_head(open_audit, path, verified):
+    head = filled(open_audit).head
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:4]))
+    # The rest holds by itself.
+    assert verified()[0] == 0
+    status, said = verified("--head", head)
+    assert status == BROKEN
+    assert said["error"]["code"] == "audit_broken"
+    assert f"head {head[:12]} not found in 4 lines: lines were cut off" in said["error"]["detail"]
+    status, said = verified("--lines", "6")
+    assert status == BROKEN
+    assert "4 lines instead of 6" in said["error"]["detail"]
+
+
+def test_the_line_that_breaks_the_chain_is_named(open_audit, path, verified):
+    filled(open_audit)
+    raw = path.read_bytes().splitlines(keepends=True)
+    raw[2] = raw[2].replace(b"anna", b"bert")
+    path.write_bytes(b"".join(raw))
+    status, said = verified("--head", heads(path)[-1])
+    assert status == BROKEN
+    assert "line 4 does not follow" in said["error"]["detail"]
+
+
+def test_an_unfinished_line_is_told_and_does_not_break_the_chain(open_audit, path, verified):
+    head = filled(open_audit, 2).head
+    with path.open("ab") as stream:
+        stream.write(b'{"half')
+    status, said = verified("--head", head)
+    assert (status, said["chain"]) == (0, "holds; the last line is unfinished")
+
+
+def test_without_a_log_there_is_nothing_that_holds(verified):
+    status, said = verified()
+    assert status == BROKEN
+    assert "there is no log" in said["error"]["detail"]
+
+
+@pytest.mark.parametrize("options", [("--head", "abc"), ("--head", "g" * 64), ("--lines", "-1")])
+def test_what_is_no_head_is_a_mistake_in_the_command(verified, options, capsys):
+    with pytest.raises(SystemExit) as caught:
+        verified(*options)
+    assert caught.value.code == 2

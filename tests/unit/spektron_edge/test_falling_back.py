@@ -224,7 +224,7 @@ def test_the_daemon_tells_that_it_fell_back_and_that_it_no_longer_does(
 
 
 class _Nothing:
-    scan = references = values = None
+    scan = references = values = absorbance = None
 
 
 def events(daemon):
