@@ -3,27 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
-from spektron_edge.bundle import Bundle
-from spektron_edge.config import Config
-from spektron_edge.inference import Model
-
-from .candidate import Adapted, Batch, Candidate, Verdict
+from .candidate import Batch, Candidate, Verdict
 from .evidence import Evidence, Stability
-
-
-@dataclass(frozen=True, eq=False)
-class Ground:
-    """What an adaptation starts from. model: on the CPU, in the daemon's precision; start: what is
-    in use for the instrument, None for the bundle's own calibration."""
-
-    config: Config
-    bundle: Bundle
-    model: Model
-    serial: str
-    start: Adapted | None = None
+from .ground import Ground
 
 
 class Numerics(Protocol):

@@ -18,7 +18,7 @@ from spektron_edge.inference.gradient import Objective, OnnxGradient, load_gradi
 from .candidate import Adapted, Batch, Candidate, Verdict
 from .correction import Correction
 from .evidence import Evidence, Stability
-from .numerics import Ground
+from .ground import Ground
 
 Array = NDArray[np.float64]
 STEPS, ROWS, RATE, HIDDEN = 10, 8, 1e-4, 0.25

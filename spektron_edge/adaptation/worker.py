@@ -10,26 +10,27 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
 import numpy as np
 
 from spektron_edge.adaptation_state import About, AdaptationStore, state_of
-from spektron_edge.bundle import Bundle, BundleError
+from spektron_edge.bundle import BundleError
 from spektron_edge.child import Limits, lower, tell
 from spektron_edge.config import Config, load_config
 from spektron_edge.durable import write_durably
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.inference import BackendError, Model, load_model
+from spektron_edge.inference import BackendError
 from spektron_edge.own_memory import peak_mb
-from spektron_edge.product import terms_of
 from spektron_edge.state import storage_fault
-from spektron_edge.transfer_session.source import configured_bundle, source_of
+from spektron_edge.transfer_session.source import source_of
 
 from .array_file import npz
 from .candidate import Adapted
-from .numerics import Ground, Numerics, chosen
+from .ground import open_ground
+from .numerics import Numerics, chosen
 from .task import WORK, YARDSTICK, Given, Result, read_task, write_result
 from .yardstick import calibrate, to_arrays, yardstick_of
 
@@ -67,8 +68,9 @@ def main(arguments: list[str]) -> int:
 
 def write_yardstick(config: Config, serial: str) -> None:
     """Raises Fault, BundleError, BackendError and ValueError."""
-    bundle, model = _opened(config, serial)
-    source = source_of(bundle, model.product, config.state_dir)
+    ground = open_ground(config, serial)
+    model = ground.model
+    source = source_of(ground.bundle, model.product, config.state_dir)
     tell(step=f"measuring {len(source.x)} source spectra against each other")
     parts = np.array_split(source.x, -(-len(source.x) // _AT_ONCE))
     z_inst = np.concatenate([model.infer(part).z_inst for part in parts])
@@ -88,13 +90,12 @@ def adapt(config: Config, numerics: Numerics) -> Result:
     given = read_task(folder)
     task = given.task
     tell(step="reading the bundle")
-    bundle, model = _opened(config, task.serial)
-    if bundle.id != task.bundle:
-        detail = f"{bundle.id} is configured, and {task.bundle} in use: reload"
+    ground = open_ground(config, task.serial)
+    if ground.bundle.id != task.bundle:
+        detail = f"{ground.bundle.id} is configured, and {task.bundle} in use: reload"
         raise Fault(Faults.ADAPTATION_FAILED, detail)
     store = AdaptationStore(config.state_dir)
-    ground = Ground(config, bundle, model, task.serial, _start(store, task.parent))
-    material = numerics.material(ground)
+    material = numerics.material(replace(ground, start=_start(store, task.parent)))
     tell(step=f"adapting to {len(given.batch.scans)} spectra")
     candidate = numerics.adapt(material, given.batch, task.seed)
     tell(step=f"judging on {len(given.held_out.scans)} spectra that were held out")
@@ -103,7 +104,7 @@ def adapt(config: Config, numerics: Numerics) -> Result:
     if not verdict.refusals:
         tell(step="keeping it")
         about = _about(given, candidate.metrics)
-        state = state_of(candidate.adapted, verdict, about, given.batch, model)
+        state = state_of(candidate.adapted, verdict, about, given.batch, ground.model)
         number = store.propose(state, given.batch)
     result = Result(
         id=task.id,
@@ -137,13 +138,6 @@ def _about(given: Given, metrics: object) -> About:
 
 def _start(store: AdaptationStore, parent: str | None) -> Adapted | None:
     return None if parent is None else store.load(store.read().by_id(parent)).adapted
-
-
-def _opened(config: Config, serial: str) -> tuple[Bundle, Model]:
-    """On the CPU: whatever the daemon predicts on is the daemon's."""
-    bundle = configured_bundle(config)
-    signer = terms_of(config, serial or None).admit(bundle)
-    return bundle, load_model(bundle, config.product, config.precision, signer)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from spektron_edge.adaptation import jobs as jobs_module
 from spektron_edge.adaptation.task import RESULT, WORK, YARDSTICK
 from spektron_edge.adaptation_state import AdaptationStore
 from spektron_edge.child import Child
+from spektron_edge.cli import main
 from spektron_edge.daemon import Daemon
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.inbox import InstrumentReady, Measured
@@ -194,6 +195,20 @@ def test_another_instrument_is_told_and_a_proposal_made_without_delaying_scans(l
     batch = AdaptationStore(line.daemon._config.state_dir)
     header = batch.load(held[0]).header
     assert min(number for _, number in header.scans) >= since
+    assert not set(header.scans) & set(header.judged_by)
+    config = str(line.daemon._config.state_dir.parent / "edge.toml")
+    assert main(["adapt", "replay", str(held[0].number), "--config", config]) == 0
+
+
+def test_a_service_is_recorded_on_the_command_line_too(line, cups, capsys):
+    line = line("propose")
+    line.lay("m5", known(cups, 5))
+    config = str(line.daemon._config.state_dir.parent / "edge.toml")
+    words = ["adapt", "service-event", "--config", config, "--by", "Eve"]
+    assert main([*words, "--what", "lamp changed"]) == 0
+    assert main([*words, "--what", "x" * 300]) == Faults.ADAPTATION_INPUT.value.exit_status
+    line.lay("m5", known(cups, 1))
+    assert audited(line.daemon, "adaptation_service_event")[0]["details"]["event"] == "lamp changed"
 
 
 def test_in_shadow_it_is_computed_beside_what_counts(line, cups):
