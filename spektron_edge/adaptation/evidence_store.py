@@ -87,6 +87,9 @@ class EvidenceStore:
         if len(spectra) < FEWEST_SCANS:
             detail = f"{len(spectra)} sound spectra of the sample in the beam, and 3 are needed"
             raise Fault(Faults.SAMPLE_REFUSED, detail)
+        if not all(np.all(np.isfinite(of)) for of in (*values.values(), spectra)):
+            detail = "a value of the sample in the beam is no number"
+            raise Fault(Faults.ADAPTATION_INPUT, detail)
         means = {name: float(np.mean(of)) for name, of in values.items()}
         middle = np.asarray(spectra, np.float64).mean(axis=0)
         serial, bundle = instrument

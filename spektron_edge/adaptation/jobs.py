@@ -32,10 +32,11 @@ from .pace import Pace
 from .seen import Seen
 from .stream import Stream
 from .task import WORK, YARDSTICK, Given, Result, write_task
-from .task_made import task_of
+from .task_made import enough, task_of
 from .yardstick import Yardstick, read_yardstick, yardstick_of
 
 _WHO = "daemon"
+_CALIBRATE_AGAIN_S = 600.0
 
 
 class InService(Protocol):
@@ -79,6 +80,7 @@ class AdaptationJobs:
         self._yardstick: Yardstick | None = None
         self._of = ""
         self._hopeless = ""
+        self._calibrate_after_s = float("-inf")
         self.stream: Stream | None = None
         self._without: Adapted | None = None
         self._looking_back: LookingBack | None = None
@@ -205,11 +207,13 @@ class AdaptationJobs:
         folder = self._config().state_dir / WORK
         try:
             if self._of != of:
+                if time.monotonic() < self._calibrate_after_s:
+                    return
                 self._yardstick = read_yardstick(folder / YARDSTICK, self.serving.model)
-                if self._yardstick is None:
-                    self.attempt = Attempt(self._config_path, serial, folder, None)
-                else:
+                if self._yardstick is not None:
                     self._of = of
+                else:
+                    self.attempt = Attempt(self._config_path, serial, folder, None)
             elif self._pace.may(time.monotonic(), self._sound):
                 given = self._given(serial)
                 if given is not None:
@@ -226,10 +230,13 @@ class AdaptationJobs:
         stream, known = self.stream, self.known
         if stream is None or (stream.drift is None and not known.untried):
             return None
+        entries = stream.entries
+        if not enough(entries):
+            return None
         adaptation, mode = self.serving.in_use.adaptation, self._mode
         found = Evidence(stream.drift, known.services, stream.growing, known.astray(serial))
         given = task_of(
-            stream.entries,
+            entries,
             found,
             self.serving.model,
             serial,
@@ -237,8 +244,7 @@ class AdaptationJobs:
             None if adaptation is None else adaptation.id,
             known.samples,
         )
-        if given is not None:
-            known.try_services()
+        known.try_services()
         return given
 
     def _conclude(self, attempt: Attempt) -> None:
@@ -246,21 +252,26 @@ class AdaptationJobs:
             result = attempt.result()
         except Fault as fault:
             if attempt.task is None:
-                # Without what is usual nothing can be told: not again for this bundle.
-                self._hopeless = yardstick_of(self.serving.model)
+                self._no_yardstick(fault)
             self._in_vain(fault, attempt.elapsed_s)
             return
         if result is None:
-            of = yardstick_of(self.serving.model)
             path = self._config().state_dir / WORK / YARDSTICK
             if read_yardstick(path, self.serving.model) is None:
-                self._hopeless = of
-                self._in_vain(Fault(Faults.ADAPTATION_FAILED, f"{path} is damaged"), 0.0)
+                fault = Fault(Faults.ADAPTATION_FAILED, f"{path} is not what was written")
+                self._no_yardstick(fault)
+                self._in_vain(fault, attempt.elapsed_s)
             return
         installed = False
         with self._troubles():
             installed = self._take(result)
         self._pace.ended(time.monotonic(), self._sound, result.processor_s, in_vain=not installed)
+
+    def _no_yardstick(self, fault: Fault) -> None:
+        """Without it nothing can be told. Never for a bundle without spectra, else later."""
+        if fault.kind is Faults.TRANSFER_IMPOSSIBLE:
+            self._hopeless = yardstick_of(self.serving.model)
+        self._calibrate_after_s = time.monotonic() + _CALIBRATE_AGAIN_S
 
     def _take(self, result: Result) -> bool:
         """What the child found, by the mode that holds now. Raises Fault."""

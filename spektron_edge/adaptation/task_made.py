@@ -19,6 +19,12 @@ FEWEST_SPECTRA, FEWEST_SAMPLES = 20, 8
 MOST_IN_BATCH, HELD_OUT = 64, 0.25
 
 
+def enough(entries: Sequence[Entry]) -> bool:
+    """Whether there are 20 spectra, of 8 samples."""
+    few = len(entries) < FEWEST_SPECTRA
+    return not few and len({entry.run for entry in entries}) >= FEWEST_SAMPLES
+
+
 def task_of(
     entries: Sequence[Entry],
     evidence: Evidence,
@@ -27,13 +33,11 @@ def task_of(
     mode: Mode,
     parent: str | None,
     samples: Sequence[StabilitySample],
-) -> Given | None:
-    """What to adapt to; None while there are fewer than 20 spectra of 8 samples.
+) -> Given:
+    """What to adapt to; entries: enough of them.
 
     parent: id of the adaptation in use; samples: all stability samples.
     """
-    if len(entries) < FEWEST_SPECTRA or len({entry.run for entry in entries}) < FEWEST_SAMPLES:
-        return None
     last = entries[-1]
     # The same spectra are adapted to in the same way, whenever that is.
     seed = zlib.crc32(f"{serial} {last.boot_id} {last.number}".encode())

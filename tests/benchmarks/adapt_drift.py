@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from spektron_edge.adaptation.correction import TERMS, Correction
 from spektron_edge.adaptation.drift import DriftWatch
 from spektron_edge.adaptation.gauge import gauge
-from spektron_edge.adaptation.runs import Runs
+from spektron_edge.adaptation.runs import Runs, Thinned
 from spektron_edge.adaptation.yardstick import Yardstick, calibrate
 from spektron_edge.bundle import read_bundle
 from spektron_edge.config import shipped_bundle
@@ -30,6 +30,7 @@ NAME = "adapt_drift"
 Array = NDArray[np.float64]
 NOISE, STEP_NM, COMPONENTS = 1e-4, 2.0, 30
 SOURCES, SOURCE, POOL, STREAM, TRIALS = 20, 60, 6000, 10_000, 5
+FEW, REPEATS, RELATED = 2000, 10, (0.5, 0.7, 0.9)
 DRIFTS = {
     "shift_01": {"shift": 0.1},
     "shift_05": {"shift": 0.5},
@@ -73,12 +74,13 @@ def alarms(yardstick: Yardstick, x: Array, z: NDArray[np.float32], repeats: int 
     """Spectra at which a drift was told, beginning anew after each; each sample `repeats` times."""
     rng = np.random.default_rng(5)
     runs = Runs(yardstick.spacing, yardstick.domain.applicability.q_limit)
-    watch, told = DriftWatch(yardstick.ranks), []
+    thinned, watch, told = Thinned(), DriftWatch(yardstick.ranks), []
     for i in range(len(x) * repeats):
         row = i // repeats
         spectrum = x[row] + (NOISE * rng.standard_normal(x[row].size) if repeats > 1 else 0.0)
         measured = gauge(yardstick.domain, spectrum, z[row])
-        if runs.take(measured) and watch.take(measured, (0, i)) is not None:
+        counts = runs.take(measured) and thinned.take(measured)
+        if counts and watch.take(measured, (0, i)) is not None:
             told.append(i)
             watch = DriftWatch(yardstick.ranks)
     return told
@@ -99,20 +101,23 @@ def measure() -> list[Figure]:
     rng = np.random.default_rng(0)
     pool = population(POOL, rng)
     z = infer(pool)
-    false, delays, repeated, related = [], {name: [] for name in DRIFTS}, [], []
+    false, repeated = [], []
+    delays: dict[str, list[int]] = {name: [] for name in DRIFTS}
+    related: dict[float, list[float]] = {rho: [] for rho in RELATED}
     fresh = {name: _drifted(pool[:400], terms) for name, terms in DRIFTS.items()}
     fresh_z = {name: infer(x) for name, x in fresh.items()}
-    slow = population(2000, rng, rho=0.7)
-    slow_z = infer(slow)
+    slow = {rho: population(FEW, rng, rho) for rho in RELATED}
+    slow_z = {rho: infer(x) for rho, x in slow.items()}
     for _ in range(SOURCES):
         rows = rng.permutation(POOL)
         source, rest = rows[:SOURCE], rows[SOURCE:]
         yardstick = calibrated(pool[source], z[source])
         stream = rng.choice(rest, STREAM)
         false.append(_rate(alarms(yardstick, pool[stream], z[stream]), STREAM))
-        few = rest[:200]
-        repeated.append(_rate(alarms(yardstick, pool[few], z[few], 10), 2000))
-        related.append(_rate(alarms(yardstick, slow, slow_z), len(slow)))
+        few = rest[: FEW // 4]
+        repeated.append(_rate(alarms(yardstick, pool[few], z[few], REPEATS), REPEATS * FEW // 4))
+        for rho, found in related.items():
+            found.append(_rate(alarms(yardstick, slow[rho], slow_z[rho]), FEW))
         for name in DRIFTS:
             for _ in range(TRIALS):
                 order = rng.permutation(400)
@@ -121,11 +126,18 @@ def measure() -> list[Figure]:
     about = f"{SOURCES} source sets of {SOURCE} corn spectra, streams of"
     figures = [
         _figure("false_alarms", false, f"per 10,000 distinct samples; {about} {STREAM}"),
-        _figure("false_alarms_runs", repeated, f"per 10,000 spectra, ten a sample; {about} 2000"),
         _figure(
-            "false_alarms_related",
-            related,
-            f"per 10,000 samples whose contents follow each other (0.7); {about} 2000",
+            "false_alarms_runs",
+            repeated,
+            f"per 10,000 spectra, {REPEATS} a sample; {about} {FEW // 4} samples",
+        ),
+        *(
+            _figure(
+                f"false_alarms_related_{rho * 10:.0f}",
+                found,
+                f"per 10,000 samples, autocorrelation of contents {rho:g}; {about} {FEW}",
+            )
+            for rho, found in related.items()
         ),
     ]
     for name, found in delays.items():
@@ -135,8 +147,8 @@ def measure() -> list[Figure]:
                 statistics.median(found),
                 "samples",
                 "lower",
-                (np.quantile(found, 0.75) - np.quantile(found, 0.25)) / 2,
-                f"distinct samples until it is told, of {DRIFTS[name]}; median, at most 400",
+                float(np.quantile(found, 0.75) - np.quantile(found, 0.25)) / 2,
+                f"distinct samples until it is told, of {_words(DRIFTS[name])}; median",
             )
         )
     return figures
@@ -150,3 +162,7 @@ def _drifted(x: Array, terms: dict[str, float]) -> Array:
 def _figure(name: str, values: list[float], note: str) -> Figure:
     spread = float(np.std(values) / np.sqrt(len(values)))
     return Figure(name, float(np.mean(values)), "1/10^4", "lower", spread, note)
+
+
+def _words(terms: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:g}" for name, value in terms.items())
