@@ -258,9 +258,9 @@ class AdaptationJobs:
         if result is None:
             path = self._config().state_dir / WORK / YARDSTICK
             if read_yardstick(path, self.serving.model) is None:
-                fault = Fault(Faults.ADAPTATION_FAILED, f"{path} is not what was written")
-                self._no_yardstick(fault)
-                self._in_vain(fault, attempt.elapsed_s)
+                odd = Fault(Faults.ADAPTATION_FAILED, f"{path} is not what was written")
+                self._no_yardstick(odd)
+                self._in_vain(odd, attempt.elapsed_s)
             return
         installed = False
         with self._troubles():

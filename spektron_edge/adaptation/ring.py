@@ -100,7 +100,9 @@ class Ring:
         if len(self._window) < _COMMON_OF or 2 * len(beyond) <= len(self._window):
             return None
         middle: Array = np.median(beyond, axis=0)
-        # Far outliers on all sides have a middle too, but nothing lies along it.
+        # Far outliers on all sides have a middle too, but it is near, and few lie along it.
+        if np.linalg.norm(middle) < _ALIKE * np.median(np.linalg.norm(beyond, axis=1)):
+            return None
         along = [_cosine(shift, middle) >= _ALIKE for shift in beyond]
         return middle if 2 * sum(along) > len(self._window) else None
 
