@@ -23,7 +23,7 @@ KEPT = 256
 PER_RUN = 3
 _WINDOW = 20
 _COMMON_OF = 10
-_ALIKE = 0.5
+_ALIKE, _SHARE_ALIKE = 0.5, 0.75
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,11 +100,10 @@ class Ring:
         if len(self._window) < _COMMON_OF or 2 * len(beyond) <= len(self._window):
             return None
         middle: Array = np.median(beyond, axis=0)
-        # Far outliers on all sides have a middle too, but it is near, and few lie along it.
-        if np.linalg.norm(middle) < _ALIKE * np.median(np.linalg.norm(beyond, axis=1)):
-            return None
-        along = [_cosine(shift, middle) >= _ALIKE for shift in beyond]
-        return middle if 2 * sum(along) > len(self._window) else None
+        # Far outliers on all sides have a middle too, but few of them lie along it.
+        along = sum(_cosine(shift, middle) >= _ALIKE for shift in beyond)
+        common = 2 * along > len(self._window) and along >= _SHARE_ALIKE * len(beyond)
+        return middle if common else None
 
     def _shift(self, entry: Entry) -> Array:
         of_t2, of_q = self._scale
