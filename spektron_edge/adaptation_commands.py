@@ -68,7 +68,7 @@ def _with_who(parser: argparse.ArgumentParser, *, why_required: bool) -> None:
 
 def _status(arguments: argparse.Namespace) -> int:
     config, store = _opened(arguments)
-    show(_report(config, store.read()), as_json=arguments.json)
+    show(_report(config, store, store.read()), as_json=arguments.json)
     return 0
 
 
@@ -132,15 +132,25 @@ def _reset(arguments: argparse.Namespace) -> int:
 
 
 def _replay(arguments: argparse.Namespace) -> int:
+    from . import __version__
     from .adaptation_state.recompute import recompute_for
     from .adaptation_state.replay import replay
-    from .faults import Faults
+    from .faults import Fault, Faults
+    from .product import load_product
 
     config, store = _opened(arguments)
-    serial = store.read().entry(arguments.number).serial
-    told = replay(store, arguments.number, recompute_for(config, serial))
+    entry = store.read().entry(arguments.number)
+    header, model = store.load(entry).header, load_product(config).model
+    if (header.bundle, header.graph_sha256) != (model.bundle_id, model.graph_sha256):
+        detail = (
+            f"adaptation {entry.number} was made with graph {header.graph_sha256[:12]} of "
+            f"{header.bundle}, and {model.graph_sha256[:12]} of {model.bundle_id} is configured"
+        )
+        raise Fault(Faults.ADAPTATION_REFUSED, detail)
+    told = replay(store, arguments.number, recompute_for(config, entry.serial))
     report: dict[str, object] = {
         "adaptation": arguments.number,
+        "made by": f"version {header.software}, again by {__version__}",
         "same in every bit": not told,
         "differences": list(told),
     }
@@ -149,13 +159,14 @@ def _replay(arguments: argparse.Namespace) -> int:
 
 
 def _now(arguments: argparse.Namespace, adaptations: Adaptations) -> int:
-    report = _report(_opened(arguments)[0], adaptations)
+    report = _report(*_opened(arguments), adaptations)
     show({**report, "next": "a running daemon takes it at once"}, as_json=arguments.json)
     return 0
 
 
-def _report(config: Config, adaptations: Adaptations) -> dict[str, object]:
+def _report(config: Config, store: AdaptationStore, adaptations: Adaptations) -> dict[str, object]:
     from .adaptation_state.in_words import FACTORY, in_use, waiting
+    from .faults import Fault
 
     rules = config.adaptation
     report: dict[str, object] = {"mode": rules.mode, "approvals": rules.approvals}
@@ -165,6 +176,10 @@ def _report(config: Config, adaptations: Adaptations) -> dict[str, object]:
         told: dict[str, object] = {"in use": in_use(entry)}
         if entry is not None:
             told["approved by"] = ", ".join(entry.approved_by) or "nobody: used by itself"
+            try:
+                store.load(entry)
+            except Fault as fault:
+                told["cannot be used"] = str(fault)
         if why := _not_applied(config, serial):
             told["not applied"] = why
         proposals = adaptations.waiting(serial)

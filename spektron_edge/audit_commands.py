@@ -50,5 +50,8 @@ def _verify(arguments: argparse.Namespace) -> int:
     if arguments.head is not None:
         behind = chain.lines - (chain.found or 0)
         report["published head"] = f"found at line {chain.found}, {behind} lines before the end"
+    if aside := sorted(other.name for other in path.parent.glob(f"{path.name}.*")):
+        # A log whose chain was broken when the daemon started: this one began anew after it.
+        report["set aside"] = aside
     show(report, as_json=arguments.json)
     return 0

@@ -132,11 +132,15 @@ def _bundle_of(slots: Slots) -> str | None:
 
 
 def _switched(arguments: argparse.Namespace, config: Config, where: str, bundle: str | None) -> int:
+    from .left_behind import left_behind
+
     report: dict[str, object] = {
         "active": where,
         "bundle": bundle,
         "next": "a running daemon takes it at `spektron-edge command reload`, or when it starts",
     }
+    if told := left_behind(config.state_dir, bundle or ""):
+        report["results are invalid until"] = told
     show(_with_note(report, config), as_json=arguments.json)
     return 0
 

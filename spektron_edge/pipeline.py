@@ -106,7 +106,7 @@ def in_shadow(
 ) -> Shadow:
     """What an adaptation would make of a spectrum, (P,) on the instrument's axis.
 
-    Raises BackendError, and Fault(NOT_FINITE) as the resampler does.
+    Raises BackendError, and what numpy raises for an adaptation of another form.
     """
     values, applicability, _ = _predicted(resampler.apply(absorbance), model, adapted)
     if not np.all(np.isfinite(values)):

@@ -85,6 +85,11 @@ class Serving:
         return InUse(self.transfer, self._adapting.entry, shadow)
 
     @property
+    def adapted(self) -> Adapted | Fault | None:
+        """What spectra are corrected with, or the fault that it cannot be had."""
+        return self._adapting.adapted
+
+    @property
     def shadow(self) -> Adapted | None:
         """The adaptation that is computed beside what counts."""
         return None if self._adapting.shadow is None else self._adapting.shadow[1]

@@ -1,8 +1,7 @@
-"""Which adaptations a device holds, who approved them, and which are in use. Touches no file.
+"""Which adaptations a device holds, who approved them, and which are in use: `adaptations.json`.
 
 Each instrument (serial number) has a stack of adaptations that were installed, the last of them in
-use; going back takes one off, down to none: the bundle's own calibration. Whatever waits for
-approval goes on from what is in use now: a proposal that does not is superseded in the same step.
+use.
 """
 
 from __future__ import annotations
@@ -10,22 +9,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.ledger import Action, Noted, noted
+from spektron_edge.ledger import Noted
 
 from .header import Header, MadeUnder, Sentence, Sentences, Serial, Sha256, StateId
 
-# Of one instrument's: what nobody looks at for so long is overtaken by newer proposals.
-MOST_PROPOSED = 8
-# Never installed, of all instruments: older ones are forgotten, with file and batch.
-MOST_PASSED = 200
-# Half of what a ledger may be: decisions about what is in it always find room.
-MOST_LEDGER_BYTES = 4 * 2**20
-
 Status = Literal["proposed", "installed", "rejected", "superseded", "rolled_back"]
-_BY_ITSELF = "auto"
 _SCANS_TOLD = 12
 
 
@@ -89,6 +80,17 @@ class Adaptations(Noted):
     used: dict[Serial, Annotated[tuple[int, ...], Field(min_length=1)]] = Field(
         default_factory=dict
     )
+
+    @model_validator(mode="after")
+    def _whole(self) -> Adaptations:
+        """What is in use is there, and is that instrument's: else nothing else can be believed."""
+        serials = {entry.number: entry.serial for entry in self.held}
+        if len(serials) != len(self.held) or max(serials, default=0) > self.latest:
+            raise ValueError("it numbers its adaptations wrongly")
+        for serial, stack in self.used.items():
+            if any(serials.get(number) != serial for number in stack):
+                raise ValueError(f"what is in use for {serial} is not in it")
+        return self
 
     def entry(self, number: int) -> Entry:
         """Raises Fault(ADAPTATION_MISSING)."""
@@ -161,195 +163,3 @@ def scan_ranges(scans: tuple[tuple[int, int], ...]) -> str:
         last = boot
     more = len(ranges) - _SCANS_TOLD
     return words.removeprefix("; ") + (f" and {more} ranges more" if more > 0 else "")
-
-
-def proposed(adaptations: Adaptations, entry: Entry, who: str) -> Adaptations:
-    """It lies in the folder and waits. Raises Fault(ADAPTATION_REFUSED) if it is out of date."""
-    _check_parent(adaptations, entry)
-    waiting = adaptations.waiting(entry.serial)
-    for old in waiting[: max(0, len(waiting) + 1 - MOST_PROPOSED)]:
-        adaptations = _changed(adaptations, old, "superseded", f"adaptation {entry.number}")
-    held, latest = (*adaptations.held, entry), max(adaptations.latest, entry.number)
-    after = adaptations.model_copy(update={"held": held, "latest": latest})
-    return _noted(after, "adaptation_proposed", who, entry, entry.why)
-
-
-def approved(adaptations: Adaptations, number: int, approval: Approval, needed: int) -> Adaptations:
-    """One more person agrees; installed when so many different ones do.
-
-    Raises Fault(ADAPTATION_MISSING, ADAPTATION_REFUSED).
-    """
-    entry = _waiting(adaptations, number)
-    if entry.refusals:
-        detail = f"adaptation {number} must not be used: {'; '.join(entry.refusals)}"
-        raise Fault(Faults.ADAPTATION_REFUSED, detail)
-    who = approval.who
-    if who.casefold() in (name.casefold() for name in entry.approved_by):
-        detail = f"{who} has approved adaptation {number} already; another person has to"
-        raise Fault(Faults.ADAPTATION_REFUSED, detail)
-    _check_parent(adaptations, entry)
-    entry = entry.model_copy(update={"approvals": (*entry.approvals, approval)})
-    after = _replaced(adaptations, entry)
-    count = f"{len(entry.approvals)} of {needed}"
-    after = _noted(
-        after,
-        "adaptation_approved",
-        who,
-        entry,
-        approval.why,
-        through=approval.through,
-        approvals=count,
-    )
-    return after if len(entry.approvals) < needed else _installed(after, entry, who, approval.why)
-
-
-def installed_by_itself(adaptations: Adaptations, number: int, who: str) -> Adaptations:
-    """Used without a person. Raises Fault(ADAPTATION_MISSING, ADAPTATION_REFUSED)."""
-    entry = _waiting(adaptations, number)
-    against = (*entry.refusals, *entry.doubts)
-    if entry.mode != _BY_ITSELF or against:
-        why = "; ".join(against) or f"it was made under {entry.mode!r}"
-        detail = f"adaptation {number} may not be used without approval: {why}"
-        raise Fault(Faults.ADAPTATION_REFUSED, detail)
-    _check_parent(adaptations, entry)
-    return _installed(adaptations, entry, who, entry.why)
-
-
-def rejected(adaptations: Adaptations, number: int, who: str, why: str) -> Adaptations:
-    """Somebody does not want it. Raises Fault(ADAPTATION_MISSING, ADAPTATION_REFUSED)."""
-    entry = _waiting(adaptations, number)
-    after = _changed(adaptations, entry, "rejected", f"{who}: {why}")
-    return _noted(after, "adaptation_rejected", who, entry, why)
-
-
-def rolled_back(adaptations: Adaptations, serial: str, who: str, why: str) -> Adaptations:
-    """Back to what was in use before. Raises Fault(ADAPTATION_MISSING)."""
-    left = adaptations.active(serial)
-    if left is None:
-        detail = f"no adaptation is in use for {serial}: it predicts as the bundle was made"
-        raise Fault(Faults.ADAPTATION_MISSING, detail)
-    after = _changed(adaptations, left, "rolled_back", f"{who}: {why}")
-    after = _using(after, serial, adaptations.used[serial][:-1])
-    back = after.active(serial)
-    if back is not None:
-        after = _changed(after, back, "installed", "")
-    after = _settled(after, serial)
-    return _noted(after, "adaptation_rolled_back", who, left, why, **_in_use(left, back))
-
-
-def was_reset(adaptations: Adaptations, serial: str, who: str, why: str) -> Adaptations:
-    """Back to the bundle's own calibration, whatever is in use."""
-    left = adaptations.active(serial)
-    if left is None:
-        return adaptations
-    after = _changed(adaptations, left, "rolled_back", f"{who}: {why}")
-    after = _settled(_using(after, serial, ()), serial)
-    return _noted(after, "adaptation_reset", who, left, why, **_in_use(left, None))
-
-
-def thinned(adaptations: Adaptations, most_bytes: int) -> Adaptations:
-    """Without the oldest that were never installed and wait no longer, as far as room is needed.
-
-    most_bytes: of all files and batches. Raises Fault(ADAPTATION_REFUSED) where those that have to
-    stay are too many.
-    """
-    passed = [e for e in adaptations.held if not e.installed and e.status != "proposed"]
-    total = sum(entry.bytes for entry in adaptations.held)
-    forgotten: list[Entry] = []
-    while passed and (len(passed) > MOST_PASSED or total > most_bytes):
-        forgotten.append(passed.pop(0))
-        total -= forgotten[-1].bytes
-    if total > most_bytes:
-        raise _full(f"adaptations that were in use, or wait, take {most_bytes / 2**20:g} MiB")
-    after = adaptations
-    if forgotten:
-        held = tuple(entry for entry in adaptations.held if entry not in forgotten)
-        numbers = ", ".join(str(entry.number) for entry in forgotten)
-        action = Action(what="adaptations_forgotten", who="daemon", details={"numbers": numbers})
-        after = noted(adaptations.model_copy(update={"held": held}), action)
-    if len(after.model_dump_json()) > MOST_LEDGER_BYTES:
-        raise _full("the list of adaptations is as long as it may be")
-    return after
-
-
-def _full(why: str) -> Fault:
-    detail = f"{why}, and none of them is thrown away: move the folder `adaptations` to an archive"
-    return Fault(Faults.ADAPTATION_REFUSED, detail)
-
-
-def _waiting(adaptations: Adaptations, number: int) -> Entry:
-    entry = adaptations.entry(number)
-    if entry.status != "proposed":
-        by = f" ({entry.ended_by})" if entry.ended_by else ""
-        detail = f"adaptation {number} does not wait: it is {entry.status.replace('_', ' ')}{by}"
-        raise Fault(Faults.ADAPTATION_REFUSED, detail)
-    return entry
-
-
-def _check_parent(adaptations: Adaptations, entry: Entry) -> None:
-    now = adaptations.active(entry.serial)
-    if entry.parent != (None if now is None else now.id):
-        used = "the bundle's own calibration" if now is None else f"adaptation {now.number}"
-        detail = f"adaptation {entry.number} does not go on from what is in use now, {used}"
-        raise Fault(Faults.ADAPTATION_REFUSED, detail)
-
-
-def _installed(adaptations: Adaptations, entry: Entry, who: str, why: str) -> Adaptations:
-    serial, before = entry.serial, adaptations.active(entry.serial)
-    after = adaptations
-    if before is not None:
-        after = _changed(after, before, "superseded", f"adaptation {entry.number}")
-    after = _changed(after, entry, "installed", "")
-    after = _using(after, serial, (*after.used.get(serial, ()), entry.number))
-    after = _settled(after, serial)
-    return _noted(after, "adaptation_installed", who, entry, why, **_in_use(before, entry))
-
-
-def _settled(adaptations: Adaptations, serial: str) -> Adaptations:
-    """Proposals that do not go on from what is in use are out of date."""
-    now = adaptations.active(serial)
-    parent = None if now is None else now.id
-    by = "the bundle's own calibration" if now is None else f"adaptation {now.number}"
-    for entry in adaptations.waiting(serial):
-        if entry.parent != parent:
-            adaptations = _changed(adaptations, entry, "superseded", by)
-    return adaptations
-
-
-def _changed(adaptations: Adaptations, entry: Entry, status: Status, by: str) -> Adaptations:
-    ever = entry.installed or status == "installed"
-    update = {"status": status, "ended_by": by, "installed": ever}
-    return _replaced(adaptations, entry.model_copy(update=update))
-
-
-def _replaced(adaptations: Adaptations, entry: Entry) -> Adaptations:
-    held = tuple(entry if e.number == entry.number else e for e in adaptations.held)
-    return adaptations.model_copy(update={"held": held})
-
-
-def _using(adaptations: Adaptations, serial: str, stack: tuple[int, ...]) -> Adaptations:
-    used = {other: numbers for other, numbers in adaptations.used.items() if other != serial}
-    return adaptations.model_copy(update={"used": {**used, serial: stack} if stack else used})
-
-
-def _in_use(before: Entry | None, after: Entry | None) -> dict[str, str]:
-    ids = ["factory" if entry is None else entry.id for entry in (before, after)]
-    return {"before": ids[0], "after": ids[1]}
-
-
-def _noted(
-    adaptations: Adaptations, what: str, who: str, entry: Entry, why: str, **more: str
-) -> Adaptations:
-    details: dict[str, str | int | bool | None] = {
-        "adaptation": entry.number,
-        "id": entry.id,
-        "serial": entry.serial,
-        "bundle": entry.bundle,
-        "mode": entry.mode,
-        "parent": entry.parent or "factory",
-        "scans": entry.scans,
-        "batch": entry.batch,
-        "why": why,
-        **more,
-    }
-    return noted(adaptations, Action(what=what, who=who, details=details))

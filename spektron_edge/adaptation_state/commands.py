@@ -7,9 +7,10 @@ from datetime import datetime, timezone
 
 from pydantic import Field
 
+from spektron_edge.adaptation.candidate import Adapted
 from spektron_edge.clock import Clock
 from spektron_edge.config import Config
-from spektron_edge.faults import Faults
+from spektron_edge.faults import Fault, Faults
 from spektron_edge.mqtt.arguments import Taken, TakenKind, take_arguments
 from spektron_edge.mqtt.command_handler import CommandOutcome, Result
 from spektron_edge.mqtt.commands import Request
@@ -103,13 +104,16 @@ class AdaptationCommands:
         message = f"{in_use(entry)} is in use"
         if entry is not None and serving.transfer is not None:
             message += f", but not applied while transfer {serving.transfer.number} is"
+        adapted = serving.adapted
+        if isinstance(adapted, Fault):
+            message += f", and cannot be used: {adapted}"
         shadow = serving.in_use.shadow
         result: Result = {
             "mode": rules.mode,
             "approvals": rules.approvals,
             "serial": serving.serial,
             "in_use": None if entry is None else entry.number,
-            "applied": serving.in_use.adaptation is not None,
+            "applied": isinstance(adapted, Adapted),
             "shadow": None if shadow is None else shadow.number,
             "waiting": tuple(waiting(e, rules.approvals) for e in adaptations.waiting(serial)),
         }

@@ -36,6 +36,9 @@ class Header(BaseModel):
     software: str = Field(description="version of Spektron Edge that made it")
     mode: MadeUnder = Field(description="of the device when it was made")
     seed: Whole
+    terms: tuple[str, ...] = Field(
+        min_length=1, max_length=64, description="of the correction, in the order of its numbers"
+    )
     scans: Scans = Field(
         min_length=1, description="boot id and number of every spectrum, in the order of the batch"
     )

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spektron_edge.adaptation.candidate import Adapted, Batch
+from spektron_edge.adaptation.correction import Correction
 
 from .store import AdaptationStore
 
@@ -33,12 +37,10 @@ def replay(store: AdaptationStore, number: int, recompute: Recompute) -> tuple[s
 
 def differences(kept: Adapted, again: Adapted) -> tuple[str, ...]:
     """Parts of two that are not the same in every bit, by how much."""
-    pairs = {
-        "coefficients": (kept.correction.coefficients, again.correction.coefficients),
-        "residual": (kept.correction.residual, again.correction.residual),
-        "step_nm": (np.array(kept.correction.step_nm), np.array(again.correction.step_nm)),
-        "theta": (kept.theta, again.theta),
-    }
+    pairs: dict[str, tuple[NDArray[Any], NDArray[Any]]] = {"theta": (kept.theta, again.theta)}
+    for name in (field.name for field in fields(Correction)):
+        values = (getattr(kept.correction, name), getattr(again.correction, name))
+        pairs[name] = (np.asarray(values[0]), np.asarray(values[1]))
     told = []
     for name, (one, two) in pairs.items():
         if one.shape != two.shape or one.dtype != two.dtype:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from spektron_edge import __version__
 from spektron_edge.adaptation.candidate import Adapted, Batch, Verdict
+from spektron_edge.adaptation.correction import TERMS
 
 from .batch_file import digest
 from .header import Header, MadeUnder
@@ -60,7 +61,7 @@ class AdaptationState:
             )
         grid, correction = product.grid, adapted.correction
         on_grid = correction.residual.shape == (grid.points,)
-        if not on_grid or correction.step_nm != grid.step_nm:
+        if not on_grid or not np.isclose(correction.step_nm, grid.step_nm, rtol=1e-6):
             return "its correction is for another wavelength grid"
         if adapted.theta.shape != model.theta.shape:
             return f"its theta holds {adapted.theta.size} numbers, not {model.theta.size}"
@@ -96,6 +97,7 @@ def state_of(
         software=__version__,
         mode=about.mode,
         seed=about.seed,
+        terms=TERMS,
         scans=_numbers(batch.scans),
         judged_by=_numbers(about.judged_by),
         batch=digest(batch),

@@ -16,12 +16,11 @@ from spektron_edge.faults import Fault, Faults
 from spektron_edge.kept_states import KeptStates
 from spektron_edge.state_file import identify
 
-from .adaptations import (
-    Adaptations,
-    Approval,
-    Entry,
+from .adaptations import Adaptations, Approval, Entry, entry_of
+from .batch_file import MOST_BYTES as MOST_BATCH_BYTES
+from .batch_file import decode_batch, encode_batch
+from .decisions import (
     approved,
-    entry_of,
     installed_by_itself,
     proposed,
     rejected,
@@ -29,8 +28,6 @@ from .adaptations import (
     thinned,
     was_reset,
 )
-from .batch_file import MOST_BYTES as MOST_BATCH_BYTES
-from .batch_file import decode_batch, encode_batch
 from .file import MOST_BYTES, decode, encode
 from .header import Header
 from .state import AdaptationState

@@ -146,6 +146,9 @@ def test_reset_mends_what_is_damaged(adapt, store, tiny_model):
     use(store, tiny_model, adapted(tiny_model, 0.02))
     entry = store.read().active(SERIAL)
     (store.folder / entry.file).write_bytes(b"")
+    told = adapt("status")[1][f"instrument {SERIAL}"]
+    assert "was altered" in told["cannot be used"]
+    assert "adapt reset" in told["cannot be used"]
     status, said = adapt("reset", "--by", "anna", "--why", "strange values")
     assert (status, said[f"instrument {SERIAL}"]["in use"]) == (0, "the bundle's own calibration")
     (store.folder / "adaptations.json").write_text("junk")
@@ -197,6 +200,11 @@ def test_replay_says_whether_every_bit_is_the_same(adapt, store, tiny_model, mon
         assert (done, said["same in every bit"]) == (status, status == 0)
     assert said["differences"][0].startswith("coefficients: by up to 1e-07")
     assert adapt("replay", "2")[0] == exit_status(Faults.ADAPTATION_MISSING)
+    # Another bundle would come to something else, which says nothing about the adaptation.
+    put(store, replace(tiny_model, bundle_id="other-1-000000000000"))
+    status, said = adapt("replay", "2")
+    assert status == exit_status(Faults.ADAPTATION_REFUSED)
+    assert "of other-1-000000000000, and" in said["error"]["detail"]
 
 
 # ---- the daemon
@@ -257,6 +265,10 @@ def test_operators_decide_over_mqtt_and_the_next_scan_shows_it(
 def test_reset_over_mqtt_makes_results_valid_again(daemon, commands, there, scan, tiny_model):
     use(there, tiny_model)
     (there.folder / there.read().active(SERIAL).file).unlink()
+    turn(daemon)
+    outcome = ask(commands, "adapt-status")
+    assert outcome.message.startswith("adaptation 1 is in use, and cannot be used: ")
+    assert (outcome.result["in_use"], outcome.result["applied"]) == (1, False)
     assert ask(commands, "adapt-reset").result["in_use"] is None
     turn(daemon, scan(1))
     assert last(daemon)["reasons"] != ["adaptation_unusable"]
@@ -267,6 +279,19 @@ def test_reset_over_mqtt_makes_results_valid_again(daemon, commands, there, scan
     ask(commands, "adapt-reset")
     turn(daemon, scan(4))
     assert last(daemon)["reasons"] != ["adaptation_unusable"]
+
+
+def test_reload_takes_other_rules(daemon, commands, there, tmp_path, tiny_model):
+    put(there, tiny_model)
+    path = tmp_path / "edge.toml"
+    before = path.read_text()
+    assert daemon._reload().ok
+    with pytest.raises(Fault, match=r'adaptation\.mode is "frozen"'):
+        ask(commands, "adapt-approve", adaptation=1, why="seen")
+    path.write_text(f'{before}[adaptation]\nmode = "auto"\n')
+    assert daemon._reload().message.startswith("bundle tiny-1")
+    assert ask(commands, "adapt-approve", adaptation=1, why="seen").result["in_use"] == 1
+    assert daemon._reload().message.endswith("; adaptation 1")
 
 
 def test_an_adaptation_that_is_not_applied_is_told(daemon, commands, there, tiny_model, state):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from jsonschema import Draft202012Validator
 
 from spektron_edge.adaptation_state import AdaptationStore
 from spektron_edge.faults import Fault, Faults
@@ -17,6 +19,9 @@ from tests.adaptations import SERIAL, adapted, agreed, put, use
 
 from .conftest import AXIS
 from .turns import events, ready, stored, turn
+
+DOCS = Path(__file__).resolve().parents[3] / "docs"
+SCHEMA = Draft202012Validator(json.loads((DOCS / "schemas/prediction.schema.json").read_text()))
 
 
 @pytest.fixture
@@ -66,6 +71,7 @@ def test_spectra_are_corrected_and_theta_is_the_adaptation_s(
         "approved_by": ["anna"],
     }
     assert record["shadow"] is None
+    SCHEMA.validate(record)
     shown = daemon._reporter.model_state(daemon._serving.model, daemon._serving.in_use)
     assert shown.model.adaptation.version == 1
 
@@ -218,6 +224,7 @@ def test_a_shadow_is_published_beside_what_counts(
     assert (told["valid"], told["reasons"]) == (True, [])
     assert (told["adaptation"]["version"], told["adaptation"]["mode"]) == (1, "shadow")
     assert told["adaptation"]["approved_by"] == []
+    SCHEMA.validate(record)
     # Rejected: nobody looks at it any more.
     store.reject(1, "anna", "no")
     turn(daemon)

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spektron_edge.adaptation.candidate import Batch, Verdict
-from spektron_edge.adaptation_state import AdaptationStore, adaptations
+from spektron_edge.adaptation_state import AdaptationStore, decisions
 from spektron_edge.adaptation_state import store as store_module
 from spektron_edge.adaptation_state.adaptations import Adaptations, Entry, scan_ranges
 from spektron_edge.adaptation_state.file import decode, encode
@@ -120,8 +120,8 @@ def test_a_part_that_is_missing_is_refused(state, name):
         ("residual.npy", np.zeros(7)),
         ("coefficients.npy", np.zeros(9)),
         ("values.npy", np.zeros(2)),
-        ("step_nm.npy", np.array(0.0)),
-        ("step_nm.npy", np.zeros(2)),
+        ("residual.npy", np.zeros((1, 60))),
+        ("examples.npy", np.zeros(60)),
         ("more.npy", np.zeros(2)),
     ],
 )
@@ -143,6 +143,21 @@ def test_damage_anywhere_is_told_or_changes_nothing(state, data):
     # Any other exception than a fault would show.
     with contextlib.suppress(Fault):
         assert encode(decode(bytes(raw))) == encode(state)
+
+
+def test_terms_are_known_by_their_names(state):
+    header = state.header
+    turned = tuple(reversed(header.terms))
+    # As a version with other terms in another order would have written it.
+    older = replace(state, header=header.model_copy(update={"terms": (*turned, "humidity")}))
+    assert decode(encode(older)).adapted.correction.named == state.adapted.correction.named
+    parts = members(encode(older))
+    stream = io.BytesIO()
+    np.save(stream, np.append(np.load(io.BytesIO(parts["coefficients.npy"]))[:-1], 1e-3))
+    with refused(UNUSABLE, "does not know its terms humidity"):
+        decode(packed({**parts, "coefficients.npy": stream.getvalue()}))
+    fewer = replace(state, header=header.model_copy(update={"terms": ("gain",)}))
+    assert decode(encode(fewer)).adapted.correction.named == state.adapted.correction.named
 
 
 def test_figures_that_are_not_finite_do_not_get_into_a_state(tiny_model):
@@ -177,7 +192,10 @@ def test_another_model_is_named(state, tiny_model, changes, why):
 
 
 def test_another_grid_and_other_outputs_are_named(state, tiny_model):
-    assert "another wavelength grid" in other(state, step_nm=10.0).misfit(tiny_model)
+    product = tiny_model.product
+    finer = product.grid.model_copy(update={"step_nm": 10.0})
+    elsewhere = replace(tiny_model, product=product.model_copy(update={"grid": finer}))
+    assert "another wavelength grid" in state.misfit(elsewhere)
     moved = replace(state, values=state.values + 0.1)
     assert "predicts otherwise" in moved.misfit(tiny_model)
     # A graph of another precision computes something else, within what its golden vectors allow.
@@ -395,15 +413,37 @@ def test_numbers_of_numpy_are_numbers(tiny_model):
     assert state.header.metrics == {"trust": 0.5}
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"latest": 1', '"latest": 0'),
+        (f'"{SERIAL}": [\n   1', f'"{SERIAL}": [\n   2'),
+        (f'"{SERIAL}": [', '"OTHER": ['),
+        ('"status": "installed"', '"status": "perfect"'),
+        ('"format": 1', '"format": 2'),
+    ],
+)
+def test_a_ledger_that_contradicts_itself_is_damaged(store, tiny_model, old, new):
+    use(store, tiny_model)
+    path = store.folder / "adaptations.json"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new, 1))
+    with refused(UNUSABLE, "is damaged"):
+        store.read()
+    assert store.reset(None, "anna").active(SERIAL) is None
+
+
 # ---- how much is kept
 
 
 def test_the_oldest_proposal_gives_way_to_a_ninth(store, tiny_model):
-    for i in range(adaptations.MOST_PROPOSED + 1):
+    for i in range(decisions.MOST_PROPOSED + 1):
         put(store, tiny_model, adapted(tiny_model, 0.001 * i))
     waiting = store.read().waiting(SERIAL)
     assert [e.number for e in waiting] == list(range(2, 10))
     assert store.read().entry(1).ended_by == "adaptation 9"
+    told = [a for a in store.untold() if a.what == "adaptation_superseded"]
+    assert [a.details["adaptation"] for a in told] == [1]
 
 
 def test_what_was_never_in_use_is_forgotten_when_there_is_no_room(store, tiny_model, monkeypatch):
@@ -426,7 +466,7 @@ def test_what_was_never_in_use_is_forgotten_when_there_is_no_room(store, tiny_mo
         put(store, tiny_model, adapted(tiny_model, 0.06))
     monkeypatch.setattr(store_module, "MOST_KEPT_BYTES", 10 * size)
     with monkeypatch.context() as patch:
-        patch.setattr(adaptations, "MOST_LEDGER_BYTES", 1000)
+        patch.setattr(decisions, "MOST_LEDGER_BYTES", 1000)
         with refused(REFUSED, "as long as it may be"):
             put(store, tiny_model, adapted(tiny_model, 0.06))
         assert store.reset(SERIAL, "anna").active(SERIAL) is None
@@ -473,16 +513,16 @@ def test_whatever_is_done_what_is_told_is_what_is_in_use(actions):
 def carried_out(now, what, number):
     if what == "put":
         active = now.active(SERIAL)
-        return adaptations.proposed(now, entry(now.latest + 1, active and active.id), "daemon")
+        return decisions.proposed(now, entry(now.latest + 1, active and active.id), "daemon")
     if what == "approve":
-        return adaptations.approved(now, number, agreed("anna"), 1)
+        return decisions.approved(now, number, agreed("anna"), 1)
     if what == "auto":
-        return adaptations.installed_by_itself(now, number, "auto")
+        return decisions.installed_by_itself(now, number, "auto")
     if what == "reject":
-        return adaptations.rejected(now, number, "anna", "no")
+        return decisions.rejected(now, number, "anna", "no")
     if what == "back":
-        return adaptations.rolled_back(now, SERIAL, "anna", "")
-    return adaptations.was_reset(now, SERIAL, "anna", "")
+        return decisions.rolled_back(now, SERIAL, "anna", "")
+    return decisions.was_reset(now, SERIAL, "anna", "")
 
 
 def entry(number, parent):

@@ -295,6 +295,14 @@ def test_an_unfinished_line_is_told_and_does_not_break_the_chain(open_audit, pat
     assert (status, said["chain"]) == (0, "holds; the last line is unfinished")
 
 
+def test_what_was_set_aside_is_named(open_audit, path, verified):
+    old = filled(open_audit, 3).head
+    path.rename(path.with_name("audit.jsonl.damaged-1"))
+    filled(open_audit, 2)
+    assert verified()[1]["set aside"] == ["audit.jsonl.damaged-1"]
+    assert verified("--head", old)[0] == BROKEN
+
+
 def test_without_a_log_there_is_nothing_that_holds(verified):
     status, said = verified()
     assert status == BROKEN

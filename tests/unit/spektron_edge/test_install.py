@@ -10,13 +10,15 @@ import zipfile
 import numpy as np
 import pytest
 
+from spektron_edge.adaptation_state import AdaptationStore
 from spektron_edge.bundle import archive, read_bundle
 from spektron_edge.bundle.slot_store import SlotStore
 from spektron_edge.bundle.slots import accepted, proven
 from spektron_edge.cli import main
 from spektron_edge.config import load_config
 from spektron_edge.product import load_product, take_product
-from tests import bundles, signers
+from spektron_edge.transfer_state import StateStore
+from tests import adaptations, bundles, signers
 
 
 @pytest.fixture
@@ -129,6 +131,26 @@ def test_calibration_spectra_that_speak_against_a_bundle(call, made, store, x, w
     assert (status, report["error"]["code"]) == (11, "bundle_invalid")
     assert why in report["error"]["detail"]
     assert not store.read().held
+
+
+def test_what_the_new_bundle_leaves_behind_is_named(call, made, device, state, tiny_model):
+    folder = device.folder.parent
+    call("install", made(6))
+    assert "results are invalid until" not in call("activate", "b")[1]
+    transfers = StateStore(folder)
+    transfers.activate(transfers.add(state, "anna"), "anna")
+    adaptations.use(AdaptationStore(folder), tiny_model, serial="OTHER")
+    told = call("activate", "a")[1]["results are invalid until"]
+    bundle = tiny_model.bundle_id
+    assert told == [
+        f"transfer 1 of VIRT-0001 is for {bundle}: "
+        "`spektron-edge transfer rollback`, or a new transfer",
+        f"adaptation 1 of OTHER is for {bundle}: `spektron-edge adapt reset`",
+    ]
+    (folder / "adaptations" / "adaptations.json").write_text("junk")
+    status, said = call("activate", "b")
+    assert (status, said["active"]) == (0, "b")
+    assert "adapt reset" in said["results are invalid until"][-1]
 
 
 def test_an_unsigned_bundle_installs_where_nobody_is_asked_for(call, config, store, tmp_path):
