@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from . import adaptation_evidence_commands
 from .argument_types import name, positive, reason, with_config
 from .local_operator import local_operator
 from .show import show
@@ -47,6 +48,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
             "--serial", help="of the instrument (default: the only one with an adaptation in use)"
         )
         back.set_defaults(command=command)
+    adaptation_evidence_commands.add(actions)
 
 
 def _action(

@@ -14,6 +14,8 @@ CommandName = Literal[
     "transfer-discard",
     "transfer-list",
     "transfer-rollback",
+    "adapt-service-event",
+    "adapt-stability",
     "adapt-status",
     "adapt-list",
     "adapt-approve",

@@ -11,6 +11,8 @@ from pathlib import Path
 from . import __version__, log
 from .acquisition import Ages
 from .active_faults import BROKER, LINE, PREPARATION, REFERENCES, SCAN, STORAGE
+from .adaptation.evidence_actions import evidence_actions
+from .adaptation.jobs import AdaptationJobs
 from .adaptation_state.commands import AdaptationCommands
 from .axis_store import save_axis
 from .clock import Clock, ClockWatch
@@ -94,6 +96,9 @@ class Daemon:
         self._transfers = TransferJobs(
             config_path, lambda: self._config, self._serving, self._notices, self._audit_action
         )
+        self._adaptations = AdaptationJobs(
+            config_path, lambda: self._config, self._serving, self._notices, self._audit_action
+        )
         self._commands = CommandHandler(
             self._client,
             topics.root,
@@ -101,6 +106,7 @@ class Daemon:
                 "health": without_arguments(self._health),
                 "reload": without_arguments(self._reload),
                 **self._transfers.actions(),
+                **evidence_actions(self._adaptations),
                 **AdaptationCommands(lambda: self._config, self._serving).actions(),
             },
             self._state.outbox.accept_counter,
@@ -176,6 +182,7 @@ class Daemon:
         with self._storage():
             self._delivery.mark(now=True)
         self._transfers.end()
+        self._adaptations.end()
         if not self._exit_status:
             self._serving.end_in_order()
         self._audit("daemon_stopped", exit_status=self._exit_status)
@@ -219,6 +226,7 @@ class Daemon:
         serving = self._serving
         outcome = serving.evaluate(measured, self._ages, now)
         self._transfers.measured(scan, outcome, now)
+        self._adaptations.measured(scan, outcome, now)
         record = self._reporter.prediction(
             scan, references, outcome, serving.model, now, serving.in_use
         )
@@ -348,6 +356,7 @@ class Daemon:
         self._serving.look_after_trial(now)
         self._serving.look_after_adaptations()
         self._transfers.look_after()
+        self._adaptations.look_after()
         if now >= self._state_due:
             self._state_due = now + _STATE_EVERY_S
             if self._client.connected:
@@ -386,6 +395,7 @@ class Daemon:
             **self._state.outbox.counts(),
             **{f"published_{kind}s": n for kind, n in self._delivery.published.items()},
             "dropped_scans": self._inbox.dropped[Measured],
+            **self._adaptations.counts,
             "commands_refused": self._commands.refused + self._inbox.dropped[CommandReceived],
             "refused_notices": self._delivery.refused_notices,
             "waiting_for_disk": self._delivery.waiting,

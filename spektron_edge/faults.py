@@ -216,6 +216,18 @@ class Faults(Enum):
         102,
         "nothing was changed; `spektron-edge adapt status` shows what is in use and what waits",
     )
+    ADAPTATION_FAILED = FaultKind(
+        "adaptation_failed", 105, "none: it is tried again later; predictions go on as before"
+    )
+    DETECTOR_STUCK = FaultKind(
+        "detector_stuck", 106, "switch the instrument off and on; look at its detector and cables"
+    )
+    NO_SAMPLE = FaultKind(
+        "no_sample", 107, "put a sample into the beam, and clean the window or the cuvette"
+    )
+    ADAPTATION_INPUT = FaultKind(
+        "adaptation_input", 108, "correct what the detail names; nothing was stored"
+    )
     INTERNAL = FaultKind(
         "internal", 70, "report this with the log; the daemon starts the part again"
     )

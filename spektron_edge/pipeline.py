@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from .acquisition import Ages, References, absorbance, check_references, check_scan
 from .adaptation.candidate import Adapted
+from .adaptation.seen import Seen
 from .bundle import BundleError
 from .bundle.rules import check_serial
 from .clock import Stamp
@@ -38,7 +39,8 @@ class Outcome:
     does not hold for, or None when the scan could not be evaluated; reasons: why the result is
     invalid; fault: what prevented the evaluation; half_width: (n_properties,) of the values' 90 %
     intervals, where a transfer knows them; absorbance: (P,) on the instrument's own axis, as far
-    as it got; shadow: of an adaptation that is only looked at.
+    as it got; shadow: of an adaptation that is only looked at; seen: what the model was given,
+    unless a transfer takes its place.
     """
 
     values: NDArray[np.float64] | None
@@ -48,6 +50,7 @@ class Outcome:
     half_width: NDArray[np.float64] | None = None
     absorbance: NDArray[np.float64] | None = None
     shadow: Shadow | None = None
+    seen: Seen | None = None
 
     @property
     def valid(self) -> bool:
@@ -84,7 +87,7 @@ def evaluate(
             raise adapted
         if isinstance(resampler, Fault):
             raise resampler
-        values, applicability = _predicted(resampler.apply(absorbed), model, adapted)
+        values, applicability, seen = _predicted(resampler.apply(absorbed), model, adapted)
     except Fault as fault:
         return _failed(fault, absorbed)
     except BundleError as error:
@@ -94,7 +97,8 @@ def evaluate(
     if not np.all(np.isfinite(values)):
         told = f"no number for scan {scan.number} from the model"
         return _failed(Fault(Faults.NOT_FINITE, told), absorbed)
-    return Outcome(values, applicability, applicability.reasons, None, absorbance=absorbed)
+    reasons = applicability.reasons
+    return Outcome(values, applicability, reasons, None, absorbance=absorbed, seen=seen)
 
 
 def in_shadow(
@@ -104,7 +108,7 @@ def in_shadow(
 
     Raises BackendError, and what numpy raises for an adaptation of another form.
     """
-    values, applicability = _predicted(resampler.apply(absorbance), model, adapted)
+    values, applicability, _ = _predicted(resampler.apply(absorbance), model, adapted)
     if not np.all(np.isfinite(values)):
         return Shadow(None, (Faults.NOT_FINITE.value.code,))
     return Shadow(values, applicability.reasons)
@@ -112,14 +116,15 @@ def in_shadow(
 
 def _predicted(
     on_grid: NDArray[np.float64], model: Model, adapted: Adapted | None
-) -> tuple[NDArray[np.float64], Applicability]:
+) -> tuple[NDArray[np.float64], Applicability, Seen]:
     """Values (n_properties,), and applicability of what the model saw. Raises BackendError."""
-    theta = None
+    corrected, theta = on_grid, None
     if adapted is not None:
-        on_grid, theta = adapted.correction.apply(on_grid[None])[0], adapted.theta
-    output = model.infer(on_grid, theta).y[0]
-    values = np.array([output[p.column] for p in model.product.properties], np.float64)
-    return values, model.applicability.assess(on_grid)
+        corrected, theta = adapted.correction.apply(on_grid[None])[0], adapted.theta
+    output = model.infer(corrected, theta)
+    values = np.array([output.y[0, p.column] for p in model.product.properties], np.float64)
+    seen = Seen(on_grid, corrected, output.z_chem[0], output.z_inst[0])
+    return values, model.applicability.assess(corrected), seen
 
 
 def _transferred(absorbed: NDArray[np.float64], transfer: TransferState | Fault) -> Outcome:

@@ -4,7 +4,8 @@ A corrected spectrum is w (1 + gain + gain_slope u) + stray (10^w - 1) / ln 10 +
 (1 - 10^-w) / ln 10 + offset + slope u + curvature (u^2 - 1/3) + cubic u^3 + residual, where u runs
 from -1 to 1 over the grid, and w is the spectrum moved along its axis. All zero is the identity.
 Stray light s adds s to sample and white alike; a detector that loses the share k c of c counts
-(both relative to the white) reads too little of the white; both to first order.
+(both relative to the white) reads too little of the white; both to first order. How much white there is at either end is not known, so the latter has a slope
+and a curvature over the grid, as the baseline has.
 
 Bands of water move and narrow as it warms, by the share of weakly bonded water (Maeda et al., J.
 Near Infrared Spectrosc. 3 (1995) 191): the spectrum is moved and sharpened around 1450 and 1930 nm
@@ -33,6 +34,8 @@ TERMS = (
     "stretch",
     "stray",
     "linearity",
+    "linearity_slope",
+    "linearity_curvature",
     "water_1450_shift",
     "water_1450_width",
     "water_1930_shift",
@@ -44,6 +47,7 @@ _INVERSE_STEPS = 30
 # Savitzky and Golay, Anal. Chem. 36 (1964) 1627.
 _HALF = 5
 _CURVATURE = 2 * np.linalg.pinv(np.vander(np.arange(-_HALF, _HALF + 1), 5, increasing=True))[2]
+_LINEARITY = ("linearity", "linearity_slope", "linearity_curvature")
 _BASELINES = ("offset", "slope", "curvature", "cubic")
 # Bands of water: name, centre and standard deviation of the window, in nm.
 _WATER = (("water_1450", 1440.0, 45.0), ("water_1930", 1930.0, 45.0))
@@ -51,7 +55,7 @@ _WATER = (("water_1450", 1440.0, 45.0), ("water_1930", 1930.0, 45.0))
 
 @dataclass(frozen=True, eq=False)
 class Correction:
-    """coefficients (13,) as TERMS; residual (L,) absorbance that is added to every spectrum;
+    """coefficients (15,) as TERMS; residual (L,) absorbance that is added to every spectrum;
     axis_nm (L,): the model's grid, equidistant.
     """
 
@@ -82,8 +86,9 @@ class Correction:
         corrected += self.coefficients[: len(_BASELINES)] @ _baselines(u)
         if c("stray"):
             corrected += c("stray") * _stray(moved)
-        if c("linearity"):
-            corrected += c("linearity") * _linearity(moved)
+        of_linearity = [c(name) for name in _LINEARITY]
+        if any(of_linearity):
+            corrected += (of_linearity @ _baselines(u)[:3]) * _linearity(moved)
         for name, window in self._water_windows():
             if c(f"{name}_shift"):
                 corrected += c(f"{name}_shift") * window * self._slope(moved)
@@ -102,7 +107,7 @@ class Correction:
         return read
 
     def columns(self, spectra: Array) -> Array:
-        """(13, n, L): how the corrected spectra change with each coefficient, to first order."""
+        """(15, n, L): how the corrected spectra change with each coefficient, to first order."""
         moved = self._moved(spectra)
         u = position(moved.shape[1])
         slope, sharper = self._slope(moved), self._sharper(moved)
@@ -115,7 +120,7 @@ class Correction:
                 slope,
                 slope * u,
                 _stray(moved),
-                _linearity(moved),
+                *(row * _linearity(moved) for row in _baselines(u)[:3]),
                 *water,
             ],
             dtype=np.float64,

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from .correction import TERMS, Correction
 from .line_shape import broadened, broadening
-from .population import Population, View
+from .population import TODAY, Population, View
 
 Array = NDArray[np.float64]
 GROUPS = {
@@ -25,13 +25,14 @@ GROUPS = {
     "gain": ("gain", "gain_slope"),
     "axis": ("shift", "stretch"),
     "stray light": ("stray",),
-    "linearity": ("linearity",),
+    "linearity": ("linearity", "linearity_slope", "linearity_curvature"),
     "water": ("water_1450_shift", "water_1450_width", "water_1930_shift", "water_1930_width"),
 }
 # Standard deviation of each coefficient at size 1: of the mean absorbance, plain, of the pitch and
 # of its square.
 _ABSORBANCE = {"offset": 0.1, "slope": 0.05, "curvature": 0.05, "cubic": 0.03}
-_PLAIN = {"gain": 0.1, "gain_slope": 0.03, "stray": 0.03, "linearity": 0.1}
+_PLAIN = {"gain": 0.1, "gain_slope": 0.03, "stray": 0.03}
+_PLAIN |= {"linearity": 0.1, "linearity_slope": 0.05, "linearity_curvature": 0.05}
 _PITCHES = {"shift": 1.0, "stretch": 1.0, "water_1450_shift": 1.0, "water_1930_shift": 1.0}
 _SQUARES = {"water_1450_width": 16.0, "water_1930_width": 16.0}
 _SIZES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
@@ -66,13 +67,24 @@ class Explanation:
 
 
 def explain(
-    recent: Array, count: float, noise: float, source: Population, axis_nm: Array
+    recent: Array,
+    noise: float,
+    source: Population,
+    axis_nm: Array,
+    *,
+    today: float = TODAY,
+    residuals: bool = True,
 ) -> Explanation:
-    """recent (n, L) absorbance on the grid, worth `count` independent samples; noise: theirs."""
+    """What happened to samples (n, L), absorbance on the grid, one spectrum each.
+
+    noise: theirs, standard deviation; today: see `Population.scatter`; residuals: whether what no
+    term says may be explained by an offset spectrum.
+    """
     view = View.of(recent.shape[1])
     seen = source.seen(view)
-    whiten = _whitening(seen.scatter(count, noise / np.sqrt(view.width)))
-    task = _Task(recent, source.mean, whiten, view, axis_nm)
+    whiten = _whitening(seen.scatter(len(recent), noise / np.sqrt(view.width), today))
+    choices = {n: c for n, c in _CHOICES.items() if residuals or n not in RESIDUALS}
+    task = _Task(recent, source.mean, whiten, view, axis_nm, choices)
     none = Correction.none(axis_nm)
     step = max((task.fitted(at, v) for at, v in _starts(none)), key=lambda step: step.evidence)
     for _ in range(_PASSES):
@@ -81,6 +93,15 @@ def explain(
     variance = step.variance * none.step_nm**2
     misfit = task.misfit(step.correction)
     return Explanation(step.correction, variance, step.sizes, gained, misfit)
+
+
+def misfit(samples: Array, noise: float, source: Population, correction: Correction) -> float:
+    """Mean square of the corrected mean of samples (n, L) less the source's, in units of what it
+    should be; noise: of the samples."""
+    view = View.of(samples.shape[1])
+    scatter = source.seen(view).scatter(len(samples), noise / np.sqrt(view.width))
+    left = source.mean - correction.apply(samples).mean(axis=0)
+    return float(np.mean((_whitening(scatter) @ view(left)) ** 2))
 
 
 Sizes = dict[str, float]
@@ -164,6 +185,7 @@ class _Task:
     whiten: Array
     view: View
     axis_nm: Array
+    choices: Mapping[str, tuple[float, ...]]
 
     def problem(self, at: Correction, variance: float) -> _Problem:
         """Linear around a correction, whose residual does not count, and a line shape."""
@@ -180,7 +202,7 @@ class _Task:
     def fitted(self, at: Correction, variance: float) -> _Step:
         """What is likely around a correction, averaged."""
         problem = self.problem(at, variance)
-        found = _search(problem)
+        found = _search(problem, self.choices)
         best, evidence = max(found, key=lambda one: one[1])
         near = [(s, e) for s, e in found if e > evidence - _NEAR]
         weights = np.exp([e - evidence for _, e in near])
@@ -199,7 +221,7 @@ class _Task:
 
     @cached_property
     def _spreads(self) -> Array:
-        """(13,) standard deviation of each coefficient at size 1."""
+        """(15,) standard deviation of each coefficient at size 1."""
         step = float(self.axis_nm[1] - self.axis_nm[0])
         values = {name: self._level * size for name, size in _ABSORBANCE.items()}
         values |= _PLAIN | {name: step * size for name, size in _PITCHES.items()}
@@ -243,7 +265,9 @@ def _starts(none: Correction) -> list[tuple[Correction, float]]:
     return starts
 
 
-def _search(problem: _Problem) -> list[tuple[Sizes, float]]:
+def _search(
+    problem: _Problem, choices: Mapping[str, tuple[float, ...]]
+) -> list[tuple[Sizes, float]]:
     """The group that is worth most, again and again, until none is worth a change: all it tried."""
     tried: dict[tuple[tuple[str, float], ...], float] = {}
 
@@ -255,18 +279,18 @@ def _search(problem: _Problem) -> list[tuple[Sizes, float]]:
 
     best: Sizes = {}
     while True:
-        found = max(_neighbours(best), key=evidence)
+        found = max(_neighbours(best, choices), key=evidence)
         if evidence(found) <= evidence(best):
             return [(dict(key), value) for key, value in tried.items()]
         best = found
 
 
-def _neighbours(sizes: Sizes) -> list[Sizes]:
+def _neighbours(sizes: Sizes, choices: Mapping[str, tuple[float, ...]]) -> list[Sizes]:
     """With one group more, one less, or one of another size."""
     found = []
-    for name, choices in _CHOICES.items():
+    for name, of_it in choices.items():
         others = {n: s for n, s in sizes.items() if n != name}
-        found += [{**others, name: size} for size in choices]
+        found += [{**others, name: size} for size in of_it]
         found.append(others)
     return found
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 # The composition that runs today may have another mean than the calibration set, by a sixth of
 # the spread of samples.
-_TODAY = 0.03
+TODAY = 0.03
 # Dark and white reference are averages of so many scans, and all spectra since share their noise.
 _REFERENCE_SCANS = 64
 _COMPARED = 350
@@ -41,7 +41,7 @@ class Population:
         noise = self.noise / np.sqrt(view.width)
         return Population(view(self.mean), view(self.factors), self.count, noise)
 
-    def scatter(self, count: float, noise: float, today: float = _TODAY) -> Array:
+    def scatter(self, count: float, noise: float, today: float = TODAY) -> Array:
         """(L, L) covariance of the mean of `count` independent spectra less `mean`.
 
         noise: of theirs, standard deviation; today: by how much of the samples' variance the

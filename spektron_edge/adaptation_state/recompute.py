@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from spektron_edge.adaptation.ground import open_ground
+from spektron_edge.adaptation.numerics import chosen
+from spektron_edge.bundle import BundleError
 from spektron_edge.config import Config
-from spektron_edge.faults import Fault, Faults
 
 from .replay import Recompute
+
+if TYPE_CHECKING:
+    from spektron_edge.adaptation.candidate import Adapted, Batch
 
 
 def recompute_for(config: Config, serial: str) -> Recompute:
     """What made an instrument's adaptations, with this configuration's bundle. Raises Fault."""
-    detail = f"this version cannot make the adaptations of {serial} in {config.state_dir} again"
-    raise Fault(Faults.ADAPTATION_REFUSED, detail)
+    numerics = chosen()
+    try:
+        ground = open_ground(config, serial)
+    except BundleError as error:
+        raise error.fault from None
+
+    def again(batch: Batch, seed: int, start: Adapted | None) -> Adapted:
+        material = numerics.material(replace(ground, start=start))
+        return numerics.adapt(material, batch, seed).adapted
+
+    return again

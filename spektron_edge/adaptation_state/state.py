@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from spektron_edge import __version__
 from spektron_edge.adaptation.candidate import Adapted, Batch, Verdict
 from spektron_edge.adaptation.correction import TERMS
+from spektron_edge.resampling import same_axis
 
 from .batch_file import digest
 from .header import Header, MadeUnder
@@ -60,8 +61,7 @@ class AdaptationState:
                 f"not {product.name} of {model.bundle_id}"
             )
         grid, correction = product.grid, adapted.correction
-        on_grid = correction.residual.shape == (grid.points,)
-        if not on_grid or not np.isclose(correction.step_nm, grid.step_nm, rtol=1e-6):
+        if not same_axis(correction.axis_nm, grid.axis()):
             return "its correction is for another wavelength grid"
         if adapted.theta.shape != model.theta.shape:
             return f"its theta holds {adapted.theta.size} numbers, not {model.theta.size}"

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import sys
 import time
 from pathlib import Path
 
 from spektron_edge.axis_store import load_axis
 from spektron_edge.bundle.canonical import canonical
+from spektron_edge.child import Limits, lower, tell
 from spektron_edge.clock import Clock
 from spektron_edge.config import load_config
 from spektron_edge.faults import Fault, Faults
@@ -25,12 +25,14 @@ from spektron_edge.transfer import TransferError
 from .fit_result import FIGURES, FILE, PICTURE, REPORT, FitResult, identity_of
 from .fitted import check_quantity, fit_material, property_results, report_of, state_about
 from .instrument_axis import check_axis
-from .limits import lower
 from .material import material, reviewed
 from .picture import available, png
 from .report import html
 from .session_store import SessionStore
 from .source import open_source
+
+# Address space as the fit takes it, and more processor time than the parent allows on the clock.
+LIMITS = Limits(nice=10, address_bytes=2**30, processor_s=300)
 
 
 def main(arguments: list[str]) -> int:
@@ -41,19 +43,19 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("who")
     parser.add_argument("--dry-run", action="store_true")
     given = parser.parse_args(arguments)
-    lower()
+    lower(LIMITS)
     try:
         work(given.config, given.session, given.who, dry_run=given.dry_run)
     except Fault as fault:
-        _tell({"fault": fault.code, "detail": fault.detail})
+        tell(fault=fault.code, detail=fault.detail)
     except TransferError as error:
-        _tell({"fault": Faults.TRANSFER_FAILED.value.code, "detail": str(error)})
+        tell(fault=Faults.TRANSFER_FAILED.value.code, detail=str(error))
     except MemoryError:
         detail = "the fit needs more memory than it may have; use fewer samples"
-        _tell({"fault": Faults.TRANSFER_FAILED.value.code, "detail": detail})
+        tell(fault=Faults.TRANSFER_FAILED.value.code, detail=detail)
     except Exception as error:  # noqa: BLE001  whoever waits shall hear of it
         detail = f"the fit met {type(error).__name__}: {error}; report this"
-        _tell({"fault": Faults.TRANSFER_FAILED.value.code, "detail": detail})
+        tell(fault=Faults.TRANSFER_FAILED.value.code, detail=detail)
     else:
         return 0
     return 1
@@ -72,7 +74,7 @@ def work(config_path: Path, session: str, who: str, *, dry_run: bool) -> FitResu
         if open_work.id != session:
             raise Fault(Faults.TRANSFER_FAILED, "the session was ended meanwhile")
         (store.folder_of(open_work) / FILE).unlink(missing_ok=True)
-        _step("reading the samples and judging them")
+        tell(step="reading the samples and judging them")
         source = open_source(config)
         if (source.bundle, source.product) != (open_work.bundle, open_work.product):
             detail = f"{source.bundle} is in use, and the session is for {open_work.bundle}"
@@ -82,17 +84,17 @@ def work(config_path: Path, session: str, who: str, *, dry_run: bool) -> FitResu
             known = load_axis(config.state_dir, open_work.serial)
             check_axis(found.axis, known, open_work.serial)
         given = material(found, source)
-        _step(f"fitting {len(given.pairs)} pairs and {len(given.unpaired)} other samples")
+        tell(step=f"fitting {len(given.pairs)} pairs and {len(given.unpaired)} other samples")
         transfer = fit_material(source, given)
         check_quantity(open_work, transfer)
         version = None
         if not dry_run:
             from spektron_edge.transfer_state import StateStore, state_of
 
-            _step("storing the transfer")
+            tell(step="storing the transfer")
             about = state_about(open_work, source, given, who, clock.now())
             version = StateStore(config.state_dir).add(state_of(transfer, about), who)
-        _step("writing the report")
+        tell(step="writing the report")
         made = clock.now().iso
         report = report_of(open_work, source, found, given, transfer, version, who, made)
         store.write(open_work, REPORT, html(report).encode())
@@ -111,20 +113,12 @@ def work(config_path: Path, session: str, who: str, *, dry_run: bool) -> FitResu
             peak_mb=round(peak_mb(), 1),
         )
         if available():
-            _step("drawing the picture")
+            tell(step="drawing the picture")
             # The page has everything; a picture that does not fit on the disk costs nothing.
             with contextlib.suppress(Fault):
                 store.write(open_work, PICTURE, png(report))
         store.write(open_work, FILE, canonical(result.model_dump(mode="json")))
         return result
-
-
-def _step(what: str) -> None:
-    _tell({"step": what})
-
-
-def _tell(said: dict[str, str]) -> None:
-    print(json.dumps(said), flush=True)  # noqa: T201  to the parent
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ NAMES = (
     "daemon",
     "main_job",
     "adapt_step",
+    "adapt_drift",
+    "adapt_live",
     "sinkhorn",
     "pretrain_scaling",
     "transfer",

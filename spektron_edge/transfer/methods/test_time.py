@@ -23,10 +23,12 @@ _SMALL = 1e-8
 
 @dataclass(frozen=True)
 class Budget:
-    """steps: at most; rate: of Adam; cap: how far any entry of theta may get from its start."""
+    """steps: at most; rate: of Adam, or of each entry of theta (P,); cap: how far any entry may get
+    from its start.
+    """
 
     steps: int
-    rate: float
+    rate: float | NDArray[np.floating]
     cap: float
 
 

@@ -117,6 +117,7 @@ def daemon(tmp_path, tiny_bundle):
     before = logger.handlers[:], logger.level, logger.propagate
     daemon = Daemon(tmp_path / "edge.toml")
     yield daemon
+    daemon._adaptations.end()
     daemon._state.close()
     logger.handlers[:], logger.level, logger.propagate = before
 

@@ -1,0 +1,171 @@
+"""Whether a candidate may be used, and whether by itself: the last word before anything changes.
+
+A common shift may be of the product or of the instrument. Spectra alone decide it only where the
+mean moved as instruments move it and as no composition does; elsewhere a person has to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spektron_edge.manifest import Property
+
+from .adapt import Material, apart
+from .candidate import Adapted, Batch, Candidate, Verdict
+from .correction import TERMS, Correction
+from .evidence import Evidence, Stability
+from .explanation import misfit
+from .population import noise_of
+from .samples import by_sample
+
+Array = NDArray[np.float64]
+# Caps: of the source's mean absorbance, plain, of the grid's pitch and its square; theta's is that
+# of the steps.
+_ABSORBANCE = {"offset": 2.0, "slope": 0.5, "curvature": 0.5, "cubic": 0.5}
+_PLAIN = {"gain": 0.3, "gain_slope": 0.1, "stray": 0.1}
+_PLAIN |= {"linearity": 0.5, "linearity_slope": 0.3, "linearity_curvature": 0.3}
+_PITCHES = {"shift": 3.0, "stretch": 3.0, "water_1450_shift": 3.0, "water_1930_shift": 3.0}
+_SQUARES = {"water_1450_width": 60.0, "water_1930_width": 60.0}
+_RESIDUAL = 0.1
+_THETA = 0.0201
+# Logarithm of the evidence that the terms have to gain.
+_WORTH = 8.0
+_FORM_MISFIT = 2.0
+# What is no improvement, but chance among few held-out spectra.
+_SLACK = 0.1
+# RMS change of a prediction of a source spectrum, in RMSEP.
+_MOST_MOVED = 0.5
+_FEWEST_SAMPLES = 8
+# Mean of T2 and Q over their limits, with equal means of instruments that differ otherwise, too.
+_MOST_APART = 3.0
+_SEED = 7
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """Of held-out spectra: see `explanation.misfit` and `adapt.apart`; loss: of the gradient graph,
+    where there is one."""
+
+    misfit: float
+    apart: float
+    loss: float
+
+
+def judge(
+    given: Material,
+    held_out: Batch,
+    candidate: Candidate,
+    evidence: Evidence,
+    stability: Sequence[Stability],
+) -> Verdict:
+    """held_out: spectra that the candidate was not made from."""
+    model = given.ground.model
+    start = given.ground.start or Adapted(Correction.none(given.axis_nm), model.theta)
+    before, after = _seen(given, held_out, start), _seen(given, held_out, candidate.adapted)
+    moved = _moved(given, candidate.adapted)
+    figures = candidate.metrics
+    refusals = []
+    if not figures.get("gained", 0.0) > _WORTH:
+        refusals.append("the mean spectrum did not move by more than samples make it")
+    if figures.get("samples", 0.0) < _FEWEST_SAMPLES:
+        refusals.append(f"there are {figures.get('samples', 0.0):.0f} distinct samples only")
+    if not after.misfit < before.misfit:
+        refusals.append("the mean of held-out spectra comes no nearer to the source's")
+    if not after.apart < before.apart + _SLACK:
+        refusals.append("held-out spectra lie farther from the calibration's domain")
+    if not after.loss <= before.loss * (1 + _SLACK):
+        refusals.append("the objective is worse on held-out spectra")
+    refusals += _beyond_caps(given, candidate.adapted)
+    worst = max(moved, key=lambda name: moved[name])
+    if not moved[worst] < _MOST_MOVED:
+        refusals.append(
+            f"{worst} of the source's own spectra would move by {moved[worst]:.2f} RMSEP"
+        )
+    refusals += _outside(given, candidate.adapted, stability)
+    told = {
+        "misfit_before": before.misfit,
+        "misfit_after": after.misfit,
+        "apart_before": before.apart,
+        "apart_after": after.apart,
+        "loss_before": before.loss,
+        "loss_after": after.loss,
+        "source_moved": moved[worst],
+        "stability_samples": float(len(stability)),
+    }
+    return Verdict(tuple(refusals), _doubts(figures, evidence, after.apart), told)
+
+
+def _doubts(found: Mapping[str, float], evidence: Evidence, beyond: float) -> tuple[str, ...]:
+    equalised = found.get("equalised", 0.0) > 0
+    formed = found["form_gained"] > _WORTH and found["form_misfit"] < _FORM_MISFIT
+    doubts = []
+    if equalised and not evidence.services:
+        doubts.append("no drift of an instrument explains the change; was a part exchanged?")
+    elif not (evidence.of_instrument or formed):
+        doubts.append("nothing says that the instrument changed, and not the samples")
+    if not beyond < _MOST_APART:
+        doubts.append("corrected spectra are still beyond the applicability limits")
+    if evidence.growing:
+        doubts.append(evidence.growing)
+    return tuple(doubts)
+
+
+def _seen(given: Material, held_out: Batch, adapted: Adapted) -> _Seen:
+    samples, repeats = by_sample(held_out.spectra, given.x)
+    noise = noise_of(held_out.spectra) / np.sqrt(repeats)
+    corrected = adapted.correction.apply(samples)
+    return _Seen(
+        misfit(samples, noise, given.population, adapted.correction),
+        apart(given, corrected),
+        0.0 if given.steps is None else given.steps.loss(corrected, adapted.theta, _SEED),
+    )
+
+
+def _moved(given: Material, adapted: Adapted) -> dict[str, float]:
+    """By property, RMS change of what the source's spectra predict to, in RMSEP: as the instrument
+    would read them now, corrected."""
+    model, product = given.ground.model, given.ground.model.product
+    back = adapted.correction.apply(adapted.correction.undo(given.x))
+    change = model.infer(back, adapted.theta).y - model.infer(given.x).y
+    figures = product.evaluation.figures[model.graph.precision]
+    return {p.name: _rms(change, p) / figures[p.name].rmsep for p in product.properties}
+
+
+def _rms(change: NDArray[np.float32], one: Property) -> float:
+    return float(np.sqrt(np.mean(change[:, one.column].astype(np.float64) ** 2)))
+
+
+def _beyond_caps(given: Material, adapted: Adapted) -> list[str]:
+    correction = adapted.correction
+    level, step = float(np.sqrt(np.mean(given.population.mean**2))), correction.step_nm
+    caps = {name: size * level for name, size in _ABSORBANCE.items()}
+    caps |= _PLAIN | {name: size * step for name, size in _PITCHES.items()}
+    caps |= {name: size * step**2 for name, size in _SQUARES.items()}
+    refusals = [
+        f"{name} of {correction.named[name]:.3g} is beyond its cap of {caps[name]:.3g}"
+        for name in TERMS
+        if not abs(correction.named[name]) <= caps[name]
+    ]
+    residual = float(np.sqrt(np.mean(correction.residual**2)))
+    if not residual <= _RESIDUAL * level:
+        refusals.append(f"a residual of {residual:.3g} is beyond {_RESIDUAL * level:.3g}")
+    theta = float(np.max(np.abs(adapted.theta - given.ground.model.theta), initial=0.0))
+    if not theta <= _THETA:
+        refusals.append(f"theta moved by {theta:.3g}, and may by {_THETA:.3g}")
+    return refusals
+
+
+def _outside(given: Material, adapted: Adapted, stability: Sequence[Stability]) -> list[str]:
+    """Stability samples that would not predict to what they have to."""
+    refusals = []
+    for sample in stability:
+        corrected = adapted.correction.apply(sample.spectrum[None])
+        y = given.ground.model.infer(corrected, adapted.theta).y[0].astype(np.float64)
+        columns = [p.column for p in given.ground.model.product.properties]
+        if not np.all(np.abs(y[columns] - sample.value) <= sample.half_width):
+            refusals.append(f"stability sample {sample.name} would be outside its interval")
+    return refusals

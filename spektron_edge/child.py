@@ -1,0 +1,170 @@
+"""A child process of low priority that works while scans go on: started, watched, ended.
+
+What it says comes as lines of JSON on its standard output: {"step": ...} or {"fault": code,
+"detail": ...}. Its results are files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TypeVar
+
+from .faults import Fault, Faults
+
+_POLL_S = 0.05
+_MAX_BYTES = 1 << 20
+Self = TypeVar("Self", bound="Child")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Of a child. nice: added to its niceness; address_bytes: of its address space, of which numpy
+    and onnxruntime reserve 200 MB at import; processor_s: of its own time, which holds when the
+    parent has died."""
+
+    nice: int
+    address_bytes: int
+    processor_s: int
+
+
+def lower(limits: Limits) -> None:
+    """Limit this process. What a system does not know, or does not allow, is left as it is."""
+    with contextlib.suppress(OSError):
+        os.nice(limits.nice)
+    if hasattr(os, "SCHED_BATCH"):
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    for kind, most in (
+        (resource.RLIMIT_AS, limits.address_bytes),
+        (resource.RLIMIT_CPU, limits.processor_s),
+        # No core file of reference values on an instrument's disk.
+        (resource.RLIMIT_CORE, 0),
+    ):
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(kind, (most, most))
+
+
+def tell(**said: str) -> None:
+    """From a child to its parent."""
+    print(json.dumps(said), flush=True)  # noqa: T201  to the parent
+
+
+class Child:
+    """A running or ended child. Use as a context: leaving it ends the child.
+
+    what: it does, for messages ("the fit"); failed: the fault when it does not succeed.
+    """
+
+    def __init__(
+        self, module: str, arguments: Sequence[str], limit_s: float, what: str, failed: Faults
+    ) -> None:
+        """Starts it. Raises Fault(failed) where no process can be started."""
+        self._what, self._failed = what, failed
+        # One thread: the others would compete with the daemon whatever their priority.
+        one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+        try:
+            self.process = subprocess.Popen(  # noqa: S603  our own module
+                [sys.executable, "-m", module, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={**os.environ, **one},
+            )
+        except OSError as error:
+            detail = f"no process could be started for {what}: {error.strerror}"
+            raise Fault(failed, detail) from None
+        assert self.process.stdout is not None  # noqa: S101  asked for above
+        os.set_blocking(self.process.stdout.fileno(), False)
+        self._deadline = time.monotonic() + limit_s
+        self.too_slow = False
+        self._said = b""
+        self._fault: Fault | None = None
+
+    def __enter__(self: Self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.end()
+
+    def steps(self) -> list[str]:
+        """What the child has begun since the last call; never waits."""
+        stream = self.process.stdout
+        if stream is None or stream.closed:
+            return []
+        self._said += (stream.read() or b"")[:_MAX_BYTES]
+        *lines, self._said = self._said.split(b"\n")
+        # Whatever a line without an end is, it is no message of ours.
+        self._said = self._said[:_MAX_BYTES]
+        return list(self._understood(lines))
+
+    def _understood(self, lines: Sequence[bytes]) -> Iterator[str]:
+        for line in lines:
+            try:
+                said = json.loads(line)
+            except (ValueError, RecursionError):
+                continue  # a library's own words
+            if isinstance(said, dict) and "step" in said:
+                yield str(said["step"])
+            elif isinstance(said, dict) and "fault" in said:
+                kind = next((f for f in Faults if f.value.code == said["fault"]), None)
+                self._fault = Fault(kind or self._failed, str(said.get("detail")))
+
+    @property
+    def running(self) -> bool:
+        """Whether it goes on; kills one that has taken too long. Never waits for a result."""
+        if self.process.poll() is not None:
+            return False
+        if time.monotonic() > self._deadline:
+            self.too_slow = True
+            self.process.kill()
+            self.process.wait()
+            return False
+        return True
+
+    def wait(self, progress: Callable[[str], None]) -> None:
+        """Until it ends; `progress` hears of each step."""
+        while True:
+            ended = not self.running
+            for step in self.steps():
+                progress(step)
+            if ended:
+                return
+            time.sleep(_POLL_S)
+
+    def check(self, remedy: str) -> None:
+        """Return when it ended well. Raises the fault that it met, or Fault(failed) that names
+        what to do, `remedy`."""
+        self.steps()
+        status = self.process.returncode
+        if self._fault is not None:
+            raise self._fault
+        if self.too_slow:
+            raise Fault(self._failed, f"{self._what} took too long and was ended; {remedy}")
+        if status:
+            ended = (
+                f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
+            )
+            detail = f"{self._what} {ended}, perhaps for want of memory; {remedy}"
+            raise Fault(self._failed, detail)
+
+    def end(self) -> None:
+        """No child is left behind."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()

@@ -1,0 +1,130 @@
+"""Latency of live predictions while the child of adaptation works, against without it."""
+
+from __future__ import annotations
+
+import secrets
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from spektron_edge.adaptation.candidate import Batch
+from spektron_edge.adaptation.steps import STEPS
+from spektron_edge.adaptation.task import RESULT, WORK, Given, Task, write_task
+from spektron_edge.bundle import read_bundle
+from spektron_edge.config import shipped_bundle
+from spektron_edge.demo.corn import load_corn
+from tests.benchmarks.report import Figure
+from tests.integration.rig import (
+    Mosquitto,
+    Rig,
+    instrument,
+    listening,
+    standard_settings,
+    until,
+)
+
+NAME = "adapt_live"
+RUNS, SCANS, RATE = 7, 300, 10.0
+SERIAL = "VIRT-0001"
+
+
+def _given() -> Given:
+    """48 spectra of cups on mp6; those held out are of m5, so that the guard refuses it: a device
+    keeps a proposal at most once in minutes, and not once a second."""
+    train = load_corn().train.spectra
+    spectra = np.concatenate([train["mp6"][:48], train["m5"][48:]])
+    spectra = spectra.astype(np.float32).astype(np.float64)
+    scans = tuple((1, number) for number in range(len(spectra)))
+    task = Task(
+        id=secrets.token_hex(6),
+        bundle=read_bundle(shipped_bundle()).id,
+        serial=SERIAL,
+        mode="propose",
+        seed=0,
+        why="benchmark",
+        parent=None,
+        drift=None,
+        services=(),
+        growing="",
+        astray=(),
+        stability=(),
+    )
+    return Given(task, Batch(spectra[:48], scans[:48]), Batch(spectra[48:], scans[48:]), ())
+
+
+@contextmanager
+def _adapting(config: Path, folder: Path, done: list[int]) -> Iterator[None]:
+    """Children as the daemon starts them, one after the other: more than it ever does."""
+    over = threading.Event()
+    command = [sys.executable, "-m", "spektron_edge.adaptation.worker", str(config), "adapt"]
+
+    def work() -> None:
+        while not over.is_set():
+            write_task(folder, _given())
+            with subprocess.Popen(command, stdout=subprocess.DEVNULL) as child:
+                while child.poll() is None:
+                    if over.wait(0.05):
+                        child.kill()
+            if (folder / RESULT).exists():
+                done.append(1)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _p99(*, adapting: bool, done: list[int]) -> float:
+    """In ms, over SCANS scans, once the daemon knows what is usual."""
+    with tempfile.TemporaryDirectory(prefix="spektron-bench-") as name:
+        folder = Path(name)
+        broker = Mosquitto(folder)
+        broker.start()
+        rig = Rig(folder, instrument(folder, interval_s=1.0 / RATE, scans=SCANS))
+        rig.settings = standard_settings(folder, broker.url)
+        rig.settings["adaptation"] = {"mode": "propose" if adapting else "frozen"}
+        try:
+            with listening(broker.port) as subscriber:
+                rig.start()
+                until(lambda: len(rig.gather(subscriber)) >= 20, "the first predictions")
+                wait = f"{SCANS} predictions"
+                if adapting:
+                    with _adapting(rig.config, folder / "state" / WORK, done):
+                        until(lambda: len(rig.gather(subscriber)) == SCANS, wait)
+                else:
+                    until(lambda: len(rig.gather(subscriber)) == SCANS, wait)
+                rig.stop()
+                until(lambda: subscriber.offline, "the farewell")
+            return float(subscriber.state["p99_ms"])
+        finally:
+            rig.stop()
+            rig.port.close()
+            broker.kill()
+
+
+def measure() -> list[Figure]:
+    """All figures."""
+    done: list[int] = []
+    pairs = [(_p99(adapting=False, done=done), _p99(adapting=True, done=done)) for _ in range(RUNS)]
+    alone, beside = (statistics.median(column) for column in zip(*pairs, strict=True))
+    rises = sorted(100 * (b / a - 1) for a, b in pairs)
+    spread = (rises[-2] - rises[1]) / 2
+    line = f"{SCANS} scans at {RATE:g}/s, median of {RUNS} runs in turns"
+    child = f"children of {STEPS} steps one after the other, {len(done)} in all"
+    return [
+        Figure("live_p99_alone_ms", alone, "ms", "lower", None, f"frozen; {line}"),
+        Figure("live_p99_ms", beside, "ms", "lower", None, f"{child}; {line}"),
+        Figure(
+            "live_p99_rise", 100 * (beside / alone - 1), "%", "lower", spread, f"{child}; bar 20"
+        ),
+    ]

@@ -1,0 +1,47 @@
+"""Stands in for the child of adaptation: `SPEKTRON_TEST_CHILD` says how it behaves.
+
+With `sound`, it adapts as the real one does, with a guard that has no doubts.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+from spektron_edge.adaptation import worker
+from spektron_edge.adaptation.candidate import Verdict
+from spektron_edge.adaptation.numerics import Own
+from spektron_edge.adaptation.task import RESULT, WORK
+from spektron_edge.config import load_config
+
+
+class Content(Own):
+    def judge(self, material, held_out, candidate, evidence, stability):
+        found = super().judge(material, held_out, candidate, evidence, stability)
+        return Verdict(found.refusals, (), found.metrics)
+
+
+def main() -> int:
+    how, config = os.environ["SPEKTRON_TEST_CHILD"], Path(sys.argv[1])
+    if sys.argv[2] == "calibrate" or how == "real":
+        return worker.main(sys.argv[1:])
+    if how == "hangs":
+        print("no JSON", flush=True)
+        time.sleep(600)
+    if how == "garbage":
+        work = load_config(config).state_dir / WORK
+        (work / RESULT).write_bytes(b'{"id": "000000000000", "number": 3, "se')
+        return 0
+    if how == "nothing":
+        return 0
+    if how == "crowded":
+        worker.lower(worker.LIMITS)
+        bytearray(2**32)
+    worker.chosen = Content
+    return worker.main(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
