@@ -21,7 +21,7 @@ REFERENCE = 1.0
 # Sums are multiples of it, so that the chain below is exact.
 LATTICE = 1 / 8
 _MOST_STATES = 400
-_SOURCE_SETS = 200
+_SOURCE_SETS = 1000
 
 
 @dataclass(frozen=True, eq=False)
