@@ -1,11 +1,11 @@
 """What an instrument does to a spectrum, undone: a dozen smooth terms and an offset spectrum.
 
-A corrected spectrum is w (1 + gain + gain_slope u) + stray (10^w - 1) / ln 10 + linearity
-(1 - 10^-w) / ln 10 + offset + slope u + curvature (u^2 - 1/3) + cubic u^3 + residual, where u runs
-from -1 to 1 over the grid, and w is the spectrum moved along its axis. All zero is the identity.
-Stray light s adds s to sample and white alike; a detector that loses the share k c of c counts
-(both relative to the white) reads too little of the white; both to first order. How much white there is at either end is not known, so the latter has a slope
-and a curvature over the grid, as the baseline has.
+A corrected spectrum is w (1 + gain + gain_slope u) + stray (10^w - 1) / ln 10 + (linearity +
+linearity_slope u + linearity_curvature (u^2 - 1/3)) (1 - 10^-w) / ln 10 + offset + slope u +
+curvature (u^2 - 1/3) + cubic u^3 + residual, where u runs from -1 to 1 over the grid, and w is the
+spectrum moved along its axis. All zero is the identity. Stray light s adds s to sample and white
+alike; a detector that loses the share k c of c counts reads too little of the white, and how much
+of that there is along the axis is not known; both to first order.
 
 Bands of water move and narrow as it warms, by the share of weakly bonded water (Maeda et al., J.
 Near Infrared Spectrosc. 3 (1995) 191): the spectrum is moved and sharpened around 1450 and 1930 nm

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from spektron_edge.diagnostics import ApplicabilityModel
 from spektron_edge.preprocessing import correlate_valid
 
+from .forms import FORMS, Forms
+
 Array = NDArray[np.float64]
 # Directions of z_inst that carry its variance over the source; the rest is rounding (corn: the
 # first four hold 99.9 %).
@@ -24,12 +26,13 @@ class Domain:
 
     applicability: of the bundle; scores: (N, k) of the source spectra, whitened; z_centre (64,),
     z_rows (d, 64), z_std (d,): mean, principal directions and spread of z_inst over them, or None;
-    step_nm: of the grid.
+    step_nm: of the grid; forms: see `forms.py`.
     """
 
     applicability: ApplicabilityModel
     scores: Array
     step_nm: float
+    forms: Forms
     z_centre: Array | None = None
     z_rows: Array | None = None
     z_std: Array | None = None
@@ -51,7 +54,7 @@ class Gauge:
     published; neighbour: distance of scores to the nearest source spectrum; wavelength_nm: by how
     much its features lie above (+, to the red of what is asked for) or below the source's; z_inst:
     Mahalanobis distance squared, NaN where not known; feature: size of its features over those of
-    the source's mean spectrum.
+    the source's mean spectrum; forms: (5,) as FORMS.
     """
 
     scores: Array
@@ -62,6 +65,7 @@ class Gauge:
     wavelength_nm: float
     z_inst: float
     feature: float
+    forms: Array
 
     @property
     def statistics(self) -> Mapping[str, float]:
@@ -73,6 +77,8 @@ class Gauge:
             "wavelength_up": self.wavelength_nm,
             "wavelength_down": -self.wavelength_nm,
             "z_inst": self.z_inst,
+            **{f"{name}_up": float(v) for name, v in zip(FORMS, self.forms, strict=True)},
+            **{f"{name}_down": -float(v) for name, v in zip(FORMS, self.forms, strict=True)},
         }
 
 
@@ -96,6 +102,7 @@ def gauge(domain: Domain, spectrum: Array, z_inst: NDArray[np.float32] | None = 
         wavelength_nm=-float(residual @ direction) / max(float(direction @ direction), 1e-300),
         z_inst=_z_distance(domain, z_inst),
         feature=float(filtered @ model.mean) / max(float(model.mean @ model.mean), 1e-300),
+        forms=domain.forms.of(spectrum),
     )
 
 

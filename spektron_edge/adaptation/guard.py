@@ -30,7 +30,7 @@ _PLAIN = {"gain": 0.3, "gain_slope": 0.1, "stray": 0.1}
 _PLAIN |= {"linearity": 0.5, "linearity_slope": 0.3, "linearity_curvature": 0.3}
 _PITCHES = {"shift": 3.0, "stretch": 3.0, "water_1450_shift": 3.0, "water_1930_shift": 3.0}
 _SQUARES = {"water_1450_width": 60.0, "water_1930_width": 60.0}
-_RESIDUAL = 0.1
+_RESIDUAL = 0.2
 _THETA = 0.0201
 # Logarithm of the evidence that the terms have to gain.
 _WORTH = 8.0

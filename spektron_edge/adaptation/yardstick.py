@@ -19,13 +19,17 @@ from spektron_edge.preprocessing import correlate_valid
 
 from .array_file import read_arrays
 from .cusum import Ranks, threshold
+from .forms import FORMS, Forms, forms_of
 from .gauge import Z_DIRECTIONS, Domain, gauge
 
 if TYPE_CHECKING:
     from spektron_edge.inference import Model
 
 Array = NDArray[np.float64]
-STATISTICS = ("t2", "q", "neighbour", "wavelength_up", "wavelength_down", "z_inst")
+STATISTICS = (
+    *("t2", "q", "neighbour", "wavelength_up", "wavelength_down", "z_inst"),
+    *(f"{name}_{sign}" for sign in ("up", "down") for name in FORMS),
+)
 # One false alarm per so many distinct samples, of all statistics together.
 RUN_LENGTH = 10_000
 _FOLDS = 20
@@ -83,6 +87,8 @@ def to_arrays(yardstick: Yardstick) -> dict[str, NDArray[Any]]:
         "z_rows": np.asarray(domain.z_rows),
         "z_std": np.asarray(domain.z_std),
         "spacing": np.array(yardstick.spacing),
+        "form_mean": domain.forms.mean,
+        "form_rows": domain.forms.rows,
         **{f"rank_{name}": ranks.values for name, ranks in yardstick.ranks.items()},
         **{f"most_{name}": np.array(r.threshold) for name, r in yardstick.ranks.items()},
     }
@@ -117,6 +123,8 @@ def from_arrays(
         and all(r.values.ndim == 1 and r.values.size and r.threshold > 0 for r in ranks.values())
         and all(np.all(np.diff(r.values) >= 0) for r in ranks.values())
         and bool(np.all(given["z_std"] > 0))
+        and given["form_mean"].shape == (applicability.points,)
+        and given["form_rows"].shape == (len(FORMS), applicability.points)
     )
     if not fits:
         raise ValueError("the yardstick holds unusable numbers")
@@ -124,6 +132,7 @@ def from_arrays(
         applicability,
         given["scores"],
         step_nm,
+        Forms(given["form_mean"], given["form_rows"]),
         given["z_centre"],
         given["z_rows"],
         given["z_std"],
@@ -133,7 +142,7 @@ def from_arrays(
 
 def _names() -> tuple[str, ...]:
     each = tuple(f"{kind}_{name}" for name in STATISTICS for kind in ("rank", "most"))
-    return ("scores", "z_centre", "z_rows", "z_std", "spacing", *each)
+    return ("scores", "z_centre", "z_rows", "z_std", "spacing", "form_mean", "form_rows", *each)
 
 
 def _refitted(model: ApplicabilityModel, spectra: Array) -> ApplicabilityModel:
@@ -152,7 +161,7 @@ def _domain(model: ApplicabilityModel, spectra: Array, z: Array, step_nm: float)
     d = min(Z_DIRECTIONS, int(np.count_nonzero(sizes > 1e-6 * sizes[0])))
     std = sizes[:d] / np.sqrt(len(z) - 1)
     scores = filtered @ model.loadings.T / model.score_std
-    return Domain(model, scores, step_nm, centre, rows[:d], std)
+    return Domain(model, scores, step_nm, forms_of(spectra), centre, rows[:d], std)
 
 
 def _spacing(scores: Array) -> float:
