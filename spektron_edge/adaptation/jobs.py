@@ -9,14 +9,12 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol
 
 from spektron_edge.adaptation_state import AdaptationStore, Entry
 from spektron_edge.clock import Clock, Stamp
 from spektron_edge.config import Config
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.in_use import InUse
-from spektron_edge.inference import BackendError, Model
+from spektron_edge.inference import BackendError
 from spektron_edge.ledger import Action
 from spektron_edge.notices import Notices
 from spektron_edge.pipeline import Outcome
@@ -26,6 +24,7 @@ from .attempt import Attempt, failed
 from .candidate import Adapted
 from .evidence import Evidence
 from .gauge import Gauge, gauge
+from .in_service import InService
 from .known import Known
 from .looking_back import LookingBack
 from .pace import Pace
@@ -37,26 +36,7 @@ from .yardstick import Yardstick, read_yardstick, yardstick_of
 
 _WHO = "daemon"
 _CALIBRATE_AGAIN_S = 600.0
-
-
-class InService(Protocol):
-    """What predicts now: `Serving`."""
-
-    serial: str | None
-
-    @property
-    def model(self) -> Model:
-        """The model in use."""
-
-    @property
-    def in_use(self) -> InUse:
-        """What stands beside the model."""
-
-    def take_changes(self) -> None:
-        """Predict with what the ledgers say is in use."""
-
-    def take_shadow(self, adapted: Adapted | None, number: int | None = None) -> None:
-        """Compute this beside what counts."""
+_TOLD_OF_STREAM = (Faults.DETECTOR_STUCK, Faults.NO_SAMPLE)
 
 
 class AdaptationJobs:
@@ -98,7 +78,12 @@ class AdaptationJobs:
 
     def measured(self, scan: Scan, outcome: Outcome, now: Stamp) -> None:
         """A scan was evaluated."""
-        if self._mode == "frozen" or outcome.seen is None or outcome.values is None:
+        if self._mode == "frozen":
+            # What it meant may have passed, and nobody looks any more.
+            self._notices.end(_TOLD_OF_STREAM)
+            self.stream = None
+            return
+        if outcome.seen is None or outcome.values is None:
             return
         self._follow(scan)
         if self.stream is None:
@@ -108,7 +93,7 @@ class AdaptationJobs:
         if isinstance(found, Fault):
             self._notices.begin(found)
             return
-        self._notices.end((Faults.DETECTOR_STUCK, Faults.NO_SAMPLE))
+        self._notices.end(_TOLD_OF_STREAM)
         if self.stream.sound > before:
             self._sound += 1
             with self._troubles():
@@ -124,7 +109,7 @@ class AdaptationJobs:
         if key == self._key and self.stream is not None:
             return
         if self._yardstick is None or self._of != key[0]:
-            self._yardstick, self.stream = None, None
+            self._yardstick, self.stream, self._of = None, None, ""
             return
         self._key, self.stream = key, Stream(self._yardstick)
         self._told_of_drift = False

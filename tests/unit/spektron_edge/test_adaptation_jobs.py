@@ -409,3 +409,28 @@ def test_a_yardstick_that_cannot_be_made_is_told_once(make_daemon, cups, make_sc
     line.lay("mp6", known(cups, 30))
     assert len(events(line.daemon, "adaptation_failed")) == 1
     assert not (line.daemon._config.state_dir / WORK / RESULT).exists()
+
+
+def test_to_frozen_and_back_it_begins_anew(line, cups):
+    line = line("auto")
+    line.lay("m5", known(cups, 10))
+    config = line.daemon._config
+    for mode, followed in (("frozen", 0), ("auto", 3)):
+        changed = config.adaptation.model_copy(update={"mode": mode})
+        line.daemon._config = config.model_copy(update={"adaptation": changed})
+        line.lay("m5", known(cups, 3))
+        stream = line.daemon._adaptations.stream
+        assert (0 if stream is None else stream.sound) == followed
+
+
+def test_a_bundle_that_comes_back_is_followed_again(line, cups, monkeypatch):
+    line = line("auto")
+    jobs = line.daemon._adaptations
+    monkeypatch.setattr(jobs_module, "yardstick_of", lambda _: "another")
+    jobs._calibrate_after_s = float("inf")
+    line.lay("m5", known(cups, 3))
+    assert jobs.stream is None
+    monkeypatch.undo()
+    jobs._calibrate_after_s = 0.0
+    line.lay("m5", known(cups, 3))
+    assert jobs.stream is not None
