@@ -13,9 +13,9 @@ from spektron_edge.transfer_session.source import source_of
 
 from .candidate import Adapted, Batch, Candidate
 from .correction import Correction
-from .explanation import RESIDUALS, Explanation, explain
+from .explanation import Explanation, explain
 from .ground import Ground
-from .population import Population, noise_of
+from .population import TODAY, Population, noise_of
 from .samples import by_sample
 from .steps import Steps
 
@@ -25,8 +25,8 @@ Array = NDArray[np.float64]
 _MOST_MISFIT = 2.0
 # Fine structure shows in T2 and Q, which are of derivatives.
 _MOST_APART = 1.5
-# Composition that is anywhere within the source's, and beyond: to tell instruments from samples.
-_ANYWHERE = 4.0
+# Composition that is anywhere within the source's: to tell instruments from samples.
+_ANYWHERE = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,20 +91,23 @@ def apart(given: Material, corrected: Array) -> float:
 
 
 def _figures(given: Material, samples: Array, noise: float, found: Explanation) -> dict[str, float]:
-    """form_...: the same with terms alone, and with samples of any composition."""
-    form = explain(
-        samples, noise, given.population, given.axis_nm, today=_ANYWHERE, residuals=False
-    )
-    smooth = sum(size for name, size in found.sizes.items() if name not in RESIDUALS)
+    """terms_...: the same by terms alone; form_...: with samples of any composition, besides."""
+
+    def by_terms(today: float) -> Explanation:
+        return explain(
+            samples, noise, given.population, given.axis_nm, today=today, residuals=False
+        )
+
+    terms, form = by_terms(TODAY), by_terms(_ANYWHERE)
     return {
         "samples": float(len(samples)),
         "noise": noise,
         "gained": found.gained,
         "misfit": found.misfit,
+        "terms_gained": terms.gained,
+        "terms_misfit": terms.misfit,
         "form_gained": form.gained,
-        "form_misfit": form.misfit,
         "line_shape_nm2": found.line_shape,
-        "smooth": smooth,
         "residual_rms": float(np.sqrt(np.mean(found.correction.residual**2))),
         **found.correction.named,
     }

@@ -1,9 +1,9 @@
 """What an instrument does to a spectrum, undone: a dozen smooth terms and an offset spectrum.
 
-A corrected spectrum is w (1 + gain + gain_slope u) + stray (10^w - 1) / ln 10 + (linearity +
-linearity_slope u + linearity_curvature (u^2 - 1/3)) (1 - 10^-w) / ln 10 + offset + slope u +
-curvature (u^2 - 1/3) + cubic u^3 + residual, where u runs from -1 to 1 over the grid, and w is the
-spectrum moved along its axis. All zero is the identity. Stray light s adds s to sample and white
+A corrected spectrum is w (1 + gain + gain_slope u) + stray (10^w - 1) / ln 10 + k (1 - 10^-w) /
+ln 10 + offset + slope u + curvature (u^2 - 1/3) + cubic u^3 + residual, where u runs from -1 to 1
+over the grid, k = linearity_0 + linearity_1 u + ... + linearity_4 u^4, and w is the spectrum moved
+along its axis. All zero is the identity. Stray light s adds s to sample and white
 alike; a detector that loses the share k c of c counts reads too little of the white, and how much
 of that there is along the axis is not known; both to first order.
 
@@ -33,9 +33,11 @@ TERMS = (
     "shift",
     "stretch",
     "stray",
-    "linearity",
-    "linearity_slope",
-    "linearity_curvature",
+    "linearity_0",
+    "linearity_1",
+    "linearity_2",
+    "linearity_3",
+    "linearity_4",
     "water_1450_shift",
     "water_1450_width",
     "water_1930_shift",
@@ -47,7 +49,7 @@ _INVERSE_STEPS = 30
 # Savitzky and Golay, Anal. Chem. 36 (1964) 1627.
 _HALF = 5
 _CURVATURE = 2 * np.linalg.pinv(np.vander(np.arange(-_HALF, _HALF + 1), 5, increasing=True))[2]
-_LINEARITY = ("linearity", "linearity_slope", "linearity_curvature")
+_LINEARITY = tuple(f"linearity_{power}" for power in range(5))
 _BASELINES = ("offset", "slope", "curvature", "cubic")
 # Bands of water: name, centre and standard deviation of the window, in nm.
 _WATER = (("water_1450", 1440.0, 45.0), ("water_1930", 1930.0, 45.0))
@@ -55,7 +57,7 @@ _WATER = (("water_1450", 1440.0, 45.0), ("water_1930", 1930.0, 45.0))
 
 @dataclass(frozen=True, eq=False)
 class Correction:
-    """coefficients (15,) as TERMS; residual (L,) absorbance that is added to every spectrum;
+    """coefficients (17,) as TERMS; residual (L,) absorbance that is added to every spectrum;
     axis_nm (L,): the model's grid, equidistant.
     """
 
@@ -88,7 +90,7 @@ class Correction:
             corrected += c("stray") * _stray(moved)
         of_linearity = [c(name) for name in _LINEARITY]
         if any(of_linearity):
-            corrected += (of_linearity @ _baselines(u)[:3]) * _linearity(moved)
+            corrected += (of_linearity @ _powers(u)) * _linearity(moved)
         for name, window in self._water_windows():
             if c(f"{name}_shift"):
                 corrected += c(f"{name}_shift") * window * self._slope(moved)
@@ -107,7 +109,7 @@ class Correction:
         return read
 
     def columns(self, spectra: Array) -> Array:
-        """(15, n, L): how the corrected spectra change with each coefficient, to first order."""
+        """(17, n, L): how the corrected spectra change with each coefficient, to first order."""
         moved = self._moved(spectra)
         u = position(moved.shape[1])
         slope, sharper = self._slope(moved), self._sharper(moved)
@@ -120,7 +122,7 @@ class Correction:
                 slope,
                 slope * u,
                 _stray(moved),
-                *(row * _linearity(moved) for row in _baselines(u)[:3]),
+                *(row * _linearity(moved) for row in _powers(u)),
                 *water,
             ],
             dtype=np.float64,
@@ -193,3 +195,7 @@ def _linearity(spectra: Array) -> Array:
 
 def _baselines(u: Array) -> Array:
     return np.stack([np.ones_like(u), u, u**2 - 1 / 3, u**3])
+
+
+def _powers(u: Array) -> Array:
+    return np.stack([u**power for power in range(len(_LINEARITY))])

@@ -25,14 +25,14 @@ GROUPS = {
     "gain": ("gain", "gain_slope"),
     "axis": ("shift", "stretch"),
     "stray light": ("stray",),
-    "linearity": ("linearity", "linearity_slope", "linearity_curvature"),
+    "linearity": tuple(f"linearity_{power}" for power in range(5)),
     "water": ("water_1450_shift", "water_1450_width", "water_1930_shift", "water_1930_width"),
 }
 # Standard deviation of each coefficient at size 1: of the mean absorbance, plain, of the pitch and
 # of its square.
 _ABSORBANCE = {"offset": 0.1, "slope": 0.05, "curvature": 0.05, "cubic": 0.03}
 _PLAIN = {"gain": 0.1, "gain_slope": 0.03, "stray": 0.03}
-_PLAIN |= {"linearity": 0.1, "linearity_slope": 0.05, "linearity_curvature": 0.05}
+_PLAIN |= {"linearity_0": 0.1} | {f"linearity_{power}": 0.05 for power in range(1, 5)}
 _PITCHES = {"shift": 1.0, "stretch": 1.0, "water_1450_shift": 1.0, "water_1930_shift": 1.0}
 _SQUARES = {"water_1450_width": 16.0, "water_1930_width": 16.0}
 _SIZES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
@@ -221,7 +221,7 @@ class _Task:
 
     @cached_property
     def _spreads(self) -> Array:
-        """(15,) standard deviation of each coefficient at size 1."""
+        """(17,) standard deviation of each coefficient at size 1."""
         step = float(self.axis_nm[1] - self.axis_nm[0])
         values = {name: self._level * size for name, size in _ABSORBANCE.items()}
         values |= _PLAIN | {name: step * size for name, size in _PITCHES.items()}

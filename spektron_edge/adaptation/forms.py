@@ -17,7 +17,7 @@ from .population import Population
 
 Array = NDArray[np.float64]
 # Terms of the correction, each with its sign, and the line shape.
-_OF_TERMS = ("gain", "curvature", "stray", "linearity")
+_OF_TERMS = ("gain", "curvature", "stray", "linearity_0")
 FORMS = (*_OF_TERMS, "line_shape")
 # Absorbance. An instrument in use is noisier than the source's spectra, and noise tells nothing.
 _NOISE = 3e-4
