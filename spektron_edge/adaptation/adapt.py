@@ -68,7 +68,7 @@ def adapt(given: Material, batch: Batch, seed: int) -> Candidate:
     done after an exchange, and `guard.py` asks for evidence of one.
     """
     samples, repeats = by_sample(batch.spectra, given.x)
-    noise = noise_of(batch.spectra) / np.sqrt(repeats)
+    noise = float(noise_of(batch.spectra) / np.sqrt(repeats))
     found = explain(samples, noise, given.population, given.axis_nm)
     figures = _figures(given, samples, noise, found)
     correction = found.correction
@@ -94,9 +94,8 @@ def _figures(given: Material, samples: Array, noise: float, found: Explanation) 
     """terms_...: the same by terms alone; form_...: with samples of any composition, besides."""
 
     def by_terms(today: float) -> Explanation:
-        return explain(
-            samples, noise, given.population, given.axis_nm, today=today, residuals=False
-        )
+        source, axis_nm = given.population, given.axis_nm
+        return explain(samples, noise, source, axis_nm, today=today, residuals=False, near=found)
 
     terms, form = by_terms(TODAY), by_terms(_ANYWHERE)
     return {

@@ -74,11 +74,13 @@ def explain(
     *,
     today: float = TODAY,
     residuals: bool = True,
+    near: Explanation | None = None,
 ) -> Explanation:
     """What happened to samples (n, L), absorbance on the grid, one spectrum each.
 
     noise: theirs, standard deviation; today: see `Population.scatter`; residuals: whether what no
-    term says may be explained by an offset spectrum.
+    term says may be explained by an offset spectrum; near: another explanation of the same, to
+    begin with.
     """
     view = View.of(recent.shape[1])
     seen = source.seen(view)
@@ -86,8 +88,12 @@ def explain(
     choices = {n: c for n, c in _CHOICES.items() if residuals or n not in RESIDUALS}
     task = _Task(recent, source.mean, whiten, view, axis_nm, choices)
     none = Correction.none(axis_nm)
-    step = max((task.fitted(at, v) for at, v in _starts(none)), key=lambda step: step.evidence)
-    for _ in range(_PASSES):
+    if near is None:
+        starts, passes = _starts(none), _PASSES
+    else:
+        starts, passes = [(near.correction, near.line_shape / none.step_nm**2)], 1
+    step = max((task.fitted(at, v) for at, v in starts), key=lambda step: step.evidence)
+    for _ in range(passes):
         step = task.fitted(step.correction, step.variance)
     gained = step.evidence - task.problem(none, 0.0).evidence({})
     variance = step.variance * none.step_nm**2
