@@ -190,7 +190,7 @@ def test_another_instrument_is_told_and_a_proposal_made_without_delaying_scans(l
     assert store_of(line.daemon).active(SERIAL) is None
     judged = audited(line.daemon, "adaptation_judged")[0]["details"]
     assert judged["number"] == held[0].number
-    assert "stand-in" in judged["told"]
+    assert "was a part exchanged?" in judged["told"]
     # It was made from what came after the change.
     batch = AdaptationStore(line.daemon._config.state_dir)
     header = batch.load(held[0]).header

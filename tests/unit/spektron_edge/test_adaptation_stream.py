@@ -19,6 +19,7 @@ from spektron_edge.adaptation.evidence import (
     Stability,
 )
 from spektron_edge.adaptation.evidence_store import EvidenceStore, for_guard
+from spektron_edge.adaptation.forms import FORMS
 from spektron_edge.adaptation.gauge import Gauge, gauge
 from spektron_edge.adaptation.growing import growing
 from spektron_edge.adaptation.looking_back import LookingBack
@@ -64,7 +65,7 @@ def entry(number, *, shift=None, run=None, rng=None):
     rng = rng or np.random.default_rng(number)
     scores = 0.1 * rng.standard_normal(K) if shift is None else np.asarray(shift, float)
     t2 = float(scores @ scores)
-    measured = Gauge(scores, np.zeros(P), t2, 0.0, 1.0, 0.0, 1.0, 1.0)
+    measured = Gauge(scores, np.zeros(P), t2, 0.0, 1.0, 0.0, 1.0, 1.0, np.zeros(len(FORMS)))
     spectrum = np.full(60, float(number))
     run = number if run is None else run
     return Entry(7, number, number, run, spectrum, measured, t2 > 1)
