@@ -104,6 +104,7 @@ def _figures(given: Material, samples: Array, noise: float, found: Explanation) 
         "gained": found.gained,
         "misfit": found.misfit,
         "terms_gained": terms.gained,
+        "terms_by_one": terms.by_one,
         "terms_misfit": terms.misfit,
         "form_gained": form.gained,
         "line_shape_nm2": found.line_shape,

@@ -55,14 +55,15 @@ class Explanation:
     """correction: posterior mean; line_shape: variance in nm^2 by which it is wider than the
     source's. sizes: of each group in use, relative to its usual one.
 
-    gained: logarithm of the evidence over that of scatter alone; misfit: mean square of what is
-    left, in units of what it should be.
+    gained: logarithm of the evidence over that of scatter alone; by_one: the same by the best of
+    the groups alone; misfit: mean square of what is left, in units of what it should be.
     """
 
     correction: Correction
     line_shape: float
     sizes: dict[str, float]
     gained: float
+    by_one: float
     misfit: float
 
 
@@ -95,10 +96,11 @@ def explain(
     step = max((task.fitted(at, v) for at, v in starts), key=lambda step: step.evidence)
     for _ in range(passes):
         step = task.fitted(step.correction, step.variance)
-    gained = step.evidence - task.problem(none, 0.0).evidence({})
+    nothing = task.problem(none, 0.0).evidence({})
+    gained, by_one = step.evidence - nothing, step.by_one - nothing
     variance = step.variance * none.step_nm**2
     misfit = task.misfit(step.correction)
-    return Explanation(step.correction, variance, step.sizes, gained, misfit)
+    return Explanation(step.correction, variance, step.sizes, gained, by_one, misfit)
 
 
 def misfit(samples: Array, noise: float, source: Population, correction: Correction) -> float:
@@ -171,7 +173,8 @@ class _Problem:
 
 @dataclass(frozen=True, eq=False)
 class _Step:
-    """A correction, the best of the groups and sizes that it averages, and their evidence.
+    """A correction, the best of the groups and sizes that it averages, and their evidence; by_one:
+    of the best group alone.
 
     variance: of the line shape, channels squared; what it makes of the mean is in the correction.
     """
@@ -180,6 +183,7 @@ class _Step:
     variance: float
     sizes: Sizes
     evidence: float
+    by_one: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,6 +214,7 @@ class _Task:
         problem = self.problem(at, variance)
         found = _search(problem, self.choices)
         best, evidence = max(found, key=lambda one: one[1])
+        by_one = max(e for s, e in found if len(s) <= 1)
         near = [(s, e) for s, e in found if e > evidence - _NEAR]
         weights = np.exp([e - evidence for _, e in near])
         mean = weights @ np.stack([problem.mean(sizes) for sizes, _ in near]) / weights.sum()
@@ -218,7 +223,7 @@ class _Task:
         every = np.concatenate([far for _, far in self._residuals], axis=1)
         residual = every @ mean[terms + 1 :] + self.mean - broadened(self.mean, wider)
         correction = Correction(self._spreads * mean[:terms], residual, self.axis_nm)
-        return _Step(correction, wider, best, evidence)
+        return _Step(correction, wider, best, evidence, by_one)
 
     def misfit(self, correction: Correction) -> float:
         """See `Explanation`."""

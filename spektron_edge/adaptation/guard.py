@@ -36,9 +36,9 @@ _THETA = 0.0201
 # samples).
 _WORTH = 20.0
 _FORM_WORTH = 3.0
-# What terms may leave to a residual: 5 at most after eight kinds of drift, or 5 in 100 after that
-# of the detector's linearity; 11 to 16 in 100 where samples had become warmer.
-_UNSAID, _UNSAID_SHARE = 10.0, 0.08
+# What one group of terms may leave to others and to a residual: 15 at most after eight kinds of
+# drift, or 6 in 100 after that of the detector's linearity; half of it where samples were warmer.
+_UNSAID, _UNSAID_SHARE = 15.0, 0.06
 _TERMS_MISFIT = 5.0
 # What is no improvement, but chance among few held-out spectra.
 _SLACK = 0.1
@@ -119,9 +119,9 @@ def _doubts(found: Mapping[str, float], evidence: Evidence, beyond: float) -> tu
 
 
 def _of_instrument(found: Mapping[str, float], evidence: Evidence) -> bool:
-    """Whether the spectra say so: terms explain what an offset spectrum would, nearly as well, and
-    the stream points to the instrument, or terms do that compositions cannot stand for."""
-    unsaid = found["gained"] - found["terms_gained"]
+    """Whether the spectra say so: one cause explains what everything together does, nearly as well,
+    and the stream points to the instrument, or that cause does what compositions cannot."""
+    unsaid = found["gained"] - found["terms_by_one"]
     explained = unsaid < max(_UNSAID, _UNSAID_SHARE * found["gained"])
     if not (explained and found["terms_misfit"] < _TERMS_MISFIT):
         return False
