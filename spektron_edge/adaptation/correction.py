@@ -101,11 +101,12 @@ class Correction:
     def undo(self, spectra: Array) -> Array:
         """(n, L) as the source reads them -> as the new state of the instrument would have.
 
-        By fixed point, so only for corrections that are small beside the spectra.
+        By fixed point, so only for corrections that are small beside the spectra; shifts may be of
+        several channels, since what is missing is moved back each time.
         """
         read = spectra
         for _ in range(_INVERSE_STEPS):
-            read = read + (spectra - self.apply(read))
+            read = read + self._moved(spectra - self.apply(read), -1.0)
         return read
 
     def columns(self, spectra: Array) -> Array:
@@ -131,9 +132,9 @@ class Correction:
     def _of(self, term: str) -> float:
         return float(self.coefficients[_AT[term]])
 
-    def _moved(self, spectra: Array) -> Array:
+    def _moved(self, spectra: Array, sign: float = 1.0) -> Array:
         by = self._of("shift") + self._of("stretch") * position(spectra.shape[1])
-        return shifted(spectra, by / self.step_nm)
+        return shifted(spectra, sign * by / self.step_nm)
 
     def _slope(self, spectra: Array) -> Array:
         slope: Array = np.gradient(spectra, self.step_nm, axis=1)
