@@ -1,7 +1,8 @@
 """A child process of low priority that works while scans go on: started, watched, ended.
 
 What it says comes as lines of JSON on its standard output: {"step": ...} or {"fault": code,
-"detail": ...}. Its results are files.
+"detail": ...}. Its results are files. Priority does not help against a neighbour on the same core,
+so it can be stopped while a scan is under way.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ import contextlib
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +25,7 @@ from .faults import Fault, Faults
 
 _POLL_S = 0.05
 _MAX_BYTES = 1 << 20
+_START = f"{__package__}.child_start"
 Self = TypeVar("Self", bound="Child")
 
 
@@ -73,7 +77,7 @@ class Child:
         one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
         try:
             self.process = subprocess.Popen(  # noqa: S603  our own module
-                [sys.executable, "-m", module, *arguments],
+                [sys.executable, "-m", _START, str(os.getpid()), module, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -87,7 +91,12 @@ class Child:
         self._deadline = time.monotonic() + limit_s
         self.too_slow = False
         self._said = b""
+        self._steps: list[str] = []
         self._fault: Fault | None = None
+        # Not before it has said that it ends with us: nobody would continue it.
+        self._may_pause = self._paused = False
+        # Whoever signals it must know that it was not reaped: its number may be another's.
+        self._lock = threading.Lock()
 
     def __enter__(self: Self) -> Self:
         return self
@@ -102,14 +111,19 @@ class Child:
 
     def steps(self) -> list[str]:
         """What the child has begun since the last call; never waits."""
+        self._hear()
+        heard, self._steps = self._steps, []
+        return heard
+
+    def _hear(self) -> None:
         stream = self.process.stdout
         if stream is None or stream.closed:
-            return []
+            return
         self._said += (stream.read() or b"")[:_MAX_BYTES]
         *lines, self._said = self._said.split(b"\n")
         # Whatever a line without an end is, it is no message of ours.
         self._said = self._said[:_MAX_BYTES]
-        return list(self._understood(lines))
+        self._steps += self._understood(lines)
 
     def _understood(self, lines: Sequence[bytes]) -> Iterator[str]:
         for line in lines:
@@ -122,18 +136,41 @@ class Child:
             elif isinstance(said, dict) and "fault" in said:
                 kind = next((f for f in Faults if f.value.code == said["fault"]), None)
                 self._fault = Fault(kind or self._failed, str(said.get("detail")))
+            elif isinstance(said, dict) and "may_pause" in said:
+                self._may_pause = True
 
     @property
     def running(self) -> bool:
         """Whether it goes on; kills one that has taken too long. Never waits for a result."""
-        if self.process.poll() is not None:
-            return False
+        self._hear()
+        with self._lock:
+            if self.process.poll() is not None:
+                return False
         if time.monotonic() > self._deadline:
             self.too_slow = True
-            self.process.kill()
-            self.process.wait()
+            self._kill()
             return False
         return True
+
+    def pause(self) -> None:
+        """Stop it until `proceed`, from any thread. Its time goes on."""
+        self._set_paused(True)
+
+    def proceed(self) -> None:
+        """Let it go on, from any thread."""
+        self._set_paused(False)
+
+    def _set_paused(self, paused: bool) -> None:
+        with self._lock:
+            if self._may_pause and self._paused != paused and self.process.poll() is None:
+                self.process.send_signal(signal.SIGSTOP if paused else signal.SIGCONT)
+                self._paused = paused
+
+    def _kill(self) -> None:
+        with self._lock:
+            if self.process.poll() is None:
+                self.process.kill()
+            self.process.wait()
 
     def wait(self, progress: Callable[[str], None]) -> None:
         """Until it ends; `progress` hears of each step."""
@@ -163,8 +200,6 @@ class Child:
 
     def end(self) -> None:
         """No child is left behind."""
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
+        self._kill()
         if self.process.stdout is not None:
             self.process.stdout.close()

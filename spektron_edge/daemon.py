@@ -44,6 +44,7 @@ from .records import StateRecord, Status, to_json
 from .reload import reload
 from .reporter import Reporter
 from .serving import Serving
+from .spare_time import SpareTime
 from .state import open_state, storage_fault
 from .transfer_session.jobs import TransferJobs
 
@@ -52,6 +53,9 @@ _TURN_S = 0.2
 _STATE_EVERY_S = 10.0
 _UPKEEP_EVERY_S = 60.0
 _DRAIN_S = 5.0
+# A broker that is far away is not waited for with what may wait; nor are scans without a pause.
+_ON_ITS_WAY_S = 0.02
+_SPARE_AT_LEAST_EVERY_S = 0.5
 _MB = 2**20
 
 
@@ -87,7 +91,7 @@ class Daemon:
         self._instrument = InstrumentThread(
             Settings(config.serial, config.acquisition, config.state_dir),
             self._clock,
-            self._inbox.put,
+            self._from_line,
         )
         self._notices = Notices(self._reporter, self._delivery, self._on_fault)
         self._serving = Serving(
@@ -99,6 +103,9 @@ class Daemon:
         self._adaptations = AdaptationJobs(
             config_path, lambda: self._config, self._serving, self._notices, self._audit_action
         )
+        self._spare = SpareTime(lambda: (*self._transfers.children, *self._adaptations.children))
+        self._scan_at = self._spare_at = float("-inf")
+        self._idle = True
         self._commands = CommandHandler(
             self._client,
             topics.root,
@@ -152,15 +159,38 @@ class Daemon:
 
     def _turn(self, timeout_s: float) -> int:
         """Handle what has arrived within `timeout_s`; returns how many items that were."""
-        items = self._inbox.take(timeout_s, _TAKE)
+        items = self._inbox.take(timeout_s if self._idle else min(timeout_s, _ON_ITS_WAY_S), _TAKE)
         for item in items:
             with self._storage():
+                if not isinstance(item, Acknowledged):
+                    self._spare.finish()
                 self._handle(item)
         with self._storage():
             self._deliver()
-        with self._storage():
-            self._look_after()
+        self._idle = self._has_spare_time(time.monotonic())
+        if self._idle:
+            with self._storage():
+                self._spare.begin()
+            with self._storage():
+                self._look_after()
         return len(items)
+
+    def _from_line(self, item: Item) -> None:
+        """On the instrument's thread: children stop before anything is done with a scan."""
+        if isinstance(item, Measured):
+            self._spare.over()
+        self._inbox.put(item)
+
+    def _has_spare_time(self, now: float) -> bool:
+        """Whether no scan waits for its PUBACK; true now and then in any case."""
+        if now - self._spare_at < _SPARE_AT_LEAST_EVERY_S:
+            if self._inbox.has(Measured):
+                return False
+            waits = self._client.connected and self._delivery.under_way
+            if waits and now - self._scan_at < _ON_ITS_WAY_S:
+                return False
+        self._spare_at = now
+        return True
 
     @contextlib.contextmanager
     def _storage(self) -> Iterator[None]:
@@ -181,6 +211,8 @@ class Daemon:
             self._turn(0.02)
         with self._storage():
             self._delivery.mark(now=True)
+        with self._storage():
+            self._spare.finish()
         self._transfers.end()
         self._adaptations.end()
         if not self._exit_status:
@@ -222,16 +254,20 @@ class Daemon:
                 self._command(item)
 
     def _scan(self, measured: Measured) -> None:
+        # Spare time may have begun while this one waited.
+        self._spare.over()
         scan, references, now = measured.scan, measured.references, self._clock.now()
         serving = self._serving
         outcome = serving.evaluate(measured, self._ages, now)
         self._transfers.measured(scan, outcome, now)
-        self._adaptations.measured(scan, outcome, now)
+        self._spare.later(lambda: self._adaptations.measured(scan, outcome, now))
         record = self._reporter.prediction(
             scan, references, outcome, serving.model, now, serving.in_use
         )
         progress = Progress(scan.serial, scan.boot_id, scan.number)
-        if not self._store(progress, record, scan.last_byte_at):
+        stored = self._store(progress, record, scan.last_byte_at)
+        self._scan_at = time.monotonic()
+        if not stored:
             return
         self._counters["valid" if outcome.valid else "invalid"] += 1
         if outcome.fault is not None:

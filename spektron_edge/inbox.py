@@ -119,6 +119,11 @@ class Inbox:
                 self._waiting[kind] += 1
         self._items.put(item)
 
+    def has(self, kind: type) -> bool:
+        """Whether an item of a bounded kind waits."""
+        with self._lock:
+            return self._waiting[kind] > 0
+
     def take(self, timeout_s: float, most: int) -> list[Item]:
         """Wait for one item, then take what else is there, up to `most`; may be empty."""
         items: list[Item] = []

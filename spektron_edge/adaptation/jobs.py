@@ -1,6 +1,6 @@
 """Adaptation in a running daemon: watches the stream, starts the child, takes what it found.
 
-What it costs the main path: a millisecond a scan, and the files of an attempt when one begins.
+What it costs is spare time of the main path: milliseconds a scan, and an attempt's files and lines.
 """
 
 from __future__ import annotations
@@ -180,6 +180,12 @@ class AdaptationJobs:
         if self._mode == "frozen" or self.serving.in_use.transfer is not None:
             return
         self._begin()
+
+    @property
+    def children(self) -> tuple[Attempt, ...]:
+        """Those that run; from any thread."""
+        attempt = self.attempt
+        return () if attempt is None else (attempt,)
 
     def end(self) -> None:
         """The daemon ends: no child goes on without it."""

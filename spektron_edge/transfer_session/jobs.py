@@ -89,6 +89,12 @@ class TransferJobs:
             return
         self._notices.say("transfer_finished", _told(done))
 
+    @property
+    def children(self) -> tuple[Fitting, ...]:
+        """Those that run; from any thread."""
+        fitting = self._fitting
+        return () if fitting is None else (fitting,)
+
     def end(self) -> None:
         """The daemon ends: no child goes on without it. The session stays open."""
         if self._fitting is not None:

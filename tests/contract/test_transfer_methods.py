@@ -223,7 +223,7 @@ BAD = [
     ("source_X", lambda a: a[0], "one row a spectrum"),
     ("source_X", lambda a: a[:, :6], "eight"),
     ("source_X", lambda a: np.where(a == a[2, 3], np.nan, a), "not a finite number"),
-    ("source_X", lambda a: [["a"] * 120] * 30, "table of numbers"),
+    ("source_X", lambda a: [["a"] * 120] * 30, "must be numbers"),
     ("source_y", lambda a: a[:-1], "one row for each"),
     ("source_y", lambda a: np.full_like(a, np.nan), "not finite"),
     ("source_y", lambda a: np.ones_like(a), "the same for all"),
