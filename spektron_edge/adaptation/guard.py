@@ -181,5 +181,8 @@ def _outside(given: Material, adapted: Adapted, stability: Sequence[Stability]) 
         y = given.ground.model.infer(corrected, adapted.theta).y[0].astype(np.float64)
         columns = [p.column for p in given.ground.model.product.properties]
         if not np.all(np.abs(y[columns] - sample.value) <= sample.half_width):
-            refusals.append(f"stability sample {sample.name} would be outside its interval")
+            refusals.append(
+                f"stability sample {sample.name} would be outside its interval; if it was last "
+                f"measured before the change, `spektron-edge adapt stability` measures it again"
+            )
     return refusals
