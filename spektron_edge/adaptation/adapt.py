@@ -7,16 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spektron_edge.bundle import BundleError
-from spektron_edge.inference import load_gradient
+from spektron_edge.bundle import Bundle, BundleError
+from spektron_edge.inference import Model, load_gradient
 from spektron_edge.transfer_session.source import source_of
 
 from .candidate import Adapted, Batch, Candidate
 from .correction import Correction
 from .explanation import Explanation, explain
 from .ground import Ground
-from .population import TODAY, Population, noise_of
-from .samples import by_sample
+from .population import TODAY, Population
+from .samples import Samples, samples_of
 from .steps import Steps
 
 Array = NDArray[np.float64]
@@ -46,19 +46,24 @@ def material(ground: Ground) -> Material:
     Raises Fault(TRANSFER_IMPOSSIBLE) where its spectra were left out: without them nothing tells a
     change of the instrument from one of the samples; BundleError for a damaged gradient graph.
     """
-    product, bundle = ground.model.product, ground.bundle
-    source = source_of(bundle, product, ground.config.state_dir)
-    steps = None
-    if product.adapt is not None:
-        arrays = bundle.arrays(product.source)
-        try:
-            sizes = np.asarray(arrays["theta_sizes"]).tolist()
-            layout = dict(zip(np.asarray(arrays["theta_names"]).tolist(), sizes, strict=True))
-            z_chem = np.asarray(arrays["z_chem"], np.float64)
-        except (KeyError, ValueError) as error:
-            raise BundleError(f"{product.source} lacks what adapting needs: {error}") from None
-        steps = Steps.of(load_gradient(bundle, product.name), ground.model.theta, z_chem, layout)
+    source = source_of(ground.bundle, ground.model.product, ground.config.state_dir)
+    steps = steps_of(ground.bundle, ground.model)
     return Material(ground, source.x, source.axis, Population.of(source.x), steps)
+
+
+def steps_of(bundle: Bundle, model: Model) -> Steps | None:
+    """What theta's steps need; None for a product without gradient. Raises BundleError."""
+    product = model.product
+    if product.adapt is None:
+        return None
+    arrays = bundle.arrays(product.source)
+    try:
+        sizes = np.asarray(arrays["theta_sizes"]).tolist()
+        layout = dict(zip(np.asarray(arrays["theta_names"]).tolist(), sizes, strict=True))
+        z_chem = np.asarray(arrays["z_chem"], np.float64)
+    except (KeyError, ValueError) as error:
+        raise BundleError(f"{product.source} lacks what adapting needs: {error}") from None
+    return Steps.of(load_gradient(bundle, product.name), model.theta, z_chem, layout)
 
 
 def adapt(given: Material, batch: Batch, seed: int) -> Candidate:
@@ -67,10 +72,10 @@ def adapt(given: Material, batch: Batch, seed: int) -> Candidate:
     Where no drift of an instrument explains the batch, means are made equal: that is what can be
     done after an exchange, and `guard.py` asks for evidence of one.
     """
-    samples, repeats = by_sample(batch.spectra, given.x)
-    noise = float(noise_of(batch.spectra) / np.sqrt(repeats))
-    found = explain(samples, noise, given.population, given.axis_nm)
-    figures = _figures(given, samples, noise, found)
+    of_batch = samples_of(batch.spectra, given.x)
+    samples = of_batch.means
+    found = explain(samples, of_batch.noise, given.population, given.axis_nm)
+    figures = _figures(given, of_batch, found)
     correction = found.correction
     if found.misfit > _MOST_MISFIT or apart(given, correction.apply(samples)) > _MOST_APART:
         residual = given.population.mean - samples.mean(axis=0)
@@ -90,17 +95,19 @@ def apart(given: Material, corrected: Array) -> float:
     return float(np.mean([a.t2 / a.t2_limit + a.q / a.q_limit for a in found]))
 
 
-def _figures(given: Material, samples: Array, noise: float, found: Explanation) -> dict[str, float]:
+def _figures(given: Material, samples: Samples, found: Explanation) -> dict[str, float]:
     """terms_...: the same by terms alone; form_...: with samples of any composition, besides."""
 
     def by_terms(today: float) -> Explanation:
         source, axis_nm = given.population, given.axis_nm
-        return explain(samples, noise, source, axis_nm, today=today, residuals=False, near=found)
+        return explain(
+            samples.means, samples.noise, source, axis_nm, today=today, residuals=False, near=found
+        )
 
     terms, form = by_terms(TODAY), by_terms(_ANYWHERE)
     return {
-        "samples": float(len(samples)),
-        "noise": noise,
+        "samples": float(len(samples.means)),
+        "noise": samples.noise,
         "gained": found.gained,
         "misfit": found.misfit,
         "terms_gained": terms.gained,

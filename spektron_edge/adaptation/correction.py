@@ -156,6 +156,15 @@ class Correction:
         ]
 
 
+def units(level: float, step_nm: float) -> Array:
+    """(17,) what each term is measured by: absorbance, one, the pitch or its square."""
+    of_axis = dict.fromkeys(("shift", "stretch"), step_nm)
+    for band, _, _ in _WATER:
+        of_axis |= {f"{band}_shift": step_nm, f"{band}_width": step_nm**2}
+    by_name = dict.fromkeys(_BASELINES, level) | of_axis
+    return np.array([by_name.get(term, 1.0) for term in TERMS])
+
+
 def position(points: int) -> Array:
     """(points,) from -1 to 1."""
     return np.linspace(-1.0, 1.0, points)

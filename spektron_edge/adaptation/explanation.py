@@ -15,11 +15,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from .correction import TERMS, Correction
+from .correction import TERMS, Correction, units
 from .line_shape import broadened, broadening
 from .population import TODAY, Population, View
 
 Array = NDArray[np.float64]
+# Name of a group in use -> its size.
+Sizes = dict[str, float]
 GROUPS = {
     "baseline": ("offset", "slope", "curvature", "cubic"),
     "gain": ("gain", "gain_slope"),
@@ -28,13 +30,12 @@ GROUPS = {
     "linearity": tuple(f"linearity_{power}" for power in range(5)),
     "water": ("water_1450_shift", "water_1450_width", "water_1930_shift", "water_1930_width"),
 }
-# Standard deviation of each coefficient at size 1: of the mean absorbance, plain, of the pitch and
-# of its square.
-_ABSORBANCE = {"offset": 0.1, "slope": 0.05, "curvature": 0.05, "cubic": 0.03}
-_PLAIN = {"gain": 0.1, "gain_slope": 0.03, "stray": 0.03}
-_PLAIN |= {"linearity_0": 0.1} | {f"linearity_{power}": 0.05 for power in range(1, 5)}
-_PITCHES = {"shift": 1.0, "stretch": 1.0, "water_1450_shift": 1.0, "water_1930_shift": 1.0}
-_SQUARES = {"water_1450_width": 16.0, "water_1930_width": 16.0}
+# Standard deviation of each coefficient at size 1, in its `units`.
+_SPREADS = {"offset": 0.1, "slope": 0.05, "curvature": 0.05, "cubic": 0.03}
+_SPREADS |= {"gain": 0.1, "gain_slope": 0.03, "shift": 1.0, "stretch": 1.0, "stray": 0.03}
+_SPREADS |= {"linearity_0": 0.1} | {f"linearity_{power}": 0.05 for power in range(1, 5)}
+_SPREADS |= {"water_1450_shift": 1.0, "water_1930_shift": 1.0}
+_SPREADS |= {"water_1450_width": 16.0, "water_1930_width": 16.0}
 _SIZES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 LINE_SHAPE = "line shape"
 # Channels squared of its variance.
@@ -61,7 +62,7 @@ class Explanation:
 
     correction: Correction
     line_shape: float
-    sizes: dict[str, float]
+    sizes: Sizes
     gained: float
     by_one: float
     misfit: float
@@ -87,7 +88,7 @@ def explain(
     seen = source.seen(view)
     whiten = _whitening(seen.scatter(len(recent), noise / np.sqrt(view.width), today))
     choices = {n: c for n, c in _CHOICES.items() if residuals or n not in RESIDUALS}
-    task = _Task(recent, source.mean, whiten, view, axis_nm, choices)
+    task = _Task(recent, source.mean, source.level, whiten, view, axis_nm, choices)
     none = Correction.none(axis_nm)
     if near is None:
         starts, passes = _starts(none), _PASSES
@@ -99,8 +100,8 @@ def explain(
     nothing = task.problem(none, 0.0).evidence({})
     gained, by_one = step.evidence - nothing, step.by_one - nothing
     variance = step.variance * none.step_nm**2
-    misfit = task.misfit(step.correction)
-    return Explanation(step.correction, variance, step.sizes, gained, by_one, misfit)
+    left = _left(whiten, view, source.mean, step.correction.apply(recent))
+    return Explanation(step.correction, variance, step.sizes, gained, by_one, left)
 
 
 def misfit(samples: Array, noise: float, source: Population, correction: Correction) -> float:
@@ -108,11 +109,12 @@ def misfit(samples: Array, noise: float, source: Population, correction: Correct
     should be; noise: of the samples."""
     view = View.of(samples.shape[1])
     scatter = source.seen(view).scatter(len(samples), noise / np.sqrt(view.width))
-    left = source.mean - correction.apply(samples).mean(axis=0)
-    return float(np.mean((_whitening(scatter) @ view(left)) ** 2))
+    return _left(_whitening(scatter), view, source.mean, correction.apply(samples))
 
 
-Sizes = dict[str, float]
+def _left(whiten: Array, view: View, mean: Array, corrected: Array) -> float:
+    """Mean square of what is left of the mean of corrected samples (n, L), in units of scatter."""
+    return float(np.mean((whiten @ view(mean - corrected.mean(axis=0))) ** 2))
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,10 +190,12 @@ class _Step:
 
 @dataclass(frozen=True, eq=False)
 class _Task:
-    """recent (n, L); mean (L,) of the source; whiten (c, c) on the channels of `view`."""
+    """recent (n, L); mean (L,) of the source, and its level; whiten (c, c) on the channels of
+    `view`."""
 
     recent: Array
     mean: Array
+    level: float
     whiten: Array
     view: View
     axis_nm: Array
@@ -225,23 +229,12 @@ class _Task:
         correction = Correction(self._spreads * mean[:terms], residual, self.axis_nm)
         return _Step(correction, wider, best, evidence, by_one)
 
-    def misfit(self, correction: Correction) -> float:
-        """See `Explanation`."""
-        left = self.mean - correction.apply(self.recent).mean(axis=0)
-        return float(np.mean((self.whiten @ self.view(left)) ** 2))
-
     @cached_property
     def _spreads(self) -> Array:
         """(17,) standard deviation of each coefficient at size 1."""
-        step = float(self.axis_nm[1] - self.axis_nm[0])
-        values = {name: self._level * size for name, size in _ABSORBANCE.items()}
-        values |= _PLAIN | {name: step * size for name, size in _PITCHES.items()}
-        values |= {name: step**2 * size for name, size in _SQUARES.items()}
-        return np.array([values[name] for name in TERMS])
-
-    @cached_property
-    def _level(self) -> float:
-        return float(np.sqrt(np.mean(self.mean**2)))
+        step_nm = float(self.axis_nm[1] - self.axis_nm[0])
+        spreads: Array = units(self.level, step_nm) * [_SPREADS[term] for term in TERMS]
+        return spreads
 
     @cached_property
     def _residuals(self) -> tuple[tuple[Array, Array], ...]:
@@ -249,7 +242,7 @@ class _Task:
         every = np.arange(self.mean.size, dtype=np.float64)
         some = self.view(every)
         return tuple(
-            _features(every, some, share * every.size, self._level) for share in RESIDUALS.values()
+            _features(every, some, share * every.size, self.level) for share in RESIDUALS.values()
         )
 
     @cached_property

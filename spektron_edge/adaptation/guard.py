@@ -16,22 +16,22 @@ from spektron_edge.manifest import Property
 
 from .adapt import Material, apart
 from .candidate import Adapted, Batch, Candidate, Verdict
-from .correction import TERMS, Correction
+from .correction import TERMS, Correction, units
 from .evidence import Evidence, Stability
 from .explanation import misfit
-from .population import noise_of
-from .samples import by_sample
+from .samples import Samples, samples_of
+from .steps import CAP
 
 Array = NDArray[np.float64]
-# Caps: of the source's mean absorbance, plain, of the grid's pitch and its square; theta's is that
-# of the steps.
-_ABSORBANCE = {"offset": 2.0, "slope": 0.5, "curvature": 0.5, "cubic": 0.5}
-_PLAIN = {"gain": 0.3, "gain_slope": 0.1, "stray": 0.1}
-_PLAIN |= {f"linearity_{power}": 0.5 for power in range(5)}
-_PITCHES = {"shift": 3.0, "stretch": 3.0, "water_1450_shift": 3.0, "water_1930_shift": 3.0}
-_SQUARES = {"water_1450_width": 60.0, "water_1930_width": 60.0}
+# Caps of the coefficients, in their `units`; of the residual, in the source's mean absorbance.
+_CAPS = {"offset": 2.0, "slope": 0.5, "curvature": 0.5, "cubic": 0.5}
+_CAPS |= {"gain": 0.3, "gain_slope": 0.1, "shift": 3.0, "stretch": 3.0, "stray": 0.1}
+_CAPS |= {f"linearity_{power}": 0.5 for power in range(5)}
+_CAPS |= {"water_1450_shift": 3.0, "water_1930_shift": 3.0}
+_CAPS |= {"water_1450_width": 60.0, "water_1930_width": 60.0}
 _RESIDUAL = 0.2
-_THETA = 0.0201
+# That of the steps, and rounding.
+_THETA = 1.005 * CAP
 # Logarithms of the evidence. Without a change 15 were gained at most (corn, 60 batches of 10 to 20
 # samples).
 _WORTH = 20.0
@@ -70,7 +70,8 @@ def judge(
     """held_out: spectra that the candidate was not made from."""
     model = given.ground.model
     start = given.ground.start or Adapted(Correction.none(given.axis_nm), model.theta)
-    before, after = _seen(given, held_out, start), _seen(given, held_out, candidate.adapted)
+    held = samples_of(held_out.spectra, given.x)
+    before, after = (_seen(given, held, adapted) for adapted in (start, candidate.adapted))
     moved = _moved(given, candidate.adapted)
     figures = candidate.metrics
     refusals = []
@@ -128,12 +129,10 @@ def _of_instrument(found: Mapping[str, float], evidence: Evidence) -> bool:
     return evidence.of_instrument or found["form_gained"] > _FORM_WORTH
 
 
-def _seen(given: Material, held_out: Batch, adapted: Adapted) -> _Seen:
-    samples, repeats = by_sample(held_out.spectra, given.x)
-    noise = noise_of(held_out.spectra) / np.sqrt(repeats)
-    corrected = adapted.correction.apply(samples)
+def _seen(given: Material, held: Samples, adapted: Adapted) -> _Seen:
+    corrected = adapted.correction.apply(held.means)
     return _Seen(
-        misfit(samples, noise, given.population, adapted.correction),
+        misfit(held.means, held.noise, given.population, adapted.correction),
         apart(given, corrected),
         0.0 if given.steps is None else given.steps.loss(corrected, adapted.theta, _SEED),
     )
@@ -155,10 +154,9 @@ def _rms(change: NDArray[np.float32], one: Property) -> float:
 
 def _beyond_caps(given: Material, adapted: Adapted) -> list[str]:
     correction = adapted.correction
-    level, step = float(np.sqrt(np.mean(given.population.mean**2))), correction.step_nm
-    caps = {name: size * level for name, size in _ABSORBANCE.items()}
-    caps |= _PLAIN | {name: size * step for name, size in _PITCHES.items()}
-    caps |= {name: size * step**2 for name, size in _SQUARES.items()}
+    level = given.population.level
+    in_units = units(level, correction.step_nm)
+    caps = {name: _CAPS[name] * unit for name, unit in zip(TERMS, in_units, strict=True)}
     refusals = [
         f"{name} of {correction.named[name]:.3g} is beyond its cap of {caps[name]:.3g}"
         for name in TERMS

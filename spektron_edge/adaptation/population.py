@@ -36,6 +36,11 @@ class Population:
         factors = sizes[:-1, None] / np.sqrt(len(spectra) - 1) * axes[:-1]
         return cls(mean, factors, len(spectra), noise_of(spectra))
 
+    @property
+    def level(self) -> float:
+        """Root mean square absorbance of the mean."""
+        return float(np.sqrt(np.mean(self.mean**2)))
+
     def seen(self, view: View) -> Population:
         """On the channels that are compared."""
         noise = self.noise / np.sqrt(view.width)

@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
+
+from spektron_edge.transfer_session.distances import nearest
+
+from .population import noise_of
 
 Array = NDArray[np.float64]
 # Of the source's median distance between a sample and the nearest other.
 _LIKE = 0.4
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """means (k, L): mean spectrum of each sample; noise: theirs, standard deviation."""
+
+    means: Array
+    noise: float
+
+
+def samples_of(recent: Array, source: Array) -> Samples:
+    """Of recent spectra (n, L), absorbance; source: as for `by_sample`."""
+    means, repeats = by_sample(recent, source)
+    return Samples(means, float(noise_of(recent) / np.sqrt(repeats)))
 
 
 def by_sample(recent: Array, source: Array) -> tuple[Array, float]:
@@ -16,10 +36,10 @@ def by_sample(recent: Array, source: Array) -> tuple[Array, float]:
     Spectra that are nearer to each other than two samples of the source (N, L) usually are, up to a
     constant offset, are one sample's.
     """
-    limit = (_LIKE**2) * float(np.median(_nearest(source)))
+    limit = (_LIKE**2) * float(np.median(nearest(_centred(source)))) / source.shape[1]
     first: list[int] = []
     members: list[list[int]] = []
-    centred = recent - recent.mean(axis=1, keepdims=True)
+    centred = _centred(recent)
     for i, spectrum in enumerate(centred):
         apart = [float(np.mean((spectrum - centred[k]) ** 2)) for k in first]
         if apart and min(apart) < limit:
@@ -31,11 +51,6 @@ def by_sample(recent: Array, source: Array) -> tuple[Array, float]:
     return means, len(recent) / len(members)
 
 
-def _nearest(spectra: Array) -> Array:
-    """(N,) mean square distance of each spectrum to the nearest other, offsets apart."""
-    centred = spectra - spectra.mean(axis=1, keepdims=True)
-    squares = np.mean(centred**2, axis=1)
-    apart = squares[:, None] + squares - 2 * centred @ centred.T / spectra.shape[1]
-    np.fill_diagonal(apart, np.inf)
-    nearest: Array = np.maximum(apart.min(axis=1), 0.0)
-    return nearest
+def _centred(spectra: Array) -> Array:
+    centred: Array = spectra - spectra.mean(axis=1, keepdims=True)
+    return centred

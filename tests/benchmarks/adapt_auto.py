@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from spektron_edge.adaptation.adapt import Material, adapt
+from spektron_edge.adaptation.adapt import Material, adapt, steps_of
 from spektron_edge.adaptation.candidate import Adapted
 from spektron_edge.adaptation.evidence import Evidence
 from spektron_edge.adaptation.gauge import Gauge, gauge
@@ -23,11 +23,9 @@ from spektron_edge.adaptation.looking_back import LookingBack
 from spektron_edge.adaptation.pace import Pace
 from spektron_edge.adaptation.population import Population
 from spektron_edge.adaptation.seen import Seen
-from spektron_edge.adaptation.steps import Steps
 from spektron_edge.adaptation.stream import Stream
 from spektron_edge.adaptation.task_made import enough, task_of
 from spektron_edge.adaptation.yardstick import Yardstick, calibrate
-from spektron_edge.inference import load_gradient
 
 from .adapt_streams import SERVICE, Adapter, Decision, Event, Source
 
@@ -47,7 +45,7 @@ class _Auto:
         self._before: Adapted | None = None
         self._begin()
         self._pace, self._sound = Pace(), 0
-        self._service = ""
+        self._service, self._untried = "", False
         self.decisions: list[Decision] = []
 
     def _begin(self) -> None:
@@ -60,8 +58,6 @@ class _Auto:
             self._pace.fresh(self._sound)
             # What was measured before is of another state of the instrument.
             self._begin()
-
-    _untried = False
 
     def scan(self, at: int, spectrum: np.ndarray) -> None:
         model, used = self._source.model, self._in_use
@@ -116,7 +112,6 @@ class _Auto:
         told = (*verdict.refusals, *verdict.doubts)
         self.decisions.append(Decision(at, installed, candidate.adapted, told))
         self._pace.ended(0.0, self._sound, 0.0, in_vain=not installed)
-        self._pace._not_before_s = float("-inf")
         if installed:
             self._before, self._in_use = self._in_use, candidate.adapted
             self._begin()
@@ -128,13 +123,7 @@ def _known(source: Source) -> tuple[Yardstick, Material]:
         z_inst = np.concatenate([model.infer(part).z_inst for part in np.array_split(source.x, 8)])
         step = float(source.axis[1] - source.axis[0])
         yardstick = calibrate(model.applicability, source.x, z_inst, step)
-        steps = None
-        if model.product.adapt is not None:
-            arrays = bundle.arrays(model.product.source)
-            names, sizes = arrays["theta_names"].tolist(), arrays["theta_sizes"].tolist()
-            z_chem = arrays["z_chem"].astype(np.float64)
-            layout = dict(zip(names, sizes, strict=True))
-            steps = Steps.of(load_gradient(bundle), model.theta, z_chem, layout)
+        steps = steps_of(bundle, model)
         ground = Ground(None, bundle, model, "bench")
         axis = model.product.grid.axis()
         population = Population.of(source.x)
