@@ -62,11 +62,12 @@ class Population:
 def noise_of(spectra: Array) -> float:
     """Standard deviation of the channels' noise: of third differences, which no spectrum has.
 
-    Spectra (n, L) absorbance. A spectrum's own third difference is taken off by the median of all.
+    Spectra (n, L) absorbance. What they have in common is taken off as their mean.
     """
     steep = np.diff(spectra, n=3, axis=1)
-    steep = steep - np.median(steep, axis=0)
-    # 1, 3, 3, 1 squared and added; MAD to standard deviation; the median took one degree away.
+    # Of the mean, not of the median: what is left then is normal, as 1.4826 below takes it to be.
+    steep = steep - steep.mean(axis=0)
+    # 1, 3, 3, 1 squared and added; MAD to standard deviation; the mean took one degree away.
     spread = 1.4826 * np.median(np.abs(steep)) / np.sqrt(20)
     return float(max(spread * np.sqrt(len(spectra) / max(len(spectra) - 1, 1)), 1e-7))
 
