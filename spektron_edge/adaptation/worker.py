@@ -2,7 +2,8 @@
 
 `calibrate` finds what is usual for the bundle and writes `yardstick.npz`. `adapt` makes a candidate
 of the task in the work folder, judges it, keeps it as a proposal unless it is refused, and writes
-`result.json` last. Neither changes what the instrument predicts with.
+`result.json` last; or it judges a proposal again, by spectra that came since. Neither changes what
+the instrument predicts with.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from spektron_edge.state import storage_fault
 from spektron_edge.transfer_session.source import source_of
 
 from .array_file import npz
-from .candidate import Adapted
+from .candidate import Adapted, Candidate
 from .ground import open_ground
 from .numerics import Numerics, chosen
 from .task import WORK, YARDSTICK, Given, Result, read_task, write_result
@@ -96,12 +97,16 @@ def adapt(config: Config, numerics: Numerics) -> Result:
         raise Fault(Faults.ADAPTATION_FAILED, detail)
     store = AdaptationStore(config.state_dir)
     material = numerics.material(replace(ground, start=_start(store, task.parent)))
-    tell(step=f"adapting to {len(given.batch.scans)} spectra")
-    candidate = numerics.adapt(material, given.batch, task.seed)
-    tell(step=f"judging on {len(given.held_out.scans)} spectra that were held out")
+    if task.tried is None:
+        tell(step=f"adapting to {len(given.batch.scans)} spectra")
+        candidate = numerics.adapt(material, given.batch, task.seed)
+    else:
+        state = store.load(store.read().entry(task.tried))
+        candidate = Candidate(state.adapted, state.header.metrics)
+    tell(step=f"judging on {len(given.held_out.scans)} spectra that it was not made from")
     verdict = numerics.judge(material, given.held_out, candidate, task.evidence, given.stability)
-    number = None
-    if not verdict.refusals:
+    number = task.tried
+    if number is None and not verdict.refusals:
         tell(step="keeping it")
         about = _about(given, candidate.metrics)
         state = state_of(candidate.adapted, verdict, about, given.batch, ground.model)
