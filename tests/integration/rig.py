@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import signal
 import subprocess
 import sys
@@ -106,7 +107,17 @@ class Rig:
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     received: dict[str, dict[str, Any]] = field(default_factory=dict)
     events: list[dict[str, Any]] = field(default_factory=list)
+    _operators: list[str] = field(default_factory=list)
     _process: subprocess.Popen[bytes] | None = None
+
+    def allow(self, operator: str, *commands: str) -> None:
+        """One more operator, with a key of their own, and what they may send."""
+        (self.folder / f"{operator}.key").write_bytes(f"{operator}'s 0123456789abcdef".encode())
+        may = ", ".join(f'"{command}"' for command in commands)
+        self._operators.append(
+            f'{{ name = "{operator}", key_file = "{operator}.key", may = [{may}] }}'
+        )
+        self.settings["commands"] = {"operators": Raw(f"[{', '.join(self._operators)}]")}
 
     @property
     def config(self) -> Path:
@@ -121,6 +132,12 @@ class Rig:
     @property
     def log(self) -> str:
         return (self.folder / "daemon.log").read_text()
+
+    @property
+    def audited(self) -> list[dict[str, Any]]:
+        """Lines of the audit log."""
+        lines = (self.folder / "state" / "audit.jsonl").read_text().splitlines()
+        return [json.loads(line) for line in lines]
 
     def start(self, *flags: str) -> subprocess.Popen[bytes]:
         """Start the daemon in the background."""
@@ -160,6 +177,11 @@ class Rig:
             self.received[record["id"]] = record
         self.events += drain(subscriber.events)
         return {record["scan"]["number"] for record in self.received.values()}
+
+    @property
+    def newest(self) -> dict[str, Any]:
+        """Of what was gathered, the prediction of the latest scan."""
+        return max(self.received.values(), key=lambda record: record["scan"]["number"])
 
     def codes(self) -> list[str]:
         return [event["code"] for event in self.events]
