@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from firmware_bridge.virtual import PtyPort
 from spektron_edge.bundle import read_bundle, write_bundle
 from spektron_edge.cli import main
 from spektron_edge.config import shipped_bundle
-from spektron_edge.demo.subscriber import Subscriber
 from spektron_export.signing import KeyFiles
 from tests import signers
 from tests.integration.rig import Mosquitto, Rig, instrument, listening, standard_settings, until
@@ -29,11 +29,11 @@ def broker(tmp_path: Path) -> Iterator[Mosquitto]:
 
 @pytest.fixture
 def make_rig(tmp_path: Path) -> Iterator[Callable[..., Rig]]:
-    """make_rig(url, **options of the virtual instrument) -> Rig."""
+    """make_rig(url, **options of the virtual instrument, or port) -> Rig."""
     rigs: list[Rig] = []
 
-    def make(url: str, **options: Any) -> Rig:
-        rig = Rig(tmp_path, instrument(tmp_path, **options))
+    def make(url: str, port: PtyPort | None = None, **options: Any) -> Rig:
+        rig = Rig(tmp_path, port or instrument(tmp_path, **options))
         rig.settings = standard_settings(tmp_path, url)
         rigs.append(rig)
         return rig
@@ -46,17 +46,16 @@ def make_rig(tmp_path: Path) -> Iterator[Callable[..., Rig]]:
 
 
 @pytest.fixture
-def streaming(broker: Mosquitto) -> Iterator[Callable[[Rig], Subscriber]]:
-    """streaming(rig): its daemon was started and predicts; what hears it."""
+def streaming(broker: Mosquitto) -> Iterator[Callable[[Rig], Rig]]:
+    """streaming(rig): its daemon was started and predicts, and rig.subscriber hears it."""
     with contextlib.ExitStack() as open_ones:
 
-        def start(rig: Rig) -> Subscriber:
-            subscriber = open_ones.enter_context(listening(broker.port))
-            # Before the subscription ends, which says goodbye to nobody.
+        def start(rig: Rig) -> Rig:
+            rig.subscriber = open_ones.enter_context(listening(broker.port))
             open_ones.callback(rig.stop)
             rig.start()
-            until(lambda: rig.gather(subscriber), "a prediction")
-            return subscriber
+            until(lambda: rig.gather(rig.subscriber), "a prediction")
+            return rig
 
         yield start
 

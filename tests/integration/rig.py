@@ -107,6 +107,7 @@ class Rig:
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     received: dict[str, dict[str, Any]] = field(default_factory=dict)
     events: list[dict[str, Any]] = field(default_factory=list)
+    subscriber: Subscriber = field(default_factory=Subscriber)
     _operators: list[str] = field(default_factory=list)
     _process: subprocess.Popen[bytes] | None = None
 
@@ -149,6 +150,18 @@ class Rig:
                 stderr=log,
             )
         return self._process
+
+    @property
+    def pid(self) -> int:
+        """Of the daemon."""
+        assert self._process is not None
+        return self._process.pid
+
+    def pace(self, interval_s: float) -> None:
+        """How far apart the instrument's scans are from now on."""
+        assert self.port is not None
+        device = self.port.device
+        self.port.call(lambda: setattr(device, "_interval_s", interval_s))
 
     def run(self, *flags: str) -> int:
         """Run the daemon until it ends by itself."""

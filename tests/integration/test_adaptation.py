@@ -30,8 +30,7 @@ def device(broker, make_rig, streaming):
     for name in OPERATORS:
         rig.allow(name, *COMMANDS)
     rig.settings["adaptation"] = {"mode": "propose", "approvals": 2}
-    rig.subscriber = streaming(rig)
-    return rig
+    return streaming(rig)
 
 
 def newest(device):

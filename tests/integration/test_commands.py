@@ -23,8 +23,7 @@ def running(make_rig, streaming, broker):
     rig.allow("bob", "health")
     rig.settings[""]["bundle"] = "own.spektron"
     shutil.copy(shipped_bundle(), rig.folder / "own.spektron")
-    rig.subscriber = streaming(rig)
-    return rig
+    return streaming(rig)
 
 
 def audited(rig):

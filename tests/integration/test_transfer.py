@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
-from firmware_bridge.virtual import PtyPort, VirtualSpectrometer
-from spektron_edge.demo.corn import load_corn
 from spektron_edge.transfer_state import StateStore
+from tests.integration.beam import Beam, fresh
 from tests.integration.rig import until
 
 COMMANDS = (
@@ -17,40 +15,14 @@ COMMANDS = (
 )
 
 
-class Bench:
-    """The instrument mp6 under a bundle that was calibrated on m5, and a hand that places cups."""
-
-    def __init__(self, folder):
-        self.corn = load_corn()
-        self._row = np.zeros((1, 700))
-        device = VirtualSpectrometer(
-            self.corn.test.spectra["mp6"][:1],
-            self.corn.axis_nm,
-            serial="VIRT-0006",
-            seed=3,
-            interval_s=0.05,
-        )
-        self.port = PtyPort(device, link=folder / "instrument")
-
-    def place(self, row):
-        """Lay the cup with training sample `row` into the instrument."""
-        optics, scene = self.port.device.optics, self.port.device._scene
-        rows = optics.on_pixels(self.corn.train.spectra["mp6"][row : row + 1], self.corn.axis_nm)
-        self.port.call(lambda: setattr(scene, "_rows", rows))
-
-    def row_of(self, sample):
-        return list(self.corn.train.samples.astype(str)).index(sample)
-
-
 @pytest.fixture
 def device(broker, make_rig, streaming, tmp_path):
-    rig = make_rig(broker.url)
-    rig.port.close()
-    rig.bench = Bench(tmp_path)
-    rig.port = rig.bench.port
+    """The instrument mp6 under a bundle that was calibrated on m5."""
+    beam = Beam(tmp_path, "mp6", "VIRT-0006")
+    rig = make_rig(broker.url, beam.port)
+    rig.beam = beam
     rig.allow("anna", *COMMANDS)
-    rig.subscriber = streaming(rig)
-    return rig
+    return streaming(rig)
 
 
 @pytest.fixture
@@ -63,15 +35,9 @@ def anna(device, ask):
     return make
 
 
-def fresh(device, scans=4):
-    """Wait for scans that were made from now on."""
-    seen = device.port.call(lambda: device.port.device.scans_made)
-    until(lambda: max(device.gather(device.subscriber), default=0) > seen + scans, "fresh scans")
-
-
 def measure(device, anna, sample, cup=None):
-    device.bench.place(device.bench.row_of(cup or sample))
-    fresh(device)
+    device.beam.place(cup or sample)
+    fresh(device, 4)
     return anna("transfer", "add", sample)
 
 
@@ -128,7 +94,7 @@ def test_five_samples_over_mqtt_and_predictions_carry_the_transfer_until_it_is_r
     record = device.newest
     assert record["model"]["transfer"]["version"] == 1
     assert record["serial"] == "VIRT-0006"
-    truth = device.bench.corn.train.references[device.bench.row_of(following)]
+    truth = device.beam.references(following)
     for (name, value), reference in zip(record["values"].items(), truth, strict=True):
         assert abs(value["value"] - reference) < 2.0, name
     assert [v.number for v in StateStore(device.folder / "state").read().held] == [1]
