@@ -23,11 +23,16 @@ def waiting(entry: Entry, needed: int) -> str:
 
 
 def line(entry: Entry) -> str:
-    """An adaptation in one line."""
+    """An adaptation in one line, with its number."""
+    return f"{entry.number}: {summary(entry)}"
+
+
+def summary(entry: Entry) -> str:
+    """What became of it, what it is for, and why it was made."""
     by = f", approved by {', '.join(entry.approved_by)}" if entry.approvals else ""
     ended = f" ({entry.ended_by})" if entry.ended_by else ""
     return (
-        f"{entry.number}: {_status(entry)}{ended}{by}, for {entry.product} on {entry.serial}, "
+        f"{_status(entry)}{ended}{by}, for {entry.product} on {entry.serial}, "
         f"made {entry.created:%Y-%m-%d %H:%M} UTC under {entry.mode}: {entry.why}"
     )
 
