@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import queue
 import secrets
+import ssl
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -111,6 +112,9 @@ def connect(client: paho.Client, settings: Mqtt, session_expiry_s: int) -> MQTTE
 def connect_fault(error: OSError, settings: Mqtt) -> Fault:
     """What kept a connection from being made, or ended it."""
     where = f"{settings.host}:{settings.port}"
+    if settings.tls and isinstance(error, (ConnectionResetError, ssl.SSLEOFError)):
+        told = f"{where} hung up in the TLS handshake: does it speak TLS on this port?"
+        return Fault(Faults.BROKER_UNREACHABLE, told)
     unreachable = Fault(Faults.BROKER_UNREACHABLE, f"{where} cannot be reached: {error}")
     return explain(error, settings, where) or unreachable
 

@@ -239,7 +239,7 @@ class Session:
         _properties: Properties | None,
     ) -> None:
         if not flags.is_disconnect_packet_from_server:
-            self._ends("lost the connection" if self._error is None else str(self._error))
+            self._ends("closed the connection" if self._error is None else str(self._error))
         elif reason.value == _TAKEN_OVER:
             told = f"{self._where} gave the session to another client with this client id"
             self._end = self._end or End(Fault(Faults.SESSION_TAKEN, told), self._lasted_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
@@ -62,6 +63,14 @@ def make_context(settings: Mqtt, note: Callable[[OSError], None]) -> ssl.SSLCont
 
 def _noting(note: Callable[[OSError], None]) -> type[ssl.SSLSocket]:
     class Noting(ssl.SSLSocket):
+        def do_handshake(self, block: bool = False) -> None:
+            try:
+                super().do_handshake(block)
+            except OSError:
+                # paho leaves it open.
+                self.close()
+                raise
+
         def recv(self, *args: Any) -> bytes:
             try:
                 return super().recv(*args)
@@ -69,6 +78,17 @@ def _noting(note: Callable[[OSError], None]) -> type[ssl.SSLSocket]:
                 raise
             except OSError as error:
                 note(error)
+                raise
+
+        def send(self, *args: Any) -> int:
+            try:
+                return super().send(*args)
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError):
+                raise
+            except OSError:
+                # Whoever hung up may have said why before.
+                with contextlib.suppress(OSError):
+                    self.recv(1)
                 raise
 
     return Noting
