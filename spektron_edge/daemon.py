@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from . import __version__, log
@@ -25,6 +26,7 @@ from .inbox import (
     Connected,
     Consumed,
     FaultRaised,
+    FaultsOver,
     Inbox,
     InstrumentReady,
     Item,
@@ -35,6 +37,7 @@ from .instrument import InstrumentThread, Settings
 from .ledger import Action
 from .mqtt.client import MqttClient
 from .mqtt.command_handler import CommandHandler, CommandOutcome, without_arguments
+from .mqtt.retained import RETAINED_FILE, RetainedLedger
 from .mqtt.topics import Topics
 from .notices import Notices
 from .numbering import Numbering
@@ -78,7 +81,8 @@ class Daemon:
         self._clock = clock or Clock()
         self._inbox = Inbox(config.acquisition.queue_scans)
         topics = Topics(config.site, config.instrument)
-        self._client = MqttClient(config.mqtt, topics, self._inbox.put)
+        retained = RetainedLedger(config.state_dir / RETAINED_FILE)
+        self._client = MqttClient(config.mqtt, topics, self._inbox.put, retained)
         self._state = open_state(
             config.state_dir,
             Limits(int(config.outbox.max_mb * _MB), int(config.outbox.keep_sent_mb * _MB)),
@@ -248,6 +252,8 @@ class Daemon:
                 self._streaming(item)
             case FaultRaised(fault):
                 self._notices.begin(fault)
+            case FaultsOver(kinds):
+                self._notices.end(kinds)
             case Connected():
                 self._connected()
             case CommandReceived():
@@ -330,6 +336,7 @@ class Daemon:
         self._publish_status(Status(status="online"))
         self._publish_model()
         self._publish_state()
+        self._client.clear_ghosts()
 
     # ---- commands
 
@@ -346,7 +353,15 @@ class Daemon:
         return CommandOutcome(not codes, ", ".join(codes) or "no fault", dict(self._figures()))
 
     def _reload(self) -> CommandOutcome:
+        try:
+            renew = self._client.files_changed()
+        except Fault as fault:
+            return CommandOutcome(False, f"nothing was changed: {fault}")
         self._config, outcome = reload(self._config_path, self._config, self._serving)
+        if renew and outcome.ok:
+            self._client.renew()
+            told = "; connects anew with the changed password or certificates"
+            return replace(outcome, message=outcome.message + told)
         return outcome
 
     def _model_changed(self, loaded: Loaded) -> None:
@@ -409,6 +424,10 @@ class Daemon:
                 self._notices.begin(Fault(Faults.RECORDS_DROPPED, detail))
             else:
                 self._notices.end((Faults.RECORDS_DROPPED,))
+            if (expiring := self._client.expiry_fault()) is not None:
+                self._notices.begin(expiring)
+            else:
+                self._notices.end((Faults.CERTIFICATE_EXPIRING,))
             if not self._state.outbox.retry_refused():
                 self._notices.end((Faults.PUBLISH_REFUSED,))
 

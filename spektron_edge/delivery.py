@@ -129,7 +129,7 @@ class Delivery:
         for record in self._outbox.unsent(len(self._handed_over) + room):
             if record.id in self._handed_over:
                 continue
-            mid = self._client.publish(record.kind, record.payload)
+            mid = self._client.publish(record.kind, record.payload, record_id=record.id)
             if mid is None:
                 return
             self._by_mid[mid] = record

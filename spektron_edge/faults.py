@@ -118,6 +118,20 @@ class Faults(Enum):
     COMMAND_FAILED = FaultKind(
         "command_failed", 45, "check the daemon, the operator's name and key"
     )
+    BROKER_UNTRUSTED = FaultKind(
+        "broker_untrusted", 46, "do what the detail says; docs/mqtt.md has each of them"
+    )
+    CERTIFICATE_REFUSED = FaultKind(
+        "certificate_refused",
+        47,
+        "give `mqtt.cert_file` and `mqtt.key_file` as the broker wants them; then `reload`",
+    )
+    CERTIFICATE_EXPIRING = FaultKind(
+        "certificate_expiring", 48, "replace `mqtt.cert_file` and `mqtt.key_file`, then `reload`"
+    )
+    NOTICE_REFUSED = FaultKind(
+        "notice_refused", 49, "allow the topic in the broker's access list, and the size"
+    )
 
     CLOCK_SUSPECT = FaultKind("clock_suspect", 50, "set the clock or enable time synchronisation")
     CLOCK_JUMPED = FaultKind(

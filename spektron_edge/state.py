@@ -59,6 +59,15 @@ def open_state(folder: Path, limits: Limits) -> StateFolder:
     return StateFolder(folder, outbox, audit, lock, damage)
 
 
+def lock_state(folder: Path) -> BinaryIO:
+    """Keep every daemon out until the returned file is closed. Raises Fault(STATE_IN_USE,
+    STATE_UNWRITABLE)."""
+    try:
+        return _lock(folder)
+    except OSError as error:
+        raise storage_fault(error, folder) from None
+
+
 def storage_fault(error: OSError | OutboxError, where: Path) -> Fault:
     """The catalogue's fault for an error in the state folder; `where` if it does not say itself."""
     if isinstance(error, OutboxError):

@@ -40,6 +40,18 @@ def _missing_tmpfs() -> str | None:
     return None
 
 
+def _missing_netns() -> str | None:
+    if os.geteuid():
+        return "a network of its own can be made by root only"
+    if shutil.which("ip") is None:
+        return "the program ip is not here: apt install iproute2"
+    name = f"spektron-{os.getpid()}"
+    if subprocess.run(["ip", "netns", "add", name], capture_output=True, check=False).returncode:
+        return "this root may not make networks of its own"
+    subprocess.run(["ip", "netns", "del", name], check=True)
+    return None
+
+
 def _missing_tensorrt_rtx() -> str | None:
     found = importlib.util.find_spec("tensorrt_rtx")
     return None if found else "tensorrt-rtx-cu12 is not installed (extra dev, on x86-64 Linux)"
@@ -71,6 +83,7 @@ _CHECKS = {
     "shared": _missing_shared,
     "tensorrt-rtx": _missing_tensorrt_rtx,
     "cyclonedx": _missing_cyclonedx,
+    "netns": _missing_netns,
     "peers": _missing_peers,
     "tmpfs": _missing_tmpfs,
 }
