@@ -74,9 +74,20 @@ class MqttClient:
         """Whether the broker has accepted a session that is not known to be broken."""
         return self._client.is_connected()
 
-    def publish(self, kind: str, payload: bytes, *, retain: bool = False) -> int | None:
-        """Hand a record to paho, topic by `kind`; its message id, or None for a full queue."""
-        info = self._client.publish(self._topics.of(kind), payload, qos=1, retain=retain)
+    def publish(
+        self, kind: str, payload: bytes, *, retain: bool = False, stored: bool = False
+    ) -> int | None:
+        """Hand a record to paho, topic by `kind`; its message id, or None for a full queue.
+
+        stored: it comes late, from the outbox; MQTT 5 says so in the user property `stored`.
+        """
+        properties = None
+        if self._v5 and stored:
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+            properties.UserProperty = ("stored", "true")
+        info = self._client.publish(
+            self._topics.of(kind), payload, qos=1, retain=retain, properties=properties
+        )
         return None if info.rc == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE else info.mid
 
     def respond(self, command: str, payload: bytes, correlation: bytes | None) -> None:

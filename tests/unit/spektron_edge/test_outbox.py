@@ -13,6 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from spektron_edge.clock import Stamp
 from spektron_edge.outbox import (
     Limits,
     Outbox,
@@ -34,6 +35,32 @@ def ids(outbox, limit=1000):
     return [r.id for r in outbox.unsent(limit)]
 
 
+def counts(unsent=0, sent=0, refused=0, full=0, **others):
+    return {
+        "unsent": unsent,
+        "sent": sent,
+        "sent_again": 0,
+        "refused": refused,
+        "dropped_full": full,
+        "dropped_old": 0,
+        "dropped_refused": 0,
+        **others,
+    }
+
+
+class Hours:
+    """The host's clocks, moved by hand."""
+
+    def __init__(self, boot="a"):
+        self.running_s, self.boot, self.utc_s = 1000.0, boot, 0.0
+
+    def now(self):
+        return Stamp(self.utc_s, self.running_s, self.boot)
+
+    def rebooted(self, up_s):
+        self.running_s, self.boot = up_s, self.boot + "'"
+
+
 # ---- in and out
 
 
@@ -49,20 +76,20 @@ def test_records_come_out_as_they_went_in_and_in_order(open_outbox):
 def test_what_is_sent_is_not_offered_again(open_outbox):
     outbox = open_outbox()
     outbox.commit([record(n) for n in range(4)])
-    outbox.mark_sent(["id-000001", "id-000003"])
+    outbox.commit([], sent=["id-000001", "id-000003"])
     assert ids(outbox) == ["id-000000", "id-000002"]
-    assert outbox.counts() == {"unsent": 2, "sent": 2, "refused": 0, "dropped": 0}
+    assert outbox.counts() == counts(2, 2, 0, 0)
 
 
 def test_a_refused_record_is_kept_and_offered_again_when_asked(open_outbox):
     outbox = open_outbox()
     outbox.commit([record(n) for n in range(3)])
-    outbox.mark_refused("id-000001", "not authorised")
+    outbox.commit([], refused=[("id-000001", "not authorised")])
     assert ids(outbox) == ["id-000000", "id-000002"]
     assert outbox.counts()["refused"] == 1
-    assert outbox.retry_refused() == 1
+    assert outbox.retry_refused(100) == 1
     assert ids(outbox) == ["id-000000", "id-000001", "id-000002"]
-    assert outbox.retry_refused() == 0
+    assert outbox.retry_refused(100) == 0
 
 
 def test_an_id_that_is_there_already_undoes_the_whole_commit(open_outbox):
@@ -87,16 +114,16 @@ def test_progress_is_kept_for_every_instrument(open_outbox):
 def test_everything_is_there_after_it_was_opened_again(open_outbox):
     outbox = open_outbox()
     outbox.commit([record(n) for n in range(4)], [Progress("S", 5, 9)])
-    outbox.mark_sent(["id-000000"])
-    outbox.mark_refused("id-000001", "why")
+    outbox.commit([], sent=["id-000000"])
+    outbox.commit([], refused=[("id-000001", "why")])
     outbox.accept_counter("anna", 7)
     outbox.close()
     again = open_outbox()
     assert ids(again) == ["id-000002", "id-000003"]
-    assert again.counts() == {"unsent": 2, "sent": 1, "refused": 1, "dropped": 0}
+    assert again.counts() == counts(2, 1, 1, 0)
     assert again.progress("S") == Progress("S", 5, 9)
     assert not again.accept_counter("anna", 7)
-    assert again.set_aside is None
+    assert again.salvaged is None
 
 
 @pytest.mark.parametrize("counter", [1, 5, 2**63 - 1])
@@ -114,33 +141,33 @@ def test_a_counter_is_accepted_once(open_outbox, counter):
 def test_acknowledged_records_beyond_their_share_go_first(open_outbox):
     outbox = open_outbox(limits=Limits(max_bytes=100, keep_sent_bytes=20))
     outbox.commit([record(n, bytes(10)) for n in range(8)])
-    outbox.mark_sent([f"id-{n:06d}" for n in range(4)])
-    assert outbox.prune() == 0
-    assert outbox.counts() == {"unsent": 4, "sent": 2, "refused": 0, "dropped": 0}
+    outbox.commit([], sent=[f"id-{n:06d}" for n in range(4)])
+    assert not outbox.prune()
+    assert outbox.counts() == counts(4, 2, 0, 0)
 
 
 def test_acknowledged_records_make_room_for_those_that_wait(open_outbox):
     outbox = open_outbox(limits=Limits(max_bytes=50, keep_sent_bytes=50))
     outbox.commit([record(n, bytes(10)) for n in range(8)])
-    outbox.mark_sent([f"id-{n:06d}" for n in range(4)])
-    assert outbox.prune() == 0
-    assert outbox.counts() == {"unsent": 4, "sent": 1, "refused": 0, "dropped": 0}
+    outbox.commit([], sent=[f"id-{n:06d}" for n in range(4)])
+    assert not outbox.prune()
+    assert outbox.counts() == counts(4, 1, 0, 0)
 
 
 def test_over_the_cap_the_oldest_waiting_records_are_dropped_and_counted(open_outbox):
     outbox = open_outbox(limits=Limits(max_bytes=30, keep_sent_bytes=30))
     outbox.commit([record(n, bytes(10)) for n in range(5)])
-    outbox.mark_refused("id-000000", "why")
-    assert outbox.prune() == 2
+    outbox.commit([], refused=[("id-000000", "why")])
+    assert outbox.prune() == {"full": 2}
     assert ids(outbox) == ["id-000002", "id-000003", "id-000004"]
     outbox.commit([record(9, bytes(10))])
-    assert outbox.prune() == 1
+    assert outbox.prune() == {"full": 1}
     outbox.close()
-    assert open_outbox().counts()["dropped"] == 3
+    assert open_outbox().counts()["dropped_full"] == 3
 
 
 def test_an_empty_outbox_has_nothing_to_prune(open_outbox):
-    assert open_outbox(limits=Limits(1, 0)).prune() == 0
+    assert not open_outbox(limits=Limits(1, 0)).prune()
 
 
 # ---- accidents
@@ -169,7 +196,7 @@ def test_after_kill_9_every_commit_that_returned_is_there(open_outbox, tmp_path,
         rest = writer.stdout.read().split()
     last = int(rest[-1]) if rest else seen
     outbox = open_outbox(path)
-    assert outbox.set_aside is None
+    assert outbox.salvaged is None
     stored = ids(outbox, 100_000)
     assert stored[: last + 1] == [record(n).id for n in range(last + 1)]
     # At most the commit that was under way is there as well, with its progress.
@@ -195,8 +222,8 @@ def test_a_damaged_file_is_set_aside_and_kept(open_outbox, tmp_path):
         damage(path)
         broken = path.read_bytes()
         again = open_outbox()
-        assert again.set_aside == tmp_path / f"outbox.sqlite.damaged-{number}"
-        assert again.set_aside.read_bytes() == broken
+        assert again.salvaged.aside == tmp_path / f"outbox.sqlite.damaged-{number}"
+        assert again.salvaged.aside.read_bytes() == broken
         assert ids(again) == []
         again.close()
 
@@ -213,10 +240,10 @@ def test_damage_anywhere_in_the_file_is_found_when_it_is_opened(open_outbox, tmp
         path.write_bytes(whole)
         damage(path, page)
         again = open_outbox()
-        if again.set_aside is None:
+        if again.salvaged is None:
             unnoticed.append(page)
         else:
-            again.set_aside.unlink()
+            again.salvaged.aside.unlink()
         again.close()
     assert pages > 10
     assert unnoticed == []
@@ -230,13 +257,13 @@ def test_a_file_cut_short_is_set_aside(open_outbox, tmp_path, share):
     outbox.close()
     raw = path.read_bytes()
     path.write_bytes(raw[: int(share * len(raw))])
-    assert open_outbox().set_aside is not None
+    assert open_outbox().salvaged is not None
 
 
 def test_what_is_no_database_is_set_aside(open_outbox, tmp_path):
     (tmp_path / "outbox.sqlite").write_bytes(b"this is no database at all " * 100)
     outbox = open_outbox()
-    assert outbox.set_aside is not None
+    assert outbox.salvaged is not None
     outbox.commit([record(1)])
 
 
@@ -244,10 +271,10 @@ def test_the_database_of_a_newer_daemon_is_refused_and_left_alone(open_outbox, t
     path = tmp_path / "outbox.sqlite"
     open_outbox().close()
     with sqlite3.connect(path) as db:
-        db.execute("PRAGMA user_version = 2")
+        db.execute("PRAGMA user_version = 3")
     db.close()
     before = path.read_bytes()
-    with pytest.raises(OutboxError, match="schema 2"):
+    with pytest.raises(OutboxError, match="schema 3"):
         open_outbox()
     assert path.read_bytes() == before
 
@@ -296,9 +323,9 @@ def test_counts_are_read_beside_a_running_daemon(open_outbox, tmp_path, name):
     path = folder / "outbox.sqlite"
     outbox = open_outbox(path)
     outbox.commit([record(1), record(2)])
-    outbox.mark_sent(["id-000001"])
+    outbox.commit([], sent=["id-000001"])
     assert read_counts(path) == outbox.counts()
-    assert read_counts(path) == {"unsent": 1, "sent": 1, "refused": 0, "dropped": 0}
+    assert read_counts(path) == counts(1, 1, 0, 0)
     assert sorted(p.name for p in tmp_path.iterdir()) == [name]
 
 
@@ -357,7 +384,7 @@ class AgainstAModel(RuleBasedStateMachine):
         chosen = data.draw(
             st.lists(st.sampled_from(waiting), unique=True) if waiting else st.just([])
         )
-        self.outbox.mark_sent(chosen)
+        self.outbox.commit([], sent=chosen)
         for i in chosen:
             self.rows[i][0] = SENT
 
@@ -365,13 +392,13 @@ class AgainstAModel(RuleBasedStateMachine):
     @rule(data=st.data())
     def refuse(self, data):
         chosen = data.draw(st.sampled_from(self._of(UNSENT)))
-        self.outbox.mark_refused(chosen, "why")
+        self.outbox.commit([], refused=[(chosen, "why")])
         self.rows[chosen][0] = REFUSED
 
     @rule()
     def retry(self):
         refused = self._of(REFUSED)
-        assert self.outbox.retry_refused() == len(refused)
+        assert self.outbox.retry_refused(100) == len(refused)
         for i in refused:
             self.rows[i][0] = UNSENT
 
@@ -389,7 +416,7 @@ class AgainstAModel(RuleBasedStateMachine):
         waiting = sum(self.rows[i][1] for i in self._of(UNSENT, REFUSED))
         drop((SENT,), max(0, min(self.limits.keep_sent_bytes, self.limits.max_bytes - waiting)))
         dropped = drop((UNSENT, REFUSED), self.limits.max_bytes)
-        assert self.outbox.prune() == dropped
+        assert self.outbox.prune() == ({"full": dropped} if dropped else {})
         self.dropped += dropped
 
     @rule(operator=st.sampled_from("xy"), counter=st.integers(1, 20))
@@ -409,12 +436,9 @@ class AgainstAModel(RuleBasedStateMachine):
         if not hasattr(self, "outbox"):
             return
         states = Counter(state for state, _ in self.rows.values())
-        assert self.outbox.counts() == {
-            "unsent": states[UNSENT],
-            "sent": states[SENT],
-            "refused": states[REFUSED],
-            "dropped": self.dropped,
-        }
+        assert self.outbox.counts() == counts(
+            states[UNSENT], states[SENT], states[REFUSED], self.dropped
+        )
         assert ids(self.outbox) == self._of(UNSENT)
         for serial in "AB":
             assert self.outbox.progress(serial) == self.progress.get(serial)
