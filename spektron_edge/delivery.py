@@ -189,6 +189,7 @@ class Delivery:
         self._retried = _RETRIED_FIRST if self._refused_since_retry else 2 * self._retried
         self._refused_since_retry = 0
         if not self._outbox.retry_refused(self._retried):
+            self._retried = _RETRIED_FIRST
             return False
         self._lanes.reread()
         return True

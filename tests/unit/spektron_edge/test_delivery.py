@@ -162,6 +162,60 @@ def test_a_refused_record_is_a_fault_kept_and_tried_again(delivery, client, outb
     assert outbox.counts()["sent"] == 2
 
 
+def test_refused_records_are_offered_in_growing_lots_while_none_is_refused_again(
+    outbox, client, monkeypatch
+):
+    monkeypatch.setattr(module, "_RETRIED_FIRST", 1)
+    delivery = Delivery(outbox, client, in_flight=100)
+    outbox.commit([record(n) for n in range(20)], refused=[(record(n).id, "no") for n in range(20)])
+    refused = []
+    for answer in (None, None, "no", None, None, None):
+        assert delivery.retry_refused()
+        delivery.publish()
+        for mid in list(client.given):
+            client.acknowledge(delivery, mid, answer)
+        delivery.note(now=True)
+        refused.append(outbox.counts()["refused"])
+    assert refused == [18, 14, 14, 13, 11, 7]
+    while delivery.retry_refused():
+        pass
+    for _ in range(100):  # nothing grows while there is nothing
+        assert not delivery.retry_refused()
+
+
+def test_what_the_broker_said_is_written_with_the_next_commit(delivery, client, outbox):
+    store(delivery, 1)
+    delivery.commit()
+    delivery.publish()
+    client.acknowledge(delivery, 1)
+    store(delivery, 2)
+    delivery.commit()
+    assert outbox.counts()["sent"] == 1
+
+
+def test_what_memory_holds_outlives_a_damaged_file(delivery, client, outbox, tmp_path):
+    for number in range(6):
+        store(delivery, number)
+    delivery.commit()
+    delivery.publish()
+    store(delivery, 6)
+    outbox._db.close()
+    outbox.path.write_bytes(b"\x5a" * 8192)
+    salvaged = delivery.renew([Progress("S", 1, 5)])
+    assert salvaged.records == 0
+    assert outbox.progress("S") == Progress("S", 1, 5)
+    delivery.commit()
+    client.acknowledge(delivery, 1)
+    delivery.note(now=True)
+    assert numbers(outbox.unsent(10)) == [1, 2, 3, 4, 5, 6]
+    for mid in range(2, 8):
+        delivery.publish()
+        client.acknowledge(delivery, mid)
+    delivery.note(now=True)
+    assert sorted(numbers(client.handed_over)) == list(range(7))
+    assert outbox.counts()["unsent"] == 0
+
+
 def test_an_acknowledgement_of_something_else_means_nothing(delivery, outbox):
     assert delivery.acknowledge(99, 1.0, "error") is None
     delivery.note(now=True)
