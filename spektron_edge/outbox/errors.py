@@ -23,9 +23,9 @@ class OutboxDamagedError(OutboxError):
 
 def is_damaged(error: sqlite3.Error) -> bool:
     """Whether the file is broken, not the circumstances."""
-    # Python 3.10 gives no error code, only SQLite's fixed texts for SQLITE_CORRUPT and _NOTADB.
-    text = str(error)
-    return "malformed" in text or "not a database" in text or "no such table" in text
+    # Python 3.10 gives no error code, only fixed texts, SQLite's for SQLITE_CORRUPT and _NOTADB.
+    texts = ("malformed", "not a database", "no such table", "Could not decode to UTF-8")
+    return any(text in str(error) for text in texts)
 
 
 def translated(error: sqlite3.Error, path: Path) -> OutboxError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -25,3 +26,8 @@ class Outgoing:
     kind: RecordKind
     payload: bytes
     position: int = field(default=0, compare=False)
+
+    @property
+    def crc(self) -> int:
+        """CRC-32 of all of it: SQLite has no checksums, and disks forget single bits."""
+        return zlib.crc32(self.payload, zlib.crc32(f"{self.id}\n{self.kind}\n".encode()))

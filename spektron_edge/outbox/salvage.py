@@ -1,7 +1,7 @@
 """What a damaged database still gives.
 
 Pages are read from both ends up to the damage. Only whole records that were not acknowledged are
-taken: size and id have to fit the payload. SQLite keeps no checksums, so the damaged file stays.
+taken: the checksum has to fit, or the id that the payload names where there is none.
 """
 
 from __future__ import annotations
@@ -12,13 +12,16 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
+from .outgoing import Outgoing, RecordKind
 from .schema import AGAIN, REFUSED, SENT, UNSENT
 
 _ROWS = (
-    "SELECT id, kind, payload, size, state, reason, position FROM record NOT INDEXED "  # noqa: S608
+    "SELECT id, kind, payload, state, reason, crc, position FROM record NOT INDEXED "  # noqa: S608
     f"WHERE state NOT IN ({SENT}, {AGAIN}) ORDER BY rowid"
 )
+_Row = tuple[str, str, bytes, int, "str | None", int]
 _SMALL = {
     "progress": (str, int, int),
     "command_counter": (str, int),
@@ -39,13 +42,13 @@ def salvage(aside: Path, db: sqlite3.Connection) -> Salvaged:
 
     Raises sqlite3.Error where the new one does not take it.
     """
-    rows: dict[int, tuple[object, ...]] = {}
+    rows: dict[int, _Row] = {}
     small: dict[str, list[tuple[object, ...]]] = {}
     with contextlib.suppress(sqlite3.Error), contextlib.closing(_read_only(aside)) as old:
         for direction in ("ASC", "DESC"):
             for *row, position in _until_damage(old, f"{_ROWS} {direction}"):
-                if isinstance(position, int) and _is_whole(row):
-                    rows[position] = tuple(row)
+                if isinstance(position, int) and (whole := _whole(row)) is not None:
+                    rows[position] = whole
         for table, types in _SMALL.items():
             small[table] = [
                 row
@@ -54,9 +57,9 @@ def salvage(aside: Path, db: sqlite3.Connection) -> Salvaged:
             ]
     before = db.total_changes
     db.executemany(
-        "INSERT OR IGNORE INTO record (id, kind, payload, size, state, reason) "
-        "VALUES (?, ?, ?, ?, ?, ?)",
-        [rows[position] for position in sorted(rows)],
+        "INSERT OR IGNORE INTO record (id, kind, payload, state, reason, crc, size) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [(*rows[position], len(rows[position][2])) for position in sorted(rows)],
     )
     records = db.total_changes - before
     for table, found in small.items():
@@ -66,26 +69,31 @@ def salvage(aside: Path, db: sqlite3.Connection) -> Salvaged:
 
 
 def _read_only(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    db.text_factory = lambda raw: raw.decode(errors="replace")
+    return db
 
 
 def _until_damage(db: sqlite3.Connection, sql: str) -> Iterator[tuple[object, ...]]:
-    # OverflowError, UnicodeDecodeError: what lies in a damaged page need not be what SQLite wrote.
-    with contextlib.suppress(sqlite3.Error, OverflowError, UnicodeDecodeError):
+    with contextlib.suppress(sqlite3.Error):
         yield from db.execute(sql)
 
 
-def _is_whole(row: list[object]) -> bool:
-    record_id, kind, payload, size, state, reason = row
+def _whole(row: list[object]) -> _Row | None:
+    record_id, kind, payload, state, reason, crc = row
     if not (isinstance(record_id, str) and isinstance(kind, str) and isinstance(payload, bytes)):
-        return False
-    if size != len(payload) or state not in (UNSENT, REFUSED):
-        return False
-    if not (reason is None or isinstance(reason, str)):
-        return False
-    if not payload.startswith(b"{"):
-        return True
+        return None
+    if state not in (UNSENT, REFUSED) or not isinstance(reason, str | None):
+        return None
+    # `kind` is one that was written, or the checksum does not fit.
+    record = Outgoing(record_id, cast(RecordKind, kind), payload)
+    if crc != record.crc and not (crc is None and _names(payload, record_id)):
+        return None
+    return record_id, kind, payload, int(state == REFUSED) * REFUSED, reason, record.crc
+
+
+def _names(payload: bytes, record_id: str) -> bool:
     try:
-        return bool(json.loads(payload).get("id") == record_id)
-    except (ValueError, RecursionError):
+        return bool(json.loads(payload)["id"] == record_id)
+    except (ValueError, KeyError, TypeError, RecursionError):
         return False

@@ -26,11 +26,12 @@ CREATE TABLE progress (serial TEXT PRIMARY KEY, boot_id INTEGER NOT NULL, number
 CREATE TABLE command_counter (operator TEXT PRIMARY KEY, counter INTEGER NOT NULL);
 CREATE TABLE total (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 """
-# Times are whole seconds of the outbox's own clock (`clock.py`). Records of schema 1 begin to age
-# with the migration. With all of it in the index, caps are checked without reading a payload.
+# Times are whole seconds of the outbox's own clock (`clock.py`). With them in the index, caps are
+# checked without reading a payload. Records of schema 1 have no checksum and begin to age now.
 _TO_2 = """
 ALTER TABLE record ADD COLUMN stored_s INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE record ADD COLUMN settled_s INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE record ADD COLUMN crc INTEGER;
 DROP INDEX record_state;
 CREATE INDEX record_state ON record (state, position, size, stored_s, settled_s);
 CREATE TABLE clock (one INTEGER PRIMARY KEY CHECK (one = 1), boot TEXT NOT NULL,

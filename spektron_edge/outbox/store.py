@@ -19,14 +19,14 @@ from spektron_edge.clock import Clock
 from spektron_edge.set_aside import set_aside
 
 from .clock import OutboxClock, Reading
-from .errors import OutboxError, is_damaged, translated
+from .errors import OutboxDamagedError, OutboxError, is_damaged, translated
 from .limits import CAUSES, Limits, apply
 from .outgoing import Outgoing, Progress
 from .salvage import Salvaged, salvage
 from .schema import AGAIN, REFUSED, SENT, UNSENT, open_database
 from .span import Span
 
-_INSERT = "INTO record (id, kind, payload, size, stored_s) VALUES (?, ?, ?, ?, ?)"
+_INSERT = "INTO record (id, kind, payload, size, crc, stored_s) VALUES (?, ?, ?, ?, ?, ?)"
 
 
 class Outbox:
@@ -78,7 +78,7 @@ class Outbox:
             now_s = self._clock.now_s
             self._db.executemany(
                 f"INSERT OR IGNORE {_INSERT}",
-                [(r.id, r.kind, r.payload, len(r.payload), now_s) for r in held],
+                [_row(r, now_s) for r in held],
             )
             self._put_progress(progress)
         return salvaged
@@ -113,8 +113,7 @@ class Outbox:
         now_s = self._clock.now_s
         with self._transaction():
             for r in records:
-                row = (r.id, r.kind, r.payload, len(r.payload), now_s)
-                position = self._db.execute(f"INSERT {_INSERT}", row).lastrowid
+                position = self._db.execute(f"INSERT {_INSERT}", _row(r, now_s)).lastrowid
                 stored.append(Outgoing(r.id, r.kind, r.payload, position or 0))
             self._put_progress(progress)
             self._db.executemany(
@@ -143,11 +142,16 @@ class Outbox:
 
     def _waiting(self, state: int, limit: int, after: int) -> list[Outgoing]:
         rows = self._query(
-            "SELECT id, kind, payload, position FROM record WHERE state = ? AND position > ? "
+            "SELECT id, kind, payload, position, crc FROM record WHERE state = ? AND position > ? "
             "ORDER BY position LIMIT ?",
             (state, after, limit),
         )
-        return [Outgoing(*row) for row in rows]
+        records = []
+        for *row, crc in rows:
+            records.append(Outgoing(*row))
+            if crc not in (None, records[-1].crc):
+                raise OutboxDamagedError(f"record {records[-1].id} is not what was written")
+        return records
 
     def retry_refused(self, most: int) -> int:
         """Queue refused records again, those first that were refused first; returns how many."""
@@ -234,6 +238,11 @@ class Outbox:
             if isinstance(error, sqlite3.Error):
                 raise translated(error, self.path) from error
             raise
+
+
+def _row(record: Outgoing, now_s: int) -> tuple[object, ...]:
+    size = len(record.payload)
+    return record.id, record.kind, record.payload, size, record.crc, now_s
 
 
 def read_counts(path: Path) -> dict[str, int]:
