@@ -29,6 +29,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def _replay(arguments: argparse.Namespace) -> int:
+    from pydantic import ValidationError
+
     from .config import load_config
     from .outbox.errors import OutboxError
     from .outbox.replay import ask, matching
@@ -39,7 +41,10 @@ def _replay(arguments: argparse.Namespace) -> int:
     try:
         span = Span(since=arguments.since, until=arguments.until)
         report = matching(folder / OUTBOX_FILE, span)
-    except (ValueError, OutboxError) as error:
+    except ValidationError as error:
+        why = error.errors()[0]["msg"]
+        raise Fault(Faults.REPLAY_REFUSED, f"nothing was sent: {why}") from None
+    except OutboxError as error:
         raise Fault(Faults.REPLAY_REFUSED, f"nothing was sent: {error}") from None
     report["asked"] = bool(report["records"]) and not arguments.dry_run
     if report["asked"]:
