@@ -18,6 +18,7 @@ from . import (
     bundle_commands,
     inference_commands,
     mqtt_commands,
+    outbox_commands,
     transfer_commands,
 )
 from .argument_types import natural, positive, seconds
@@ -103,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     adaptation_commands.add(commands)
     audit_commands.add(commands)
     mqtt_commands.add(commands)
+    outbox_commands.add(commands)
 
     check = commands.add_parser("check-config", help="check a configuration file")
     check.add_argument("config", type=Path)

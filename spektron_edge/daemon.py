@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from . import __version__, log
 from .acquisition import Ages
-from .active_faults import BROKER, LINE, PREPARATION, REFERENCES, SCAN, STORAGE
+from .active_faults import BROKER, LINE, PREPARATION, REFERENCES, SCAN
 from .adaptation.evidence_actions import evidence_actions
 from .adaptation.jobs import AdaptationJobs
 from .adaptation_state.commands import AdaptationCommands
@@ -41,7 +39,7 @@ from .mqtt.retained import RETAINED_FILE, RetainedLedger
 from .mqtt.topics import Topics
 from .notices import Notices
 from .numbering import Numbering
-from .outbox import Limits, OutboxError, Outgoing, Progress
+from .outbox import Outgoing, Progress
 from .product import Loaded, load_product, remember, take_product
 from .records import StateRecord, Status, to_json
 from .reload import reload
@@ -49,6 +47,7 @@ from .reporter import Reporter
 from .serving import Serving
 from .spare_time import SpareTime
 from .state import open_state, storage_fault
+from .storage import Storage, limits_of
 from .transfer_session.jobs import TransferJobs
 
 _TAKE = 32
@@ -59,7 +58,6 @@ _DRAIN_S = 5.0
 # A broker that is far away is not waited for with what may wait; nor are scans without a pause.
 _ON_ITS_WAY_S = 0.02
 _SPARE_AT_LEAST_EVERY_S = 0.5
-_MB = 2**20
 
 
 class Daemon:
@@ -85,12 +83,15 @@ class Daemon:
         self._client = MqttClient(config.mqtt, topics, self._inbox.put, retained)
         self._state = open_state(
             config.state_dir,
-            Limits(int(config.outbox.max_mb * _MB), int(config.outbox.keep_sent_mb * _MB)),
+            limits_of(config.outbox),
+            self._clock,
         )
         loaded = self._take_first(loaded)
         self._watch = ClockWatch(loaded.created_utc_s)
         self._reporter = Reporter(config.site, config.instrument, self._clock, self._watch)
-        self._delivery = Delivery(self._state.outbox, self._client, config.mqtt.in_flight)
+        self._delivery = Delivery(
+            self._state.outbox, self._client, config.mqtt.in_flight, config.outbox.replay_per_s
+        )
         self._numbering = Numbering(self._state.outbox)
         self._instrument = InstrumentThread(
             Settings(config.serial, config.acquisition, config.state_dir),
@@ -98,6 +99,9 @@ class Daemon:
             self._from_line,
         )
         self._notices = Notices(self._reporter, self._delivery, self._on_fault)
+        self._storage = Storage(
+            self._state, self._delivery, self._numbering, self._notices, self._audit_action
+        )
         self._serving = Serving(
             config, loaded, self._notices, self._audit_action, self._model_changed
         )
@@ -165,17 +169,16 @@ class Daemon:
         """Handle what has arrived within `timeout_s`; returns how many items that were."""
         items = self._inbox.take(timeout_s if self._idle else min(timeout_s, _ON_ITS_WAY_S), _TAKE)
         for item in items:
-            with self._storage():
+            with self._storage.guarded():
                 if not isinstance(item, Acknowledged):
                     self._spare.finish()
                 self._handle(item)
-        with self._storage():
-            self._deliver()
+        self._storage.deliver()
         self._idle = self._has_spare_time(time.monotonic())
         if self._idle:
-            with self._storage():
+            with self._storage.guarded():
                 self._spare.begin()
-            with self._storage():
+            with self._storage.guarded():
                 self._look_after()
         return len(items)
 
@@ -196,14 +199,6 @@ class Daemon:
         self._spare_at = now
         return True
 
-    @contextlib.contextmanager
-    def _storage(self) -> Iterator[None]:
-        """Makes a fault of trouble with the outbox; what waits goes on waiting."""
-        try:
-            yield
-        except OutboxError as error:
-            self._notices.begin(storage_fault(error, self._state.outbox.path))
-
     def _wind_down(self) -> None:
         self._instrument.halt()
         self._instrument.join(_DRAIN_S)
@@ -213,9 +208,9 @@ class Daemon:
             pass
         while self._client.connected and self._delivery.under_way and time.monotonic() < deadline:
             self._turn(0.02)
-        with self._storage():
-            self._delivery.mark(now=True)
-        with self._storage():
+        with self._storage.guarded():
+            self._delivery.note(now=True)
+        with self._storage.guarded():
             self._spare.finish()
         self._transfers.end()
         self._adaptations.end()
@@ -223,13 +218,13 @@ class Daemon:
             self._serving.end_in_order()
         self._audit("daemon_stopped", exit_status=self._exit_status)
         if self._client.connected:
-            with self._storage():
+            with self._storage.guarded():
                 self._publish_state()
             self._publish_status(Status(status="offline"))
             self._turn(_TURN_S)
         self._client.stop()
         figures: dict[str, int] = {}
-        with self._storage():
+        with self._storage.guarded():
             figures = self._figures()
         log.info("stopped", exit_status=self._exit_status, **figures)
         self._state.close()
@@ -389,18 +384,6 @@ class Daemon:
 
     # ---- upkeep
 
-    def _deliver(self) -> None:
-        # What did not fit into memory is told in the same commit that gets through at last.
-        lost = self._delivery.lost
-        told = (self._notices.gap(lost, "neither disk nor memory had room"),) if lost else ()
-        with self._storage():
-            if self._delivery.commit(told):
-                self._notices.end(STORAGE)
-                if lost:
-                    self._notices.count_gap(lost)
-        self._delivery.publish()
-        self._delivery.mark()
-
     def _look_after(self) -> None:
         now = time.monotonic()
         self._check_clock()
@@ -415,21 +398,11 @@ class Daemon:
         if now >= self._upkeep_due:
             self._upkeep_due = now + _UPKEEP_EVERY_S
             self._serving.tell_of_changes()
-            if not self._state.outbox.in_place:
-                path = self._state.outbox.path
-                detail = f"{path} was removed while it was open; restart to make a new one"
-                self._notices.begin(Fault(Faults.STATE_DAMAGED, detail))
-            if dropped := self._state.outbox.prune():
-                detail = f"{dropped} records were dropped: the outbox is at its cap"
-                self._notices.begin(Fault(Faults.RECORDS_DROPPED, detail))
-            else:
-                self._notices.end((Faults.RECORDS_DROPPED,))
             if (expiring := self._client.expiry_fault()) is not None:
                 self._notices.begin(expiring)
             else:
                 self._notices.end((Faults.CERTIFICATE_EXPIRING,))
-            if not self._state.outbox.retry_refused():
-                self._notices.end((Faults.PUBLISH_REFUSED,))
+        self._storage.look_after(now)
 
     def _check_clock(self) -> None:
         now = self._clock.now()

@@ -55,6 +55,12 @@ class Faults(Enum):
         "audit_broken", 16, "keep the file; compare it with copies and with published heads"
     )
 
+    REPLAY_REFUSED = FaultKind(
+        "replay_refused",
+        17,
+        "give an id that the outbox holds, or a time with its zone: 2026-11-22T10:00Z",
+    )
+
     PORT_MISSING = FaultKind("port_missing", 20, "check the cable and `serial.url`")
     PORT_BUSY = FaultKind("port_busy", 21, "stop the other program that holds the port")
     PORT_DENIED = FaultKind(
