@@ -225,6 +225,37 @@ class AdaptationSettings(_Section):
     )
 
 
+_Prefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$", max_length=256)]
+
+
+class HomeAssistantSettings(_Section):
+    """The instrument as a device of Home Assistant (docs/ecosystem.md)."""
+
+    enabled: bool = False
+    discovery_prefix: _Prefix = "homeassistant"
+    birth_topic: _Prefix = Field(
+        "homeassistant/status", description="where it says `online` when it has started"
+    )
+
+
+class SparkplugSettings(_Section):
+    """The instrument as a Sparkplug B edge node (docs/ecosystem.md)."""
+
+    enabled: bool = False
+    group: TopicPart | None = Field(None, description="absent: the site")
+    edge_node: TopicPart | None = Field(None, description="absent: the instrument")
+    device: TopicPart = "spectrometer"
+    queue_records: int = Field(
+        1000, ge=1, le=100_000, description="records that wait in memory without a session"
+    )
+
+
+class MetricsSettings(_Section):
+    """Figures for Prometheus, on this machine only (docs/ecosystem.md)."""
+
+    port: int | None = Field(None, ge=1, le=65535, description="on 127.0.0.1; absent: none")
+
+
 class Log(_Section):
     """Log lines."""
 
@@ -253,6 +284,9 @@ class Config(_Section):
     trust: Trust | None = None
     inference: InferenceSettings = InferenceSettings()
     adaptation: AdaptationSettings = AdaptationSettings()
+    home_assistant: HomeAssistantSettings = HomeAssistantSettings()
+    sparkplug: SparkplugSettings = SparkplugSettings()
+    metrics: MetricsSettings = MetricsSettings()
     log: Log = Log()
 
     @property

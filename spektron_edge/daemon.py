@@ -13,6 +13,7 @@ from .active_faults import BROKER, LINE, PREPARATION, REFERENCES, SCAN
 from .adaptation.evidence_actions import evidence_actions
 from .adaptation.jobs import AdaptationJobs
 from .adaptation_state.commands import AdaptationCommands
+from .adapters import Adapters
 from .axis_store import save_axis
 from .clock import Clock, ClockWatch
 from .config import load_config
@@ -41,7 +42,7 @@ from .notices import Notices
 from .numbering import Numbering
 from .outbox import Outgoing, Progress
 from .product import Loaded, load_product, remember, take_product
-from .records import StateRecord, Status, to_json
+from .records import ModelState, StateRecord, Status, to_json
 from .reload import reload
 from .reporter import Reporter
 from .serving import Serving
@@ -80,7 +81,14 @@ class Daemon:
         self._inbox = Inbox(config.acquisition.queue_scans)
         topics = Topics(config.site, config.instrument)
         retained = RetainedLedger(config.state_dir / RETAINED_FILE)
-        self._client = MqttClient(config.mqtt, topics, self._inbox.put, retained)
+        self._adapters = Adapters(config, topics)
+        self._client = MqttClient(
+            config.mqtt,
+            topics,
+            self._inbox.put,
+            retained,
+            listeners=self._adapters.listeners,
+        )
         self._state = open_state(
             config.state_dir,
             limits_of(config.outbox),
@@ -90,7 +98,11 @@ class Daemon:
         self._watch = ClockWatch(loaded.created_utc_s)
         self._reporter = Reporter(config.site, config.instrument, self._clock, self._watch)
         self._delivery = Delivery(
-            self._state.outbox, self._client, config.mqtt.in_flight, config.outbox.replay_per_s
+            self._state.outbox,
+            self._client,
+            config.mqtt.in_flight,
+            config.outbox.replay_per_s,
+            lambda record, stored: self._adapters.published(record, stored=stored),
         )
         self._numbering = Numbering(self._state.outbox)
         self._instrument = InstrumentThread(
@@ -158,7 +170,9 @@ class Daemon:
         log.info("started", version=__version__, bundle=bundle, instrument=self._config.instrument)
         for fault in self._state.damage:
             self._notices.begin(fault)
+        self._adapters.model(self._model_state())
         self._client.start()
+        self._adapters.start()
         self._instrument.start()
         while not self._stopping:
             self._turn(_TURN_S)
@@ -222,6 +236,7 @@ class Daemon:
                 self._publish_state()
             self._publish_status(Status(status="offline"))
             self._turn(_TURN_S)
+        self._adapters.stop()
         self._client.stop()
         figures: dict[str, int] = {}
         with self._storage.guarded():
@@ -236,6 +251,7 @@ class Daemon:
             case Measured():
                 self._scan(item)
             case Acknowledged(mid, at, error):
+                self._adapters.acknowledged(mid, error)
                 refusal = self._delivery.acknowledge(mid, at, error)
                 if refusal is not None:
                     self._notices.begin(refusal)
@@ -246,6 +262,8 @@ class Daemon:
             case Streaming():
                 self._streaming(item)
             case FaultRaised(fault):
+                if fault.kind in LINE:
+                    self._adapters.instrument(present=False)
                 self._notices.begin(fault)
             case FaultsOver(kinds):
                 self._notices.end(kinds)
@@ -306,6 +324,7 @@ class Daemon:
 
     def _instrument_ready(self, ready: InstrumentReady) -> None:
         self._notices.end(LINE)
+        self._adapters.instrument(present=True)
         last = self._numbering.last(ready.serial)
         if last is not None and last.boot_id != ready.boot_id:
             self._notices.say("instrument_restarted", f"{ready.serial} was switched off", "warning")
@@ -326,11 +345,13 @@ class Daemon:
             self._notices.say("references_measured", "dark and white reference were measured")
 
     def _connected(self) -> None:
+        self._counters["connections"] += 1
         self._notices.end(BROKER)
         log.info("broker_connected", url=self._config.mqtt.url)
         self._publish_status(Status(status="online"))
         self._publish_model()
         self._publish_state()
+        self._adapters.connected(self._client)
         self._client.clear_ghosts()
 
     # ---- commands
@@ -355,12 +376,14 @@ class Daemon:
         self._config, outcome = reload(self._config_path, self._config, self._serving)
         if renew and outcome.ok:
             self._client.renew()
+            self._adapters.renew()
             told = "; connects anew with the changed password or certificates"
             return replace(outcome, message=outcome.message + told)
         return outcome
 
     def _model_changed(self, loaded: Loaded) -> None:
         self._watch.floor_utc_s = max(self._watch.floor_utc_s, loaded.created_utc_s)
+        self._adapters.model(self._model_state())
         if self._client.connected:
             self._publish_model()
 
@@ -393,8 +416,8 @@ class Daemon:
         self._adaptations.look_after()
         if now >= self._state_due:
             self._state_due = now + _STATE_EVERY_S
-            if self._client.connected:
-                self._publish_state()
+            self._publish_state()
+        self._adapters.look_after(self._client)
         if now >= self._upkeep_due:
             self._upkeep_due = now + _UPKEEP_EVERY_S
             self._serving.tell_of_changes()
@@ -424,6 +447,7 @@ class Daemon:
             **{f"published_{kind}s": n for kind, n in self._delivery.published.items()},
             "dropped_scans": self._inbox.dropped[Measured],
             **self._adaptations.counts,
+            **self._adapters.counts,
             "commands_refused": self._commands.refused + self._inbox.dropped[CommandReceived],
             "refused_notices": self._delivery.refused_notices,
             "waiting_for_disk": self._delivery.waiting,
@@ -444,11 +468,15 @@ class Daemon:
             p99_ms=self._delivery.latencies.quantile(0.99),
             audit_head=self._state.audit.head,
         )
-        self._client.publish("state", to_json(state), retain=True)
+        self._adapters.state(state)
+        if self._client.connected:
+            self._client.publish("state", to_json(state), retain=True)
+
+    def _model_state(self) -> ModelState:
+        return self._reporter.model_state(self._serving.model, self._serving.in_use)
 
     def _publish_model(self) -> None:
-        payload = to_json(self._reporter.model_state(self._serving.model, self._serving.in_use))
-        self._client.publish("model", payload, retain=True)
+        self._client.publish("model", to_json(self._model_state()), retain=True)
 
     def _publish_status(self, status: Status) -> None:
         self._client.publish("status", to_json(status), retain=True)

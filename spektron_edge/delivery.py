@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from .faults import Fault, Faults
@@ -55,9 +55,16 @@ class Delivery:
     """Owns the outbox on the daemon's main path."""
 
     def __init__(
-        self, outbox: Outbox, client: MqttClient, in_flight: int, again_per_s: float = 20.0
+        self,
+        outbox: Outbox,
+        client: MqttClient,
+        in_flight: int,
+        again_per_s: float = 20.0,
+        on_published: Callable[[Outgoing, bool], None] = lambda _record, _stored: None,
     ) -> None:
-        """in_flight: records under way at most; again_per_s: how fast a replay goes."""
+        """in_flight: records under way at most; again_per_s: how fast a replay goes; on_published:
+        called with every record handed over, and whether it comes late."""
+        self._on_published = on_published
         self._outbox = outbox
         self._client = client
         self._lanes = Lanes(outbox, in_flight, again_per_s)
@@ -161,6 +168,7 @@ class Delivery:
                 self._lanes.give_back(record.id)
                 return
             self._by_mid[mid] = record
+            self._on_published(record, following.stored)
 
     def acknowledge(self, mid: int, at: float, error: str | None) -> Fault | None:
         """A PUBACK came; the fault when the broker refused the record."""

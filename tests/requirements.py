@@ -28,6 +28,10 @@ def _missing_shared() -> str | None:
     return None if SHARED.is_dir() else "the folder of shared measurements is not here"
 
 
+def _missing_node() -> str | None:
+    return None if shutil.which("npm") and shutil.which("node") else "node and npm are not here"
+
+
 def _missing_tmpfs() -> str | None:
     mount = shutil.which("mount")
     if mount is None:
@@ -80,6 +84,7 @@ def _missing_arm64() -> str | None:
 _CHECKS = {
     "arm64": _missing_arm64,
     "broker": _missing_broker,
+    "node": _missing_node,
     "shared": _missing_shared,
     "tensorrt-rtx": _missing_tensorrt_rtx,
     "cyclonedx": _missing_cyclonedx,

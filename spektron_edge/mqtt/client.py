@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
+from types import MappingProxyType
 
 import paho.mqtt.client as paho
 
@@ -42,6 +43,9 @@ _SHORT_SESSION_S = 5.0
 _SUSPICIOUS = 3
 _PATIENCE_S = 4.0
 
+Listener = Callable[[bytes], None]
+_NOBODY: Mapping[str, Listener] = MappingProxyType({})
+
 
 class MqttClient:
     """One broker, one client id."""
@@ -53,13 +57,19 @@ class MqttClient:
         post: Callable[[Item], None],
         ledger: RetainedLedger,
         backoff: Backoff | None = None,
+        listeners: Mapping[str, Listener] = _NOBODY,
     ) -> None:
-        """Prepare; nothing connects yet. Raises Fault(CONFIG_INVALID) for unreadable secrets."""
+        """Prepare; nothing connects yet.
+
+        listeners: what to call, on the network's thread, with payloads of further topics.
+        Raises Fault(CONFIG_INVALID) for unreadable secrets.
+        """
         self._settings = settings
         self._topics = topics
         self._post = post
         self._ledger = ledger
         self._backoff = backoff or Backoff()
+        self._listeners = listeners
         self._own_id = settings.client_id or topics.client_id
         # Notices and answers find room beside as many records as may be under way.
         self._queue = SendQueue(2 * settings.in_flight)
@@ -217,8 +227,9 @@ class MqttClient:
 
     def _new_session(self) -> tuple[Session, bytes]:
         files = fingerprint(self._settings)
+        subscriptions = (self._topics.commands, *self._listeners)
         session = Session(
-            self._settings, self._own_id, self._will, self._topics.commands, self._queue, self
+            self._settings, self._own_id, self._will, subscriptions, self._queue, self
         )
         return session, files
 
@@ -274,10 +285,10 @@ class MqttClient:
             self._taken = False
             self._post(FaultsOver((Faults.SESSION_TAKEN,)))
 
-    def subscribed(self, *, refused: bool) -> None:
+    def subscribed(self, topic: str, *, refused: bool) -> None:
         """Owner: SUBACK."""
-        topic = self._topics.commands
-        self._judge(topic, f"the subscription to {topic}: no commands" if refused else None)
+        without = ": no commands" if topic == self._topics.commands else ""
+        self._judge(topic, f"the subscription to {topic}{without}" if refused else None)
 
     def acknowledged(self, sent: Numbered, error: str | None) -> None:
         """Owner: PUBACK."""
@@ -294,7 +305,10 @@ class MqttClient:
             log.warn("retained_not_cleared", topic=message.topic, detail=error)
 
     def received(self, message: paho.MQTTMessage) -> None:
-        """Owner: a command."""
+        """Owner: a command, or what a listener waits for."""
+        if (listener := self._listeners.get(message.topic)) is not None:
+            listener(bytes(message.payload))
+            return
         name = message.topic.rsplit("/", 1)[-1]
         # The response's topic is longer than the request's: the longest has none.
         if message.retain or len(name) > _MAX_NAME or len(message.payload) > _MAX_COMMAND_BYTES:

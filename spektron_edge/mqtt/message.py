@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -16,11 +16,11 @@ JSON = "application/json"
 
 @dataclass(frozen=True)
 class Message:
-    """One publication, QoS 1.
+    """One publication.
 
     user: user properties; expiry_s: after so many seconds the broker forgets it; resend: what a
     lost connection may have swallowed is sent again (records and answers; not what is retained,
-    which is published anew after every connection).
+    which is published anew after every connection); qos: 0 where nobody says if it arrived.
     """
 
     topic: str
@@ -31,6 +31,7 @@ class Message:
     user: tuple[tuple[str, str], ...] = ()
     expiry_s: int | None = None
     correlation: bytes | None = None
+    qos: Literal[0, 1] = 1
 
     def properties(self, packet: int = PacketTypes.PUBLISH) -> Properties:
         """MQTT 5's properties, of a publication or of a will."""

@@ -20,18 +20,55 @@ class Numbered:
     message: Message
 
 
-class SendQueue:
+class Waker:
+    """A file descriptor that other threads make readable."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._read: socket.socket | None = None
+        self._write: socket.socket | None = None
+
+    def open(self) -> None:
+        """Before the network thread begins."""
+        self._read, self._write = socket.socketpair()
+        self._read.setblocking(False)
+        self._write.setblocking(False)
+
+    def wake(self) -> None:
+        """Make `fileno` readable."""
+        with self._lock, contextlib.suppress(BlockingIOError):
+            if self._write is not None:
+                self._write.send(b"\0")
+
+    def quiet(self) -> None:
+        """Make it unreadable until the next `wake`."""
+        with contextlib.suppress(BlockingIOError):
+            if self._read is not None:
+                self._read.recv(4096)
+
+    def fileno(self) -> int:
+        """For select; -1 when it is not open."""
+        return -1 if self._read is None else self._read.fileno()
+
+    def close(self) -> None:
+        """After the network thread has ended."""
+        with self._lock:
+            for end in (self._read, self._write):
+                if end is not None:
+                    end.close()
+            self._read = self._write = None
+
+
+class SendQueue(Waker):
     """Many threads put, the network thread takes. `fileno` is readable once something was put."""
 
     def __init__(self, most: int) -> None:
         """most: messages that were put and are not finished."""
+        super().__init__()
         self._most = most
         self._waiting: deque[Numbered] = deque()
         self._unfinished = 0
         self._last = 0
-        self._lock = threading.Lock()
-        self._read: socket.socket | None = None
-        self._write: socket.socket | None = None
 
     def put(self, message: Message, *, beyond: bool = False) -> int | None:
         """The message's number, rising; None when too many are unfinished, unless `beyond`."""
@@ -65,33 +102,3 @@ class SendQueue:
         """How many wait to be taken."""
         with self._lock:
             return len(self._waiting)
-
-    def open(self) -> None:
-        """Before the network thread begins."""
-        self._read, self._write = socket.socketpair()
-        self._read.setblocking(False)
-        self._write.setblocking(False)
-
-    def wake(self) -> None:
-        """Make `fileno` readable."""
-        with self._lock, contextlib.suppress(BlockingIOError):
-            if self._write is not None:
-                self._write.send(b"\0")
-
-    def quiet(self) -> None:
-        """Make it unreadable until the next `put`."""
-        with contextlib.suppress(BlockingIOError):
-            if self._read is not None:
-                self._read.recv(4096)
-
-    def fileno(self) -> int:
-        """For select; -1 when it is not open."""
-        return -1 if self._read is None else self._read.fileno()
-
-    def close(self) -> None:
-        """After the network thread has ended."""
-        with self._lock:
-            for end in (self._read, self._write):
-                if end is not None:
-                    end.close()
-            self._read = self._write = None

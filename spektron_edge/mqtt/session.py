@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import select
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -22,12 +23,38 @@ from spektron_edge.faults import Fault, Faults
 from .backoff import STEADY_S
 from .connection import connect, connect_fault, new_client, refusal
 from .message import Message, packet_bytes
-from .send_queue import Numbered, SendQueue
+from .send_queue import Numbered
 from .tls import explain
 
 _MAX_TURN_S = 1.0
 _LAST_WORDS_S = 2.0
 _TAKEN_OVER, _TOO_LARGE = 0x8E, 0x95
+
+
+class Source(Protocol):
+    """Where messages come from; all but `wake` on the session's thread."""
+
+    @property
+    def waiting(self) -> int:
+        """How many wait to be taken."""
+
+    def take(self) -> Numbered | None:
+        """The next message, which is sent at once."""
+
+    def put_back(self, taken: Sequence[Numbered]) -> None:
+        """These were taken and not sent for certain."""
+
+    def finish(self) -> None:
+        """One that was taken is acknowledged or given up."""
+
+    def wake(self) -> None:
+        """Make `fileno` readable."""
+
+    def quiet(self) -> None:
+        """Make it unreadable until something comes."""
+
+    def fileno(self) -> int:
+        """For select."""
 
 
 class Owner(Protocol):
@@ -39,14 +66,14 @@ class Owner(Protocol):
     def steady(self) -> None:
         """The session has lasted for long enough to be believed in."""
 
-    def subscribed(self, *, refused: bool) -> None:
+    def subscribed(self, topic: str, *, refused: bool) -> None:
         """SUBACK came."""
 
     def acknowledged(self, sent: Numbered, error: str | None) -> None:
         """PUBACK came; error: why the broker does not take it, or why it cannot be sent."""
 
     def received(self, message: paho.MQTTMessage) -> None:
-        """A command came."""
+        """A message came on one of the subscriptions."""
 
 
 @dataclass(frozen=True)
@@ -71,13 +98,13 @@ class Session:
         settings: Mqtt,
         client_id: str,
         will: Message,
-        commands: str,
-        queue: SendQueue,
+        subscriptions: tuple[str, ...],
+        queue: Source,
         owner: Owner,
     ) -> None:
-        """commands: what to subscribe to. Raises Fault(CONFIG_INVALID) for unreadable secrets."""
+        """Raises Fault(CONFIG_INVALID) for unreadable secrets."""
         self._settings = settings
-        self._commands = commands
+        self._subscriptions = subscriptions
         self._queue = queue
         self._owner = owner
         self._where = f"{settings.host}:{settings.port}"
@@ -103,6 +130,11 @@ class Session:
     def open(self) -> bool:
         """Whether the broker has accepted, and nothing is known to be wrong since."""
         return self._accepted_at is not None and self._end is None
+
+    @property
+    def connect_sent(self) -> bool:
+        """Whether the broker may know of this session, and of its will."""
+        return self._began > 0.0
 
     def leave(self) -> None:
         """Send what waits, then disconnect in good order."""
@@ -155,8 +187,13 @@ class Session:
                 told = f"Packet too large: {size} bytes, the broker takes {self._largest}"
                 self._done(sent, told)
                 continue
-            info = self._paho.publish(message.topic, message.payload, 1, message.retain, properties)
-            self._under_way[info.mid] = _UnderWay(sent, time.monotonic())
+            info = self._paho.publish(
+                message.topic, message.payload, message.qos, message.retain, properties
+            )
+            if message.qos:
+                self._under_way[info.mid] = _UnderWay(sent, time.monotonic())
+            else:
+                self._done(sent, None)
 
     def _watch(self, now: float) -> None:
         """The deadlines: of CONNACK, of every PUBACK, of leaving."""
@@ -227,7 +264,7 @@ class Session:
         self._window = min(self._window, getattr(properties, "ReceiveMaximum", self._window))
         self._largest = getattr(properties, "MaximumPacketSize", None)
         self._accepted_at = time.monotonic()
-        client.subscribe(self._commands, qos=1)
+        client.subscribe([(topic, 1) for topic in self._subscriptions])
         self._owner.accepted()
 
     def _on_disconnect(
@@ -261,7 +298,8 @@ class Session:
         reasons: list[ReasonCode],
         _properties: Properties | None,
     ) -> None:
-        self._owner.subscribed(refused=any(reason.is_failure for reason in reasons))
+        for topic, reason in zip(self._subscriptions, reasons, strict=False):
+            self._owner.subscribed(topic, refused=reason.is_failure)
 
     def _on_publish(
         self,
