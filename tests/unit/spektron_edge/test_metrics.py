@@ -6,6 +6,7 @@ import builtins
 import http.client
 
 import pytest
+from prometheus_client import parser
 
 from spektron_edge.config import load_config
 from spektron_edge.demo.broker import free_port
@@ -15,7 +16,6 @@ from spektron_edge.records import StateRecord, Times
 
 from .test_sparkplug import prediction
 
-parser = pytest.importorskip("prometheus_client.parser")
 WHERE = {"site": "lab", "instrument": "m5"}
 
 
