@@ -42,7 +42,8 @@ _EVENT: tuple[_Column, ...] = (
 _STATE: tuple[_Column, ...] = (
     ("State/Faults", DataType.STRING, None, lambda r: ", ".join(r["faults"])),
     ("State/Unsent", DataType.INT64, None, lambda r: int(r["counters"]["unsent"])),
-    ("State/Dropped", DataType.INT64, None, lambda r: int(r["counters"]["dropped"])),
+    ("State/Refused", DataType.INT64, None, lambda r: int(r["counters"]["refused"])),
+    ("State/Missed Scans", DataType.INT64, None, lambda r: int(r["counters"]["missed_scans"])),
     ("State/Uptime", DataType.DOUBLE, "s", lambda r: float(r["uptime_s"])),
 )
 _COLUMNS = {"prediction": _PREDICTION, "event": _EVENT, "state": _STATE}

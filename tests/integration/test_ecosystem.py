@@ -97,6 +97,7 @@ def test_a_host_follows_an_edge_node_through_births_kill_and_farewell(broker, ma
     first = host.host.bd_seq
     assert first == 0
     assert set(host.host.births) == {"NBIRTH", "DBIRTH"}
+    assert any("State/Unsent" in d for d in host.host.data)
     # Twice the same from an NCMD that asks, nothing from one that does not.
     born = host.host.births.count("NBIRTH")
     host.client.publish("spBv1.0/lab/NCMD/m5", b"nonsense", qos=1)

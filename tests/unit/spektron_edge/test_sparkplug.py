@@ -55,7 +55,7 @@ def event(number=1):
 
 def state(uptime=1.0):
     time = {"utc": "2026-05-04T03:02:01.250Z", "clock": "ok"}
-    counters = {"unsent": 3, "dropped": 0}
+    counters = {"unsent": 3, "refused": 0, "missed_scans": 2}
     record = {"time": time, "faults": ["port_lost"], "counters": counters, "uptime_s": uptime}
     return json.dumps(record).encode()
 
