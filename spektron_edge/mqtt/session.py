@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import select
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import paho.mqtt.client as paho
@@ -20,6 +20,7 @@ from spektron_edge.config import Mqtt
 from spektron_edge.faults import Fault, Faults
 
 from .backoff import STEADY_S
+from .blame import OFTEN, Blame
 from .connection import connect, connect_fault, new_client, refusal
 from .message import Message, packet_bytes
 from .send_queue import Numbered, SendQueue
@@ -27,7 +28,7 @@ from .tls import explain
 
 _MAX_TURN_S = 1.0
 _LAST_WORDS_S = 2.0
-_TAKEN_OVER, _TOO_LARGE = 0x8E, 0x95
+_KEEP_ALIVE, _TAKEN_OVER, _TOO_LARGE = 0x8D, 0x8E, 0x95
 
 
 class Owner(Protocol):
@@ -51,10 +52,12 @@ class Owner(Protocol):
 
 @dataclass(frozen=True)
 class End:
-    """How a session ended. fault: None when it was wanted; lasted_s: since it was accepted."""
+    """How a session ended. fault: None when it was wanted; lasted_s: since it was accepted; blamed:
+    one message seems to be why."""
 
     fault: Fault | None
     lasted_s: float = 0.0
+    blamed: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,12 +76,14 @@ class Session:
         will: Message,
         commands: str,
         queue: SendQueue,
+        blame: Blame,
         owner: Owner,
     ) -> None:
         """commands: what to subscribe to. Raises Fault(CONFIG_INVALID) for unreadable secrets."""
         self._settings = settings
         self._commands = commands
         self._queue = queue
+        self._blame = blame
         self._owner = owner
         self._where = f"{settings.host}:{settings.port}"
         self._window = settings.in_flight
@@ -183,14 +188,13 @@ class Session:
         self._queue.finish()
         self._owner.acknowledged(sent, error)
 
-    def _ends(self, how: str) -> None:
-        if self._end is not None:
-            return
+    def _ends(self, how: str) -> End:
         fault = Fault(Faults.BROKER_UNREACHABLE, f"{self._where} {how}")
         if self._error is not None:
             # In TLS 1.3 a certificate is refused after the handshake.
             fault = explain(self._error, self._settings, self._where) or fault
-        self._end = End(fault, self._lasted_s)
+        self._end = self._end or End(fault, self._lasted_s)
+        return self._end
 
     @property
     def _lasted_s(self) -> float:
@@ -238,17 +242,29 @@ class Session:
         reason: ReasonCode,
         _properties: Properties | None,
     ) -> None:
-        if not flags.is_disconnect_packet_from_server:
-            self._ends("closed the connection" if self._error is None else str(self._error))
-        elif reason.value == _TAKEN_OVER:
+        if self._end is not None:
+            return
+        if flags.is_disconnect_packet_from_server and reason.value == _TAKEN_OVER:
             told = f"{self._where} gave the session to another client with this client id"
-            self._end = self._end or End(Fault(Faults.SESSION_TAKEN, told), self._lasted_s)
+            self._end = End(Fault(Faults.SESSION_TAKEN, told), self._lasted_s)
+            return
+        if flags.is_disconnect_packet_from_server:
+            end = self._ends(f"ended the connection: {reason}")
         else:
-            self._ends(f"ended the connection: {reason}")
-            if reason.value == _TOO_LARGE and self._under_way:
-                # It does not say which: only the largest can be meant, and must not come again.
-                largest = max(self._under_way, key=lambda mid: self._size(mid))
-                self._done(self._under_way.pop(largest).sent, str(reason))
+            end = self._ends("closed the connection" if self._error is None else str(self._error))
+        if not self._under_way or reason.value == _KEEP_ALIVE:
+            return
+        if reason.value == _TOO_LARGE:
+            # It does not say which: only the largest can be meant, and must not come again.
+            largest = max(self._under_way, key=lambda mid: self._size(mid))
+            self._done(self._under_way.pop(largest).sent, str(reason))
+            return
+        first = next(iter(self._under_way))
+        times = self._blame.hung_up(self._under_way[first].sent.message)
+        self._end = replace(end, blamed=times > 1)
+        if times >= OFTEN:
+            told = f"the broker hung up {times} times over it and did not say why"
+            self._done(self._under_way.pop(first).sent, told)
 
     def _size(self, mid: int) -> int:
         return len(self._under_way[mid].sent.message.payload)
@@ -273,4 +289,5 @@ class Session:
     ) -> None:
         under_way = self._under_way.pop(mid, None)
         if under_way is not None:
+            self._blame.taken(under_way.sent.message)
             self._done(under_way.sent, str(reason) if reason.is_failure else None)

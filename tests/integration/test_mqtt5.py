@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import paho.mqtt.client as paho
 import pytest
@@ -62,7 +63,8 @@ def station(broker, tmp_path):
         told = queue.SimpleQueue()
         ledger = RetainedLedger(tmp_path / "retained.json")
         mqtt = Mqtt(**{"url": broker.url, **settings})
-        client = MqttClient(mqtt, Topics("lab", name), told.put, ledger)
+        soon = SimpleNamespace(wait_s=lambda _lasted: 0.05)
+        client = MqttClient(mqtt, Topics("lab", name), told.put, ledger, soon)
         client.start()
         made.append(client)
         found = Station(client, told)
@@ -238,6 +240,28 @@ def test_a_ghost_that_may_not_be_cleared_stays_in_the_ledger(tmp_path, station, 
         ]
     finally:
         strict.kill()
+
+
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [("max_packet_size 1000", "the broker takes 1000"), ("message_size_limit 1000", "hung up 3")],
+)
+def test_a_record_beyond_the_broker_s_limit_is_set_aside_and_blocks_nothing(
+    tmp_path, station, limit, words
+):
+    need("broker")
+    small = tmp_path / "small"
+    small.mkdir()
+    broker = Mosquitto(small, f"allow_anonymous true\n{limit}")
+    broker.start()
+    try:
+        mine = station(url=broker.url)
+        large = mine.client.publish("prediction", b"x" * 5000)
+        fits = mine.client.publish("event", b"x")
+        assert words in mine.acknowledged(large).error
+        assert mine.acknowledged(fits).error is None
+    finally:
+        broker.kill()
 
 
 # ---- the whole daemon, and its end

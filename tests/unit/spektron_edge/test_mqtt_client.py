@@ -330,6 +330,46 @@ def test_a_broker_that_hangs_up_over_a_large_packet_does_not_meet_it_again(make,
         assert published(peer.lines[1]) == [("event", False)]
 
 
+def test_a_record_that_a_broker_hangs_up_over_without_a_word_does_not_block_the_others(make, said):
+    """As Mosquitto 2.0 does beyond its `message_size_limit`."""
+
+    def touchy(line):
+        line.read(mp.CONNECT)
+        line.send(mp.ACCEPT)
+        while b"poison" not in (packet := line.read(mp.PUBLISH)).body:
+            line.send(mp.puback(packet.mid))
+
+    with mp.listening_peer(touchy) as peer:
+        client = make(peer.url)
+        client.start()
+        said.connected()
+        numbers = [client.publish("event", text) for text in (b"a", b"poison", b"b", b"c")]
+        for number in (numbers[0], *numbers[2:]):
+            assert said.answer(number).error is None
+        assert "hung up 3 times over it" in said.answer(numbers[1]).error
+        assert len(peer.lines) == 4
+        # Offered again, it costs one connection only, and is not taken for another client.
+        again = client.publish("event", b"poison")
+        assert "hung up 3 times" in said.answer(again).error
+        said.until(lambda _: len(peer.lines) == 5, "another session")
+    faults = {item.fault.kind for item in said.items if isinstance(item, FaultRaised)}
+    assert faults == {Faults.BROKER_UNREACHABLE}
+
+
+def test_a_broker_that_was_only_away_blames_nobody(make, said):
+    def away_twice(line):
+        line.read(mp.CONNECT)
+        line.send(mp.ACCEPT)
+        line.read(mp.PUBLISH)
+
+    with mp.listening_peer(away_twice, away_twice, accepting, away_twice, accepting) as peer:
+        client = make(peer.url)
+        client.start()
+        assert said.answer(client.publish("event", b"1")).error is None
+        peer.lines[2].socket.shutdown(socket.SHUT_RDWR)
+        assert said.answer(client.publish("event", b"2")).error is None
+
+
 @pytest.mark.parametrize("size", [0, 10, 50, 51, 52, 53, 54, 127, 128, 16_310, 16_400])
 def test_the_size_of_a_packet_is_known_before_it_is_sent(make, said, size):
     with mp.listening_peer(accepting) as peer:
