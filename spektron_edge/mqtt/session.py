@@ -60,12 +60,6 @@ class End:
     blamed: bool = False
 
 
-@dataclass(frozen=True)
-class _UnderWay:
-    sent: Numbered
-    at: float
-
-
 class Session:
     """Made to `run` once. Other threads may call `leave` and look at `open`."""
 
@@ -88,8 +82,8 @@ class Session:
         self._where = f"{settings.host}:{settings.port}"
         self._window = settings.in_flight
         self._largest: int | None = None
-        self._under_way: dict[int, _UnderWay] = {}
-        self._began = 0.0
+        self._under_way: dict[int, Numbered] = {}
+        self._began = self._heard_at = 0.0
         self._accepted_at: float | None = None
         self._steady = False
         self._leaving = False
@@ -160,11 +154,13 @@ class Session:
                 told = f"Packet too large: {size} bytes, the broker takes {self._largest}"
                 self._done(sent, told)
                 continue
+            if not self._under_way:
+                self._heard_at = time.monotonic()
             info = self._paho.publish(message.topic, message.payload, 1, message.retain, properties)
-            self._under_way[info.mid] = _UnderWay(sent, time.monotonic())
+            self._under_way[info.mid] = sent
 
     def _watch(self, now: float) -> None:
-        """The deadlines: of CONNACK, of every PUBACK, of leaving."""
+        """The deadlines: of CONNACK, of the next PUBACK, of leaving."""
         patience_s = self._settings.timeout_s
         if self._accepted_at is None:
             if self._leaving:
@@ -175,14 +171,14 @@ class Session:
         if not self._steady and now - self._accepted_at >= STEADY_S:
             self._steady = True
             self._owner.steady()
-        # The first is the oldest.
-        if self._under_way and now - next(iter(self._under_way.values())).at > patience_s:
-            self._ends(f"acknowledges nothing for {patience_s:g} s: the connection is dead")
-        elif self._leaving:
+        if self._leaving:
             self._leave_by = self._leave_by or now + _LAST_WORDS_S
             if now > self._leave_by or not (self._under_way or self._queue.waiting):
-                self._end = End(None, now - self._accepted_at)
+                self._end = self._end or End(None, self._lasted_s)
                 self._paho.disconnect()
+        # On a slow line the last of many waits for long, but acknowledgements go on coming.
+        elif self._under_way and now - self._heard_at > patience_s:
+            self._ends(f"acknowledges nothing for {patience_s:g} s: the connection is dead")
 
     def _done(self, sent: Numbered, error: str | None) -> None:
         self._queue.finish()
@@ -205,7 +201,7 @@ class Session:
         line: Any = self._paho.socket()
         if line is not None:
             line.close()
-        left = [under_way.sent for under_way in self._under_way.values()]
+        left = list(self._under_way.values())
         self._under_way.clear()
         self._queue.put_back([sent for sent in left if sent.message.resend])
         for sent in left:
@@ -257,17 +253,17 @@ class Session:
         if reason.value == _TOO_LARGE:
             # It does not say which: only the largest can be meant, and must not come again.
             largest = max(self._under_way, key=lambda mid: self._size(mid))
-            self._done(self._under_way.pop(largest).sent, str(reason))
+            self._done(self._under_way.pop(largest), str(reason))
             return
         first = next(iter(self._under_way))
-        times = self._blame.hung_up(self._under_way[first].sent.message)
+        times = self._blame.hung_up(self._under_way[first].message)
         self._end = replace(end, blamed=times > 1)
         if times >= OFTEN:
             told = f"the broker hung up {times} times over it and did not say why"
-            self._done(self._under_way.pop(first).sent, told)
+            self._done(self._under_way.pop(first), told)
 
     def _size(self, mid: int) -> int:
-        return len(self._under_way[mid].sent.message.payload)
+        return len(self._under_way[mid].message.payload)
 
     def _on_subscribe(
         self,
@@ -287,7 +283,8 @@ class Session:
         reason: ReasonCode,
         _properties: Properties,
     ) -> None:
-        under_way = self._under_way.pop(mid, None)
-        if under_way is not None:
-            self._blame.taken(under_way.sent.message)
-            self._done(under_way.sent, str(reason) if reason.is_failure else None)
+        self._heard_at = time.monotonic()
+        sent = self._under_way.pop(mid, None)
+        if sent is not None:
+            self._blame.taken(sent.message)
+            self._done(sent, str(reason) if reason.is_failure else None)

@@ -3,6 +3,7 @@ tests/integration."""
 
 from __future__ import annotations
 
+import json
 import queue
 import socket
 import time
@@ -258,6 +259,25 @@ def test_a_link_on_which_nothing_is_acknowledged_counts_as_dead(make, said):
         number = client.publish("prediction", b"1")
         assert "acknowledges nothing" in said.fault(Faults.BROKER_UNREACHABLE).detail
         assert said.answer(number).error is None
+
+
+def test_a_slow_line_on_which_something_is_acknowledged_is_not_dead(make, said):
+    def slow(line):
+        line.read(mp.CONNECT)
+        line.send(mp.ACCEPT)
+        mids = [line.read(mp.PUBLISH).mid for _ in range(4)]
+        for mid in mids:
+            time.sleep(0.6)
+            line.send(mp.puback(mid))
+        line.read(mp.DISCONNECT)
+
+    with mp.listening_peer(slow) as peer:
+        client = make(peer.url)
+        client.start()
+        said.connected()
+        for number in [client.publish("prediction", b"%d" % n) for n in range(4)]:
+            assert said.answer(number).error is None
+        assert len(peer.lines) == 1
 
 
 def test_no_more_is_under_way_than_the_broker_bears(make, said):
@@ -529,6 +549,26 @@ def test_a_changed_password_is_used_by_the_next_session(tmp_path, make, said):
     assert peer.lines[0].seen[-1].kind == mp.DISCONNECT
     assert [line.seen[0].body.endswith(b"\x00\x05first") for line in peer.lines] == [True, False]
     assert peer.lines[1].seen[0].body.endswith(b"\x00\x06second")
+
+
+def test_other_settings_are_taken_up_with_everything_that_is_under_way(make, said, tmp_path):
+    with mp.listening_peer(accept_and(mp.PUBLISH, mp.DISCONNECT)) as first:
+        with mp.listening_peer(accepting) as second:
+            client = make(first.url)
+            client.start()
+            said.connected()
+            number = client.publish("prediction", b"1")
+            said.until(lambda _: True, "anything")
+            with pytest.raises(Fault):
+                client.use(Mqtt(url=second.url, username="u", password_file=tmp_path / "none"))
+            assert client.connected
+            client.use(Mqtt(url=second.url, client_id="other", timeout_s=1.0))
+            assert said.answer(number).error is None
+            assert b"other" in second.lines[0].seen[0].body
+    ledger = json.loads((tmp_path / "retained.json").read_text())["retained"]
+    brokers = {entry["broker"] for entry in ledger}
+    assert brokers == {first.url, second.url}
+    assert not [item for item in said.items if isinstance(item, FaultRaised)]
 
 
 def test_a_file_that_is_gone_changes_nothing_until_the_session_ends(tmp_path, make, said):
