@@ -552,19 +552,21 @@ def test_a_changed_password_is_used_by_the_next_session(tmp_path, make, said):
 
 
 def test_other_settings_are_taken_up_with_everything_that_is_under_way(make, said, tmp_path):
-    with mp.listening_peer(accept_and(mp.PUBLISH, mp.DISCONNECT)) as first:
-        with mp.listening_peer(accepting) as second:
-            client = make(first.url)
-            client.start()
-            said.connected()
-            number = client.publish("prediction", b"1")
-            said.until(lambda _: True, "anything")
-            with pytest.raises(Fault):
-                client.use(Mqtt(url=second.url, username="u", password_file=tmp_path / "none"))
-            assert client.connected
-            client.use(Mqtt(url=second.url, client_id="other", timeout_s=1.0))
-            assert said.answer(number).error is None
-            assert b"other" in second.lines[0].seen[0].body
+    with (
+        mp.listening_peer(accept_and(mp.PUBLISH, mp.DISCONNECT)) as first,
+        mp.listening_peer(accepting) as second,
+    ):
+        client = make(first.url)
+        client.start()
+        said.connected()
+        number = client.publish("prediction", b"1")
+        said.until(lambda _: True, "anything")
+        with pytest.raises(Fault):
+            client.use(Mqtt(url=second.url, username="u", password_file=tmp_path / "none"))
+        assert client.connected
+        client.use(Mqtt(url=second.url, client_id="other", timeout_s=1.0))
+        assert said.answer(number).error is None
+        assert b"other" in second.lines[0].seen[0].body
     ledger = json.loads((tmp_path / "retained.json").read_text())["retained"]
     brokers = {entry["broker"] for entry in ledger}
     assert brokers == {first.url, second.url}
