@@ -70,6 +70,12 @@ class InShadow:
         self._serving.take_changes()
         return good
 
+    def end(self) -> None:
+        """Nobody looks at anything beside what counts any more."""
+        self.give_up()
+        if self._serving.in_use.shadow is not None:
+            self._serving.take_shadow(None)
+
     def give_up(self) -> None:
         """It is not judged again; it waits for a person."""
         self._of = None

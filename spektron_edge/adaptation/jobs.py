@@ -80,6 +80,7 @@ class AdaptationJobs:
             # What it meant may have passed, and nobody looks any more.
             notices.end(_TOLD_OF_STREAM)
             self.following.end()
+            self._in_shadow.end()
             return
         if outcome.seen is None or outcome.values is None:
             return

@@ -152,6 +152,11 @@ def through_shadow(line, cups, instrument="mp6"):
     conclude(line.daemon)
 
 
+def change_mode(daemon, mode):
+    changed = daemon._config.adaptation.model_copy(update={"mode": mode})
+    daemon._config = daemon._config.model_copy(update={"adaptation": changed})
+
+
 def known(cups, count):
     return list(itertools.islice(itertools.cycle(cups["m5"]._spectra), count))
 
@@ -292,6 +297,17 @@ def test_what_is_decided_in_the_meantime_ends_the_time_in_shadow(line, cups, beh
     assert store_of(line.daemon).held[0].tried is None
 
 
+def test_frozen_nothing_is_computed_beside_what_counts_any_more(line, cups, behaves):
+    line = line("auto")
+    behaves("sound")
+    line.lay("mp6", known(cups, 40))
+    conclude(line.daemon)
+    assert line.daemon._serving.shadow is not None
+    change_mode(line.daemon, "frozen")
+    line.lay("mp6", known(cups, 1))
+    assert line.daemon._serving.shadow is None
+
+
 def test_a_child_that_fails_in_the_meantime_leaves_a_proposal(line, cups, behaves):
     line = line("auto")
     behaves("sound")
@@ -310,9 +326,7 @@ def test_in_propose_people_are_told_that_what_they_approved_does_harm(line, cups
     line = line("auto")
     behaves("sound")
     through_shadow(line, cups)
-    config = line.daemon._config
-    changed = config.adaptation.model_copy(update={"mode": "propose"})
-    line.daemon._config = config.model_copy(update={"adaptation": changed})
+    change_mode(line.daemon, "propose")
     line.lay("m5", known(cups, 40))
     assert store_of(line.daemon).active(SERIAL) is not None
     assert "rollback" in events(line.daemon, "adaptation_doubtful")[0]["message"]
@@ -483,10 +497,8 @@ def test_a_yardstick_that_cannot_be_made_is_told_once(make_daemon, cups, make_sc
 def test_to_frozen_and_back_it_begins_anew(line, cups):
     line = line("auto")
     line.lay("m5", known(cups, 10))
-    config = line.daemon._config
     for mode, followed in (("frozen", 0), ("auto", 3)):
-        changed = config.adaptation.model_copy(update={"mode": mode})
-        line.daemon._config = config.model_copy(update={"adaptation": changed})
+        change_mode(line.daemon, mode)
         line.lay("m5", known(cups, 3))
         stream = line.daemon._adaptations.stream
         assert (0 if stream is None else stream.sound) == followed

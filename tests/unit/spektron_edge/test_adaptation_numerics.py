@@ -208,9 +208,7 @@ def test_adaptations_are_made_again_to_the_last_bit(tmp_path, count):
     anew = recompute_for(config, SERIAL)
 
     def shared(batch, seed, start):
-        return adapt(
-            replace(material_of, ground=replace(ground, start=start)), batch, seed
-        ).adapted
+        return adapt(replace(material_of, ground=replace(ground, start=start)), batch, seed).adapted
 
     numbers = []
     for i in range(count):
