@@ -162,7 +162,7 @@ class AdaptationJobs:
             return None
         number = self._in_shadow.number(stream)
         if number is not None:
-            fresh = self._in_shadow.enough(stream)
+            fresh = self._in_shadow.come(stream)
             return task_again(fresh, self._about(serial, stream), number) if fresh else None
         if not self._pace.may(time.monotonic(), self._sound):
             return None
