@@ -300,6 +300,8 @@ def test_an_expired_certificate_is_replaced_without_losing_a_record(serve, autho
         broker.kill()
         broker.start()
         until(lambda: Faults.CERTIFICATE_REFUSED in [f.kind for f in faults], "a refusal")
+        assert faults[0].kind is Faults.BROKER_UNREACHABLE
+        assert Faults.BROKER_UNTRUSTED not in {fault.kind for fault in faults}
         during = [client.publish("prediction", b"%d" % n) for n in range(5)]
         began = time.monotonic()
         authority.issue("m5", ends=300 * DAY)
