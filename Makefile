@@ -1,7 +1,7 @@
 # `make demo` and `make test` work on a fresh clone: no root, no GPU.
 #   demo       the main job on this desk            (make demo ARGS="--scans 20 --speed 10 --json")
-#   test       the full environments, then all tests in their bounded versions; Python 3.10 beside the
-#              host, so what is said comes at each one's end (`make test-host` says it at once)
+#   test       the full environments, lint, and all tests in their bounded versions, side by side:
+#              what they say comes at each one's end (`make test-host` says it at once)
 #   test-long  all tests with their full counts and durations
 #   arm64      the shipped bundle on emulated ARM, all spectra, and by how much it differs (an hour)
 #   lint       ruff, mypy, import-linter
@@ -30,7 +30,7 @@ OTHER_TESTS := tests $(addprefix --ignore=,$(RUNTIME_TESTS))
 # Waiting OpenMP threads that spin make two torch processes on two cores ten times slower.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: demo test linted-host test-host test-py310 test-long arm64 lint bench peers bench-encoder pretrain bundle pages pictures clean
+.PHONY: demo test test-host test-py310 test-long arm64 lint bench peers bench-encoder pretrain bundle pages pictures clean
 .DELETE_ON_ERROR:
 
 demo: .venv/installed
@@ -59,12 +59,11 @@ $(OLD_ENV)/installed: pyproject.toml
 	@$(OLD_ENV)/bin/pip install --quiet --disable-pip-version-check --no-compile onnxruntime==1.23.2 --editable '.[test]'
 	@touch $@
 
-# Side by side: much of a test's time is waiting for instruments and children.
+# Side by side: much of a test's time is waiting for instruments and children. One thread each.
+test: export OMP_NUM_THREADS := 1
+test: export OPENBLAS_NUM_THREADS := 1
 test:
-	@$(MAKE) --no-print-directory -j2 --output-sync=target linted-host test-py310
-
-linted-host: lint
-	@$(MAKE) --no-print-directory test-host
+	@$(MAKE) --no-print-directory -j3 --output-sync=target lint test-host test-py310
 
 test-host: $(HOST_ENV)/installed
 	$(HOST_ENV)/bin/pytest $(RUNTIME_TESTS) --cov --cov-report= $(ARGS)
