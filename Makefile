@@ -63,6 +63,7 @@ $(OLD_ENV)/installed: pyproject.toml
 test: export OMP_NUM_THREADS := 1
 test: export OPENBLAS_NUM_THREADS := 1
 test:
+	@echo "the host's Python and 3.10 side by side; each prints when it is done, in about ten minutes" >&2
 	@$(MAKE) --no-print-directory -j3 --output-sync=target lint test-host test-py310
 
 test-host: $(HOST_ENV)/installed

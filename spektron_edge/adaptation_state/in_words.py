@@ -49,6 +49,7 @@ def described(entry: Entry, adaptations: Adaptations) -> dict[str, object]:
         "why": entry.why,
         "scans": entry.scans,
         "against it": "; ".join((*entry.refusals, *entry.doubts)) or "nothing",
+        "in shadow": _tried(entry),
         "approved": [
             f"{a.at:%Y-%m-%d %H:%M} UTC by {a.who} ({a.through}): {a.why}" for a in entry.approvals
         ],
@@ -77,6 +78,10 @@ def contents(state: AdaptationState) -> dict[str, object]:
 def _coefficients(correction: Correction) -> str:
     named = ", ".join(f"{name} {value:.4g}" for name, value in correction.named.items() if value)
     return named or "none"
+
+
+def _tried(entry: Entry) -> str:
+    return "not judged again" if entry.tried is None else "; ".join(entry.tried) or "it holds"
 
 
 def _status(entry: Entry) -> str:
