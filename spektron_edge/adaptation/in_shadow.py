@@ -1,4 +1,7 @@
-"""A proposal beside what counts, until spectra that came after it was made have judged it again."""
+"""A proposal on trial: spectra that came after it was made judge it again, in a second child.
+
+Nothing waits for it: its values are computed where predictions are made in the mode `shadow` only.
+"""
 
 from __future__ import annotations
 
@@ -31,28 +34,29 @@ class InShadow:
         if number is None or stream is None:
             return False
         if mode == "auto" and task.services and not result.doubts:
-            self._store.install(number, self._serving.model)
-            self._serving.take_changes()
+            self._install(number)
             return True
-        state = self._store.load_for(self._store.read().entry(number), self._serving.model)
-        self._serving.take_shadow(state.adapted, number)
         self._of = number, stream, stream.sound
+        if mode == "shadow":
+            state = self._store.load_for(self._store.read().entry(number), self._serving.model)
+            self._serving.take_shadow(state.adapted, number)
         return True
 
     def number(self, stream: Stream) -> int | None:
-        """Of the proposal that runs beside this stream; of another one it is not judged again."""
-        if self._of is None:
-            return None
-        shadow = self._serving.in_use.shadow
-        if self._of[1] is not stream or shadow is None or shadow.number != self._of[0]:
-            # Somebody decided, or what was measured since is of another state of the instrument.
+        """Of the proposal that is on trial in this stream."""
+        if self._of is not None and self._of[1] is not stream:
+            # What was measured since is of another state of the instrument.
             self.give_up()
-            return None
-        return self._of[0]
+        return None if self._of is None else self._of[0]
 
-    def enough(self, stream: Stream) -> tuple[Entry, ...]:
-        """What came since, once that suffices."""
-        return () if self._of is None else come_since(stream.ring.entries, self._of[2])
+    def come(self, stream: Stream) -> tuple[Entry, ...]:
+        """Spectra that came since, once there are enough and it still waits."""
+        fresh = () if self._of is None else come_since(stream.ring.entries, self._of[2])
+        if self._of is not None and fresh:
+            if self._store.read().entry(self._of[0]).status == "proposed":
+                return fresh
+            self.give_up()
+        return ()
 
     def over(self, task: Task, result: Result, mode: str) -> bool:
         """It was judged again; whether it is in use now."""
@@ -62,14 +66,22 @@ class InShadow:
             return False
         against = (*result.refusals, *result.doubts)[:_MOST_TOLD]
         entry = self._store.try_in_shadow(number, against).entry(number)
-        good = mode == "auto" and not against and not entry.doubts
-        if good:
-            self._store.install(number, self._serving.model)
-        if mode != "shadow":
+        if mode != "auto" or against or entry.doubts:
+            self._serving.take_changes()
+            return False
+        self._install(number)
+        return True
+
+    def end(self) -> None:
+        """Nobody looks at anything beside what counts any more."""
+        self.give_up()
+        if self._serving.in_use.shadow is not None:
             self._serving.take_shadow(None)
-        self._serving.take_changes()
-        return good
 
     def give_up(self) -> None:
         """It is not judged again; it waits for a person."""
         self._of = None
+
+    def _install(self, number: int) -> None:
+        self._store.install(number, self._serving.model)
+        self._serving.take_changes()

@@ -80,6 +80,7 @@ class AdaptationJobs:
             # What it meant may have passed, and nobody looks any more.
             notices.end(_TOLD_OF_STREAM)
             self.following.end()
+            self._in_shadow.end()
             return
         if outcome.seen is None or outcome.values is None:
             return
@@ -161,7 +162,7 @@ class AdaptationJobs:
             return None
         number = self._in_shadow.number(stream)
         if number is not None:
-            fresh = self._in_shadow.enough(stream)
+            fresh = self._in_shadow.come(stream)
             return task_again(fresh, self._about(serial, stream), number) if fresh else None
         if not self._pace.may(time.monotonic(), self._sound):
             return None

@@ -81,7 +81,7 @@ def _coefficients(correction: Correction) -> str:
 
 
 def _tried(entry: Entry) -> str:
-    return "not over" if entry.tried is None else "; ".join(entry.tried) or "it holds"
+    return "not judged again" if entry.tried is None else "; ".join(entry.tried) or "it holds"
 
 
 def _status(entry: Entry) -> str:

@@ -15,6 +15,8 @@ from spektron_edge.adaptation.evidence import Evidence, Stability
 from spektron_edge.adaptation.guard import judge
 from tests.corn_adapting import as_batch, corn_material, correction, measured
 
+pytestmark = pytest.mark.numerics
+
 NOTHING = Evidence()
 SERVICED = Evidence(services=("lamp changed by Eve",))
 TRUE = {"shift": 0.5}

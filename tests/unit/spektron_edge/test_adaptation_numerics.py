@@ -196,6 +196,7 @@ def test_without_spectra_nothing_can_be_adapted(tmp_path):
 # ---- replay
 
 
+@pytest.mark.numerics
 @pytest.mark.parametrize("count", [10, pytest.param(100, marks=pytest.mark.long)])
 def test_adaptations_are_made_again_to_the_last_bit(tmp_path, count):
     """Each of its own batch, drift and seed; every third is used, and later ones go on from it."""
