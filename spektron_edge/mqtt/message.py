@@ -18,15 +18,12 @@ JSON = "application/json"
 class Message:
     """One publication, QoS 1.
 
-    user: user properties; expiry_s: after so many seconds the broker forgets it; resend: what a
-    lost connection may have swallowed is sent again (records and answers; not what is retained,
-    which is published anew after every connection).
+    user: user properties; expiry_s: after so many seconds the broker forgets it.
     """
 
     topic: str
     payload: bytes
     retain: bool = False
-    resend: bool = True
     content_type: str | None = JSON
     user: tuple[tuple[str, str], ...] = ()
     expiry_s: int | None = None
