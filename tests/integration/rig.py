@@ -70,9 +70,9 @@ class Mosquitto:
 
 
 @contextlib.contextmanager
-def listening(port: int) -> Iterator[Subscriber]:
+def listening(port: int, subscriber: Subscriber | None = None) -> Iterator[Subscriber]:
     """A subscriber that comes back at once after the broker was away."""
-    subscriber, ready = Subscriber(), []
+    subscriber, ready = subscriber or Subscriber(), []
     client = paho.Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
     client.reconnect_delay_set(0.05, 0.05)
     client.on_connect = lambda c, *_: c.subscribe(f"{ROOT}/#", qos=1)
@@ -106,6 +106,7 @@ class Rig:
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     received: dict[str, dict[str, Any]] = field(default_factory=dict)
     events: list[dict[str, Any]] = field(default_factory=list)
+    entry: tuple[str, ...] = ("spektron_edge",)
     _process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -127,7 +128,7 @@ class Rig:
         log = (self.folder / "daemon.log").open("ab")
         with log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "spektron_edge", "run", "--config", self.config, *flags],
+                [sys.executable, "-m", *self.entry, "run", "--config", self.config, *flags],
                 stdout=log,
                 stderr=log,
             )
