@@ -41,8 +41,10 @@ class Mosquitto:
         self.port = free_port()
         self.url = f"mqtt://127.0.0.1:{self.port}"
         self._settings = folder / "mosquitto.conf"
+        # Else it keeps 1,000 messages for a subscriber that is slow, and drops the others.
         self._settings.write_text(
-            f"listener {self.port} 127.0.0.1\nuser root\npersistence false\n{extra}\n"
+            f"listener {self.port} 127.0.0.1\nuser root\npersistence false\n"
+            f"max_queued_messages 0\n{extra}\n"
         )
         self._process: subprocess.Popen[bytes] | None = None
 
