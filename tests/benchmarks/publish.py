@@ -144,12 +144,15 @@ def _publisher(folder: Path, url: str) -> Iterator[Publisher]:
         outbox.close()
 
 
-def _sustained(publisher: Publisher, make: Callable[[], Outgoing]) -> float:
-    """Acknowledged predictions a second, more of them waiting than can be dealt with."""
+def _sustained(publisher: Publisher, make: Callable[[], Outgoing], turn: int = TURN) -> float:
+    """Acknowledged predictions a second, more of them waiting than can be dealt with.
+
+    turn: as many share a commit.
+    """
     made = done = 0
     begun = time.monotonic()
     while time.monotonic() - begun < RUN_S:
-        for _ in range(min(TURN, QUEUED - (made - done))):
+        for _ in range(min(turn, QUEUED - (made - done))):
             publisher.store(make())
             made += 1
         done += len(publisher.turn(0.05))
@@ -211,6 +214,7 @@ def measure() -> list[Figure]:
         try:
             with _publisher(folder, broker.url) as publisher:
                 stored = [_sustained(publisher, line.record) for _ in range(RUNS)]
+                alone = [_sustained(publisher, line.record, turn=1) for _ in range(RUNS)]
                 evaluated = [_sustained(publisher, line.evaluated) for _ in range(RUNS)]
                 os.sched_setaffinity(0, allowed)
                 latencies = _latencies(folder, broker.url, publisher, line)
@@ -224,6 +228,7 @@ def measure() -> list[Figure]:
     sustained = f"records of {size} bytes made, committed, acknowledged by {broker_is}, one core"
     return [
         _rate("durable_predictions_per_s", stored, sustained),
+        _rate("ungrouped_predictions_per_s", alone, f"{sustained}, each with a commit of its own"),
         _rate("evaluated_predictions_per_s", evaluated, f"{sustained}, and evaluated before"),
         _ms("p50_prediction_to_puback_ms", np.median(latencies[:, 0]), f"median, {ten}"),
         _ms("p99_prediction_to_puback_ms", own, f"99 %, {ten}"),
