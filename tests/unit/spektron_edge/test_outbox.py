@@ -772,9 +772,9 @@ class AgainstAModel(RuleBasedStateMachine):
                 gone += 1
             return gone
 
-        waiting = sum(self.rows[i][1] for i in self._of(UNSENT, REFUSED))
-        drop((SENT,), max(0, min(self.limits.keep_sent_bytes, self.limits.max_bytes - waiting)))
         dropped = drop((UNSENT, REFUSED), self.limits.max_bytes)
+        waiting = sum(self.rows[i][1] for i in self._of(UNSENT, REFUSED))
+        drop((SENT,), min(self.limits.keep_sent_bytes, self.limits.max_bytes - waiting))
         assert self.outbox.prune() == ({"full": dropped} if dropped else {})
         self.dropped += dropped
 
