@@ -28,7 +28,7 @@ from spektron_edge.outbox import (
     read_counts,
 )
 from spektron_edge.outbox.clock import OutboxClock
-from spektron_edge.outbox.schema import SCHEMA_VERSION
+from spektron_edge.outbox.schema import SCHEMA_VERSION, open_database
 
 UNLIMITED = Limits(10**9, 10**9)
 
@@ -503,6 +503,25 @@ def test_a_renewal_that_fails_is_tried_again(open_outbox, tmp_path, monkeypatch)
     assert outbox.renew([], []).records == 1
     assert ids(outbox) == [named(1).id]
     assert len(list(tmp_path.glob("*.damaged-?"))) == 1
+
+
+def test_no_room_for_what_was_read_is_no_reason_to_stop(open_outbox, tmp_path, monkeypatch):
+    outbox = open_outbox()
+    outbox.commit([named(n) for n in range(60)])
+    outbox.close()
+    damage(outbox.path, 3)
+
+    def small(path):
+        db = open_database(path)
+        db.execute("PRAGMA max_page_count = 14")
+        return db
+
+    monkeypatch.setattr("spektron_edge.outbox.store.open_database", small)
+    again = open_outbox()
+    assert again.salvaged.records == 0
+    assert again.salvaged.aside.exists()
+    again.commit([named(1)])
+    assert ids(again) == [named(1).id]
 
 
 @pytest.mark.parametrize("share", [0.3, 0.7])
