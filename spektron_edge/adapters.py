@@ -101,12 +101,15 @@ class Adapters:
         if self._sparkplug is not None:
             self._sparkplug.instrument(present=present)
 
+    def predicted(self, prediction: Outgoing) -> None:
+        """A scan was evaluated, whether or not a broker is there."""
+        if self._metrics is not None:
+            self._metrics.prediction = prediction.payload
+
     def published(self, record: Outgoing, *, stored: bool) -> None:
         """A record was handed to the broker's client; stored: it came late, from the outbox."""
         if self._sparkplug is not None:
             self._sparkplug.offer(record.kind, record.payload, stored=stored)
-        if self._metrics is not None and record.kind == "prediction" and not stored:
-            self._metrics.prediction = record.payload
 
     def state(self, state: StateRecord) -> None:
         """The state was recorded."""

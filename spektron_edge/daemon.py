@@ -288,6 +288,7 @@ class Daemon:
         progress = Progress(scan.serial, scan.boot_id, scan.number)
         stored = self._store(progress, record, scan.last_byte_at)
         self._scan_at = time.monotonic()
+        self._adapters.predicted(record)
         if not stored:
             return
         self._counters["valid" if outcome.valid else "invalid"] += 1
