@@ -74,8 +74,8 @@ class Adapters:
 
     def connected(self, client: MqttClient) -> None:
         """The broker accepted the daemon's session."""
-        if self._home_assistant is not None:
-            self._home_assistant.announce(client)
+        self._announce.set()
+        self.look_after(client)
 
     def acknowledged(self, number: int, error: str | None) -> None:
         """PUBACK of whatever the daemon's client sent."""
@@ -83,10 +83,12 @@ class Adapters:
             self._home_assistant.acknowledged(number, error)
 
     def look_after(self, client: MqttClient) -> None:
-        """In spare time: Home Assistant may have started."""
+        """In spare time: Home Assistant may have started, or the product changed."""
         if self._home_assistant is not None and client.connected and self._announce.is_set():
             self._announce.clear()
-            self._home_assistant.announce(client)
+            if not self._home_assistant.announce(client):
+                # Too much is under way.
+                self._announce.set()
 
     def model(self, state: ModelState) -> None:
         """What is predicted from now on."""

@@ -43,13 +43,17 @@ class HomeAssistant:
         self._model = bundle
         self._components = components(self._device_id, self._topics, properties)
 
-    def announce(self, client: MqttClient) -> None:
-        """Publish the document; what an earlier one named and this one does not is removed."""
+    def announce(self, client: MqttClient) -> bool:
+        """Publish the document; what an earlier one named and this one does not is removed.
+
+        False when the client takes no more at present.
+        """
         gone = {c: {"p": p} for c, p in self._announced().items() if c not in self._components}
-        if gone:
-            # Home Assistant removes what has a platform and nothing else.
-            self._send(client, self._components | gone)
+        # Home Assistant removes what has a platform and nothing else.
+        if gone and self._send(client, self._components | gone) is None:
+            return False
         self._unacknowledged = self._send(client, self._components)
+        return self._unacknowledged is not None
 
     def acknowledged(self, number: int, error: str | None) -> None:
         """PUBACK for what the client sent as `number`: remember what was announced."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+import jinja2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from spektron_edge.config import HomeAssistantSettings
 from spektron_edge.mqtt.home_assistant import ANNOUNCED_FILE, HomeAssistant, components
 from spektron_edge.mqtt.topics import Topics
+from tests.predictions import prediction
 
 TOPICS = Topics("lab", "m5")
 
@@ -66,8 +68,12 @@ class Client:
 
     def __init__(self):
         self.sent = []
+        self.room = 100
+        self.connected = True
 
     def send(self, message):
+        if len(self.sent) >= self.room:
+            return None
         self.sent.append(message)
         return len(self.sent)
 
@@ -104,6 +110,37 @@ def test_the_document_has_documented_fields_only_and_all_required_ones(make, cli
         document["cmps"]
     )
     assert document["cmps"]["value_moisture"]["unit_of_meas"] == "%"
+
+
+def test_the_templates_give_what_the_records_say(make, client):
+    make(**{"moisture": "%", 'it\'s "5"': "g/kg"}).announce(client)
+    (document,) = client.documents
+    record = json.loads(prediction())
+    record["values"]['it\'s "5"'] = {"value": None}
+    state = {"counters": {"unsent": 3}, "faults": ["port_lost", "no_dark"]}
+    said = {
+        name: jinja2.Environment(autoescape=False)
+        .from_string(component["val_tpl"])
+        .render(value_json=record if component["stat_t"] == TOPICS.of("prediction") else state)
+        for name, component in document["cmps"].items()
+    }
+    assert said.pop("value_moisture") == "10.2512"
+    # What Home Assistant takes for "unknown".
+    assert said.pop(next(name for name in said if name.startswith("value_"))) == "None"
+    assert said == {
+        "valid": "ON",
+        "applicable": "ON",
+        "dark_age": "3.5",
+        "white_age": "4.25",
+        "temperature": "31.25",
+        "unsent": "3",
+        "faults": "2",
+    }
+    record["applicability"] = None
+    template = document["cmps"]["applicable"]["val_tpl"]
+    assert jinja2.Template(template).render(value_json=record) == "None"
+    record["applicability"] = {"t2": 1.0, "t2_limit": 2.0, "q": 3.0, "q_limit": 2.0}
+    assert jinja2.Template(template).render(value_json=record) == "OFF"
 
 
 def test_a_property_that_went_is_removed_once_the_broker_has_it(make, client):
