@@ -13,6 +13,7 @@ from tests.integration.ear import ear
 from tests.integration.rig import Mosquitto, until
 from tests.predictions import prediction
 from tests.requirements import need
+from tests.sparkplug_host import Host
 
 NAMES = Names("lab", "m5", "spectrometer")
 EDGE = "spBv1.0/lab/+/m5/#"
@@ -68,3 +69,26 @@ def test_nothing_is_sent_after_the_farewell_and_a_refused_node_goes_on_trying(tm
         assert node.counts["sparkplug_sent"] == 0
     finally:
         closed.kill()
+
+
+def test_a_node_with_new_certificates_says_farewell_and_is_born_again(broker, start):
+    host, kinds = Host(), []
+
+    def read():
+        for message in heard.hear():
+            kinds.append(message.topic.split("/")[2])
+            host.take(message.topic, message.payload)
+        heard.messages.clear()
+        return kinds
+
+    with ear(broker.port, EDGE) as heard:
+        node = start()
+        node.instrument(present=True)
+        until(lambda: "DBIRTH" in read(), "the first births")
+        node.renew()
+        until(lambda: read().count("DBIRTH") == 2, "births once more")
+        node.stop()
+        until(lambda: read()[-1] == "NDEATH", "the end")
+    assert kinds == ["NBIRTH", "DBIRTH", "NDEATH"] * 2
+    assert host.bd_seq == 1
+    assert not host.online
