@@ -36,7 +36,14 @@ SCAN = (
     Faults.ADAPTATION_UNUSABLE,
 )
 STORAGE = (Faults.DISK_FULL, Faults.STATE_UNWRITABLE)
-BROKER = (Faults.BROKER_UNREACHABLE, Faults.BROKER_REFUSED, Faults.SESSION_TAKEN)
+# SESSION_TAKEN is over only once a session lasts.
+BROKER = (
+    Faults.BROKER_UNREACHABLE,
+    Faults.BROKER_REFUSED,
+    Faults.BROKER_UNTRUSTED,
+    Faults.CERTIFICATE_REFUSED,
+    Faults.CONFIG_INVALID,
+)
 
 
 class ActiveFaults:

@@ -17,6 +17,8 @@ from . import (
     audit_commands,
     bundle_commands,
     inference_commands,
+    mqtt_commands,
+    outbox_commands,
     transfer_commands,
 )
 from .argument_types import natural, positive, seconds
@@ -101,6 +103,8 @@ def _parser() -> argparse.ArgumentParser:
     transfer_commands.add(commands)
     adaptation_commands.add(commands)
     audit_commands.add(commands)
+    mqtt_commands.add(commands)
+    outbox_commands.add(commands)
 
     check = commands.add_parser("check-config", help="check a configuration file")
     check.add_argument("config", type=Path)

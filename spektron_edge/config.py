@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from .adaptation_mode import AdaptationMode
 from .backend_choice import BackendChoice, BackendName
@@ -25,6 +25,7 @@ else:
 # What a length field of MQTT can say, also for four-byte characters.
 _MOST_CHARACTERS = 65535 // 4
 _MOST_MB = 1e6
+_MOST_DAYS = 36500
 
 TopicPart = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=64)]
 
@@ -57,15 +58,31 @@ class Acquisition(_Section):
     queue_scans: int = Field(64, ge=1, description="scans that may wait; more are dropped, counted")
 
 
+_PORTS = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}
+
+
 def _broker_url(url: str) -> str:
     parts = urlsplit(url)
-    if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
-        raise ValueError("must look like mqtt://host:1883 or mqtts://host:8883")
+    if parts.scheme not in _PORTS or not parts.hostname:
+        raise ValueError("must look like mqtt://host:1883, mqtts://host:8883 or wss://host/path")
     # Both raise ValueError, here instead of in the middle of connecting.
     _ = parts.port, parts.hostname.encode("idna")
     if parts.username or parts.password:
         raise ValueError("credentials belong into `username` and `password_file`, not into the URL")
+    if parts.scheme.startswith("mqtt") and parts.path not in ("", "/"):
+        raise ValueError("only ws:// and wss:// have a path")
     return url
+
+
+def _response_tree(prefix: str) -> str:
+    if not prefix.endswith("/") or any(c in prefix for c in "+#$\0"):
+        raise ValueError("must end in / and hold no +, # or $: answers go to topics below it")
+    return prefix
+
+
+Expiring = Literal["prediction", "event", "state", "model"]
+_Seconds = Annotated[int, Field(ge=1, le=2**32 - 1)]
+_ResponseTree = Annotated[str, AfterValidator(_response_tree), Field(max_length=1024)]
 
 
 class Mqtt(_Section):
@@ -83,10 +100,39 @@ class Mqtt(_Section):
     username: str | None = Field(None, max_length=_MOST_CHARACTERS)
     password_file: Path | None = None
     ca_file: Path | None = Field(
-        None, description="mqtts: certificate authority; else the system's"
+        None, description="mqtts, wss: certificate authority; else the system's"
     )
+    cert_file: Path | None = Field(None, description="our own certificate, with its chain (PEM)")
+    key_file: Path | None = Field(None, description="its key, unless in the same file")
     keepalive_s: int = Field(30, ge=5, le=3600)
+    timeout_s: float = Field(
+        10.0, ge=1, le=600, description="without an answer for so long, the connection is dead"
+    )
     in_flight: int = Field(20, ge=1, le=1000)
+    session_expiry_s: int = Field(
+        0,
+        ge=0,
+        le=2**32 - 1,
+        description="the broker keeps commands for so long while the daemon is away",
+    )
+    message_expiry_s: dict[Expiring, _Seconds] = Field(
+        default_factory=dict, description="the broker forgets a record after so long"
+    )
+    response_topics: tuple[_ResponseTree, ...] = Field(
+        (), description="where answers may go, beside the instrument's own `response/`"
+    )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Mqtt:
+        if self.protocol != "5":
+            for name in ("session_expiry_s", "message_expiry_s", "response_topics"):
+                if getattr(self, name):
+                    raise ValueError(f"`{name}` needs protocol 5")
+        if self.key_file is not None and self.cert_file is None:
+            raise ValueError("`key_file` needs `cert_file`")
+        if not self.tls and (self.ca_file or self.cert_file):
+            raise ValueError("`ca_file` and `cert_file` need an URL with mqtts:// or wss://")
+        return self
 
     @property
     def host(self) -> str:
@@ -96,20 +142,40 @@ class Mqtt(_Section):
     @property
     def tls(self) -> bool:
         """Whether the URL asks for TLS."""
-        return urlsplit(self.url).scheme == "mqtts"
+        return urlsplit(self.url).scheme in ("mqtts", "wss")
+
+    @property
+    def websocket_path(self) -> str | None:
+        """Path and query of a websocket URL; None where there is no websocket."""
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("ws", "wss"):
+            return None
+        path = parts.path or "/mqtt"
+        return f"{path}?{parts.query}" if parts.query else path
 
     @property
     def port(self) -> int:
         """Port of the URL, or the scheme's own."""
-        return urlsplit(self.url).port or (8883 if self.tls else 1883)
+        parts = urlsplit(self.url)
+        return parts.port or _PORTS[parts.scheme]
 
 
 class OutboxLimits(_Section):
-    """How much is kept on disk."""
+    """How much is kept on disk, and for how long. docs/outbox.md has the policy."""
 
     max_mb: float = Field(256.0, gt=0, le=_MOST_MB)
+    max_age_days: float = Field(
+        90.0, gt=0, le=_MOST_DAYS, description="records that were not acknowledged"
+    )
     keep_sent_mb: float = Field(
         32.0, ge=0, le=_MOST_MB, description="acknowledged records kept for a replay"
+    )
+    keep_sent_days: float = Field(7.0, ge=0, le=_MOST_DAYS, description="and for how long")
+    keep_refused_mb: float = Field(
+        16.0, ge=0, le=_MOST_MB, description="records that the broker refuses, tried again"
+    )
+    replay_per_s: float = Field(
+        20.0, gt=0, le=1000, description="how fast `replay-outbox` sends records again"
     )
 
 
@@ -159,6 +225,37 @@ class AdaptationSettings(_Section):
     )
 
 
+_Prefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$", max_length=256)]
+
+
+class HomeAssistantSettings(_Section):
+    """The instrument as a device of Home Assistant (docs/ecosystem.md)."""
+
+    enabled: bool = False
+    discovery_prefix: _Prefix = "homeassistant"
+    birth_topic: _Prefix = Field(
+        "homeassistant/status", description="where it says `online` when it has started"
+    )
+
+
+class SparkplugSettings(_Section):
+    """The instrument as a Sparkplug B edge node (docs/ecosystem.md)."""
+
+    enabled: bool = False
+    group: TopicPart | None = Field(None, description="absent: the site")
+    edge_node: TopicPart | None = Field(None, description="absent: the instrument")
+    device: TopicPart = "spectrometer"
+    queue_records: int = Field(
+        1000, ge=1, le=100_000, description="records that wait in memory without a session"
+    )
+
+
+class MetricsSettings(_Section):
+    """Figures for Prometheus, on this machine only (docs/ecosystem.md)."""
+
+    port: int | None = Field(None, ge=1, le=65535, description="on 127.0.0.1; absent: none")
+
+
 class Log(_Section):
     """Log lines."""
 
@@ -187,6 +284,9 @@ class Config(_Section):
     trust: Trust | None = None
     inference: InferenceSettings = InferenceSettings()
     adaptation: AdaptationSettings = AdaptationSettings()
+    home_assistant: HomeAssistantSettings = HomeAssistantSettings()
+    sparkplug: SparkplugSettings = SparkplugSettings()
+    metrics: MetricsSettings = MetricsSettings()
     log: Log = Log()
 
     @property
@@ -253,12 +353,8 @@ def _anchored(config: Config, folder: Path) -> Config:
     def at(path: Path | None) -> Path | None:
         return None if path is None else folder / path
 
-    mqtt = config.mqtt.model_copy(
-        update={
-            "password_file": at(config.mqtt.password_file),
-            "ca_file": at(config.mqtt.ca_file),
-        }
-    )
+    files = ("password_file", "ca_file", "cert_file", "key_file")
+    mqtt = config.mqtt.model_copy(update={name: at(getattr(config.mqtt, name)) for name in files})
     operators = tuple(
         o.model_copy(update={"key_file": folder / o.key_file}) for o in config.commands.operators
     )

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections import Counter
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from . import __version__, log
 from .acquisition import Ages
-from .active_faults import BROKER, LINE, PREPARATION, REFERENCES, SCAN, STORAGE
+from .active_faults import BROKER, LINE, PREPARATION, REFERENCES, SCAN
 from .adaptation.evidence_actions import evidence_actions
 from .adaptation.jobs import AdaptationJobs
 from .adaptation_state.commands import AdaptationCommands
+from .adapters import Adapters
 from .axis_store import save_axis
 from .clock import Clock, ClockWatch
 from .config import load_config
@@ -25,6 +25,7 @@ from .inbox import (
     Connected,
     Consumed,
     FaultRaised,
+    FaultsOver,
     Inbox,
     InstrumentReady,
     Item,
@@ -35,17 +36,19 @@ from .instrument import InstrumentThread, Settings
 from .ledger import Action
 from .mqtt.client import MqttClient
 from .mqtt.command_handler import CommandHandler, CommandOutcome, without_arguments
+from .mqtt.retained import RETAINED_FILE, RetainedLedger
 from .mqtt.topics import Topics
 from .notices import Notices
 from .numbering import Numbering
-from .outbox import Limits, OutboxError, Outgoing, Progress
+from .outbox import Outgoing, Progress
 from .product import Loaded, load_product, remember, take_product
-from .records import StateRecord, Status, to_json
+from .records import ModelState, StateRecord, Status, to_json
 from .reload import reload
 from .reporter import Reporter
 from .serving import Serving
 from .spare_time import SpareTime
 from .state import open_state, storage_fault
+from .storage import Storage, limits_of
 from .transfer_session.jobs import TransferJobs
 
 _TAKE = 32
@@ -56,7 +59,6 @@ _DRAIN_S = 5.0
 # A broker that is far away is not waited for with what may wait; nor are scans without a pause.
 _ON_ITS_WAY_S = 0.02
 _SPARE_AT_LEAST_EVERY_S = 0.5
-_MB = 2**20
 
 
 class Daemon:
@@ -78,15 +80,30 @@ class Daemon:
         self._clock = clock or Clock()
         self._inbox = Inbox(config.acquisition.queue_scans)
         topics = Topics(config.site, config.instrument)
-        self._client = MqttClient(config.mqtt, topics, self._inbox.put)
+        retained = RetainedLedger(config.state_dir / RETAINED_FILE)
+        self._adapters = Adapters(config, topics)
+        self._client = MqttClient(
+            config.mqtt,
+            topics,
+            self._inbox.put,
+            retained,
+            listeners=self._adapters.listeners,
+        )
         self._state = open_state(
             config.state_dir,
-            Limits(int(config.outbox.max_mb * _MB), int(config.outbox.keep_sent_mb * _MB)),
+            limits_of(config.outbox),
+            self._clock,
         )
         loaded = self._take_first(loaded)
         self._watch = ClockWatch(loaded.created_utc_s)
         self._reporter = Reporter(config.site, config.instrument, self._clock, self._watch)
-        self._delivery = Delivery(self._state.outbox, self._client, config.mqtt.in_flight)
+        self._delivery = Delivery(
+            self._state.outbox,
+            self._client,
+            config.mqtt.in_flight,
+            config.outbox.replay_per_s,
+            lambda record, stored: self._adapters.published(record, stored=stored),
+        )
         self._numbering = Numbering(self._state.outbox)
         self._instrument = InstrumentThread(
             Settings(config.serial, config.acquisition, config.state_dir),
@@ -94,6 +111,9 @@ class Daemon:
             self._from_line,
         )
         self._notices = Notices(self._reporter, self._delivery, self._on_fault)
+        self._storage = Storage(
+            self._state, self._delivery, self._numbering, self._notices, self._audit_action
+        )
         self._serving = Serving(
             config, loaded, self._notices, self._audit_action, self._model_changed
         )
@@ -150,7 +170,9 @@ class Daemon:
         log.info("started", version=__version__, bundle=bundle, instrument=self._config.instrument)
         for fault in self._state.damage:
             self._notices.begin(fault)
+        self._adapters.model(self._model_state())
         self._client.start()
+        self._adapters.start()
         self._instrument.start()
         while not self._stopping:
             self._turn(_TURN_S)
@@ -161,17 +183,16 @@ class Daemon:
         """Handle what has arrived within `timeout_s`; returns how many items that were."""
         items = self._inbox.take(timeout_s if self._idle else min(timeout_s, _ON_ITS_WAY_S), _TAKE)
         for item in items:
-            with self._storage():
+            with self._storage.guarded():
                 if not isinstance(item, Acknowledged):
                     self._spare.finish()
                 self._handle(item)
-        with self._storage():
-            self._deliver()
+        self._storage.deliver()
         self._idle = self._has_spare_time(time.monotonic())
         if self._idle:
-            with self._storage():
+            with self._storage.guarded():
                 self._spare.begin()
-            with self._storage():
+            with self._storage.guarded():
                 self._look_after()
         return len(items)
 
@@ -192,14 +213,6 @@ class Daemon:
         self._spare_at = now
         return True
 
-    @contextlib.contextmanager
-    def _storage(self) -> Iterator[None]:
-        """Makes a fault of trouble with the outbox; what waits goes on waiting."""
-        try:
-            yield
-        except OutboxError as error:
-            self._notices.begin(storage_fault(error, self._state.outbox.path))
-
     def _wind_down(self) -> None:
         self._instrument.halt()
         self._instrument.join(_DRAIN_S)
@@ -209,9 +222,9 @@ class Daemon:
             pass
         while self._client.connected and self._delivery.under_way and time.monotonic() < deadline:
             self._turn(0.02)
-        with self._storage():
-            self._delivery.mark(now=True)
-        with self._storage():
+        with self._storage.guarded():
+            self._delivery.note(now=True)
+        with self._storage.guarded():
             self._spare.finish()
         self._transfers.end()
         self._adaptations.end()
@@ -219,13 +232,14 @@ class Daemon:
             self._serving.end_in_order()
         self._audit("daemon_stopped", exit_status=self._exit_status)
         if self._client.connected:
-            with self._storage():
+            with self._storage.guarded():
                 self._publish_state()
             self._publish_status(Status(status="offline"))
             self._turn(_TURN_S)
+        self._adapters.stop()
         self._client.stop()
         figures: dict[str, int] = {}
-        with self._storage():
+        with self._storage.guarded():
             figures = self._figures()
         log.info("stopped", exit_status=self._exit_status, **figures)
         self._state.close()
@@ -237,6 +251,7 @@ class Daemon:
             case Measured():
                 self._scan(item)
             case Acknowledged(mid, at, error):
+                self._adapters.acknowledged(mid, error)
                 refusal = self._delivery.acknowledge(mid, at, error)
                 if refusal is not None:
                     self._notices.begin(refusal)
@@ -247,7 +262,11 @@ class Daemon:
             case Streaming():
                 self._streaming(item)
             case FaultRaised(fault):
+                if fault.kind in LINE:
+                    self._adapters.instrument(present=False)
                 self._notices.begin(fault)
+            case FaultsOver(kinds):
+                self._notices.end(kinds)
             case Connected():
                 self._connected()
             case CommandReceived():
@@ -305,6 +324,7 @@ class Daemon:
 
     def _instrument_ready(self, ready: InstrumentReady) -> None:
         self._notices.end(LINE)
+        self._adapters.instrument(present=True)
         last = self._numbering.last(ready.serial)
         if last is not None and last.boot_id != ready.boot_id:
             self._notices.say("instrument_restarted", f"{ready.serial} was switched off", "warning")
@@ -325,11 +345,14 @@ class Daemon:
             self._notices.say("references_measured", "dark and white reference were measured")
 
     def _connected(self) -> None:
+        self._counters["connections"] += 1
         self._notices.end(BROKER)
         log.info("broker_connected", url=self._config.mqtt.url)
         self._publish_status(Status(status="online"))
         self._publish_model()
         self._publish_state()
+        self._adapters.connected(self._client)
+        self._client.clear_ghosts()
 
     # ---- commands
 
@@ -346,11 +369,21 @@ class Daemon:
         return CommandOutcome(not codes, ", ".join(codes) or "no fault", dict(self._figures()))
 
     def _reload(self) -> CommandOutcome:
+        try:
+            renew = self._client.files_changed()
+        except Fault as fault:
+            return CommandOutcome(False, f"nothing was changed: {fault}")
         self._config, outcome = reload(self._config_path, self._config, self._serving)
+        if renew and outcome.ok:
+            self._client.renew()
+            self._adapters.renew()
+            told = "; connects anew with the changed password or certificates"
+            return replace(outcome, message=outcome.message + told)
         return outcome
 
     def _model_changed(self, loaded: Loaded) -> None:
         self._watch.floor_utc_s = max(self._watch.floor_utc_s, loaded.created_utc_s)
+        self._adapters.model(self._model_state())
         if self._client.connected:
             self._publish_model()
 
@@ -374,18 +407,6 @@ class Daemon:
 
     # ---- upkeep
 
-    def _deliver(self) -> None:
-        # What did not fit into memory is told in the same commit that gets through at last.
-        lost = self._delivery.lost
-        told = (self._notices.gap(lost, "neither disk nor memory had room"),) if lost else ()
-        with self._storage():
-            if self._delivery.commit(told):
-                self._notices.end(STORAGE)
-                if lost:
-                    self._notices.count_gap(lost)
-        self._delivery.publish()
-        self._delivery.mark()
-
     def _look_after(self) -> None:
         now = time.monotonic()
         self._check_clock()
@@ -395,22 +416,16 @@ class Daemon:
         self._adaptations.look_after()
         if now >= self._state_due:
             self._state_due = now + _STATE_EVERY_S
-            if self._client.connected:
-                self._publish_state()
+            self._publish_state()
+        self._adapters.look_after(self._client)
         if now >= self._upkeep_due:
             self._upkeep_due = now + _UPKEEP_EVERY_S
             self._serving.tell_of_changes()
-            if not self._state.outbox.in_place:
-                path = self._state.outbox.path
-                detail = f"{path} was removed while it was open; restart to make a new one"
-                self._notices.begin(Fault(Faults.STATE_DAMAGED, detail))
-            if dropped := self._state.outbox.prune():
-                detail = f"{dropped} records were dropped: the outbox is at its cap"
-                self._notices.begin(Fault(Faults.RECORDS_DROPPED, detail))
+            if (expiring := self._client.expiry_fault()) is not None:
+                self._notices.begin(expiring)
             else:
-                self._notices.end((Faults.RECORDS_DROPPED,))
-            if not self._state.outbox.retry_refused():
-                self._notices.end((Faults.PUBLISH_REFUSED,))
+                self._notices.end((Faults.CERTIFICATE_EXPIRING,))
+        self._storage.look_after(now)
 
     def _check_clock(self) -> None:
         now = self._clock.now()
@@ -432,6 +447,7 @@ class Daemon:
             **{f"published_{kind}s": n for kind, n in self._delivery.published.items()},
             "dropped_scans": self._inbox.dropped[Measured],
             **self._adaptations.counts,
+            **self._adapters.counts,
             "commands_refused": self._commands.refused + self._inbox.dropped[CommandReceived],
             "refused_notices": self._delivery.refused_notices,
             "waiting_for_disk": self._delivery.waiting,
@@ -452,11 +468,15 @@ class Daemon:
             p99_ms=self._delivery.latencies.quantile(0.99),
             audit_head=self._state.audit.head,
         )
-        self._client.publish("state", to_json(state), retain=True)
+        self._adapters.state(state)
+        if self._client.connected:
+            self._client.publish("state", to_json(state), retain=True)
+
+    def _model_state(self) -> ModelState:
+        return self._reporter.model_state(self._serving.model, self._serving.in_use)
 
     def _publish_model(self) -> None:
-        payload = to_json(self._reporter.model_state(self._serving.model, self._serving.in_use))
-        self._client.publish("model", payload, retain=True)
+        self._client.publish("model", to_json(self._model_state()), retain=True)
 
     def _publish_status(self, status: Status) -> None:
         self._client.publish("status", to_json(status), retain=True)

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from .faults import Fault, Faults
 from .mqtt.client import MqttClient
 from .outbox import Outbox, Outgoing, Progress
+from .outbox.lanes import Lanes
+from .outbox.salvage import Salvaged
+from .outbox.span import Span
 
 MAX_WAITING = 1000
 _WINDOW = 1000
-_MARK_AFTER_S = 0.2
+_NOTE_AFTER_S = 0.2
 _GROUP = 50
+_RETRIED_FIRST = 100
 _BORN_KEPT = 10_000
 
 
@@ -50,15 +54,27 @@ class Latencies:
 class Delivery:
     """Owns the outbox on the daemon's main path."""
 
-    def __init__(self, outbox: Outbox, client: MqttClient, in_flight: int) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        client: MqttClient,
+        in_flight: int,
+        again_per_s: float = 20.0,
+        on_published: Callable[[Outgoing, bool], None] = lambda _record, _stored: None,
+    ) -> None:
+        """in_flight: records under way at most; again_per_s: how fast a replay goes; on_published:
+        called with every record handed over, and whether it comes late."""
+        self._on_published = on_published
         self._outbox = outbox
         self._client = client
-        self._in_flight = in_flight
+        self._lanes = Lanes(outbox, in_flight, again_per_s)
         self._pending: deque[_Pending] = deque()
         self._by_mid: dict[int, Outgoing] = {}
-        self._handed_over: set[str] = set()
-        self._acknowledged: list[str] = []
-        self._marked_at = time.monotonic()
+        self._sent: list[str] = []
+        self._refused: list[tuple[str, str]] = []
+        self._noted_at = time.monotonic()
+        self._retried = _RETRIED_FIRST
+        self._refused_since_retry = 0
         self._born: dict[str, float] = {}
         self._lost: list[tuple[int, int]] = []
         self.latencies = Latencies()
@@ -107,36 +123,52 @@ class Delivery:
         """Write everything that waits in one transaction; true when there was something.
 
         report: what is to be said of `lost`; committed with the rest, after which `lost` is empty.
-        Raises OutboxError, OutboxFullError; what waits then goes on waiting.
+        What the broker said is noted on the way, and alone only now and then: all that waits shares
+        one write to the disk. Raises OutboxError, OutboxFullError, OutboxDamagedError; what waits
+        then goes on waiting.
         """
         if not self._pending:
             return False
         records = [record for group in self._pending for record in group.records] + [*report]
         last = {g.progress.serial: g.progress for g in self._pending if g.progress is not None}
-        self._outbox.commit(records, tuple(last.values()))
+        self._lanes.committed(self._write(records, tuple(last.values())))
         self._pending.clear()
         if report:
             self._lost.clear()
         return True
 
+    def note(self, *, now: bool = False) -> None:
+        """Write down what the broker said, if no commit has done so for a while."""
+        answers = len(self._sent) + len(self._refused)
+        due = time.monotonic() - self._noted_at > _NOTE_AFTER_S
+        if answers and (now or due or answers >= _GROUP):
+            self._write((), ())
+
+    def _write(
+        self, records: Sequence[Outgoing], progress: Sequence[Progress]
+    ) -> Sequence[Outgoing]:
+        stored = self._outbox.commit(records, progress, self._sent, self._refused)
+        self._lanes.settled(self._sent)
+        self._lanes.settled(record_id for record_id, _ in self._refused)
+        self._sent, self._refused = [], []
+        self._noted_at = time.monotonic()
+        return stored
+
     def publish(self) -> None:
         """Hand stored records to the broker's client, as many as may be under way."""
         if not self._client.connected:
+            self._lanes.pause()
             return
-        room = self._in_flight - len(self._by_mid)
-        if room <= 0:
-            return
-        for record in self._outbox.unsent(len(self._handed_over) + room):
-            if record.id in self._handed_over:
-                continue
-            mid = self._client.publish(record.kind, record.payload)
+        for following in self._lanes.take():
+            record = following.record
+            mid = self._client.publish(
+                record.kind, record.payload, record_id=record.id, stored=following.stored
+            )
             if mid is None:
+                self._lanes.give_back(record.id)
                 return
             self._by_mid[mid] = record
-            self._handed_over.add(record.id)
-            room -= 1
-            if room <= 0:
-                return
+            self._on_published(record, following.stored)
 
     def acknowledge(self, mid: int, at: float, error: str | None) -> Fault | None:
         """A PUBACK came; the fault when the broker refused the record."""
@@ -145,30 +177,56 @@ class Delivery:
             # State, model, status or an answer: not kept, and published again soon enough.
             self.refused_notices += error is not None
             return None
-        record_id = record.id
-        born = self._born.pop(record_id, None)
+        self._lanes.answered(record.id)
+        born = self._born.pop(record.id, None)
         if error is not None:
-            self._handed_over.discard(record_id)
-            self._outbox.mark_refused(record_id, error)
+            self._refused.append((record.id, error))
+            self._refused_since_retry += 1
             return Fault(
-                Faults.PUBLISH_REFUSED, f"the broker refused {record.kind} {record_id}: {error}"
+                Faults.PUBLISH_REFUSED, f"the broker refused {record.kind} {record.id}: {error}"
             )
         if born is not None:
             self.latencies.add(at - born)
         self.published[record.kind] += 1
-        self._acknowledged.append(record_id)
+        self._sent.append(record.id)
         return None
 
-    def mark(self, *, now: bool = False) -> None:
-        """Mark acknowledged records sent, in groups: every group costs a write to disk."""
-        due = time.monotonic() - self._marked_at > _MARK_AFTER_S
-        if self._acknowledged and (now or due or len(self._acknowledged) >= _GROUP):
-            self._outbox.mark_sent(self._acknowledged)
-            self._handed_over.difference_update(self._acknowledged)
-            self._acknowledged = []
-            self._marked_at = time.monotonic()
+    def retry_refused(self) -> bool:
+        """Offer refused records again, twice as many as last time if none of those was refused.
+
+        False when there are none. A broker that goes on refusing is not flooded by them.
+        """
+        self._retried = _RETRIED_FIRST if self._refused_since_retry else 2 * self._retried
+        self._refused_since_retry = 0
+        if not self._outbox.retry_refused(self._retried):
+            self._retried = _RETRIED_FIRST
+            return False
+        self._lanes.reread()
+        return True
+
+    def prune(self) -> Counter[str]:
+        """Bring the outbox under its caps; how many records were dropped, by cause."""
+        dropped = self._outbox.prune()
+        if dropped:
+            self._lanes.reread()
+        return dropped
+
+    def send_again(self, span: Span) -> int:
+        """Publish acknowledged records once more, behind everything else; returns how many.
+
+        Raises UnknownRecordError.
+        """
+        count = self._outbox.send_again(span)
+        self._lanes.reread()
+        return count
+
+    def renew(self, progress: Sequence[Progress]) -> Salvaged:
+        """Go on with a new file; what could be read of the damaged one. Raises OSError, too."""
+        salvaged = self._outbox.renew(self._lanes.held, progress)
+        self._lanes.renewed()
+        return salvaged
 
     @property
     def under_way(self) -> int:
         """Records published and not acknowledged."""
-        return len(self._by_mid)
+        return self._lanes.under_way

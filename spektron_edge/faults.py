@@ -55,6 +55,12 @@ class Faults(Enum):
         "audit_broken", 16, "keep the file; compare it with copies and with published heads"
     )
 
+    REPLAY_REFUSED = FaultKind(
+        "replay_refused",
+        17,
+        "give an id that the outbox holds, or a time with its zone: 2026-11-22T10:00Z",
+    )
+
     PORT_MISSING = FaultKind("port_missing", 20, "check the cable and `serial.url`")
     PORT_BUSY = FaultKind("port_busy", 21, "stop the other program that holds the port")
     PORT_DENIED = FaultKind(
@@ -120,6 +126,20 @@ class Faults(Enum):
 
     COMMAND_FAILED = FaultKind(
         "command_failed", 45, "check the daemon, the operator's name and key"
+    )
+    BROKER_UNTRUSTED = FaultKind(
+        "broker_untrusted", 46, "do what the detail says; docs/mqtt.md has each of them"
+    )
+    CERTIFICATE_REFUSED = FaultKind(
+        "certificate_refused",
+        47,
+        "give `mqtt.cert_file` and `mqtt.key_file` as the broker wants them; then `reload`",
+    )
+    CERTIFICATE_EXPIRING = FaultKind(
+        "certificate_expiring", 48, "replace `mqtt.cert_file` and `mqtt.key_file`, then `reload`"
+    )
+    NOTICE_REFUSED = FaultKind(
+        "notice_refused", 49, "allow the topic in the broker's access list, and the size"
     )
 
     CLOCK_SUSPECT = FaultKind("clock_suspect", 50, "set the clock or enable time synchronisation")

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .acquisition import References
-from .faults import Fault
+from .faults import Fault, Faults
 from .scan import Scan
 
 
@@ -58,13 +58,21 @@ class FaultRaised:
 
 
 @dataclass(frozen=True)
+class FaultsOver:
+    """These do not go on."""
+
+    kinds: tuple[Faults, ...]
+
+
+@dataclass(frozen=True)
 class Connected:
     """The broker accepted the session."""
 
 
 @dataclass(frozen=True)
 class Acknowledged:
-    """PUBACK for message id `mid` at time.monotonic() `at`; `error` when the broker refused it."""
+    """PUBACK for what `publish` numbered `mid`, at time.monotonic() `at`; `error` when the broker
+    refused it."""
 
     mid: int
     at: float
@@ -73,11 +81,12 @@ class Acknowledged:
 
 @dataclass(frozen=True)
 class CommandReceived:
-    """A request on a command topic; `correlation` is MQTT 5's correlation data."""
+    """A request on a command topic; correlation data and response topic are MQTT 5's."""
 
     name: str
     payload: bytes
     correlation: bytes | None
+    response_topic: str | None = None
 
 
 Item = (
@@ -86,6 +95,7 @@ Item = (
     | Measured
     | Consumed
     | FaultRaised
+    | FaultsOver
     | Connected
     | Acknowledged
     | CommandReceived

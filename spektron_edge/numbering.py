@@ -28,6 +28,11 @@ class Numbering:
             self._last = self._outbox.progress(serial)
         return self._last
 
+    @property
+    def known(self) -> tuple[Progress, ...]:
+        """What is known without the outbox."""
+        return () if self._last is None else (self._last,)
+
     def advance(self, progress: Progress) -> Step:
         """Take note of a number.
 

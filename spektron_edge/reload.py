@@ -12,7 +12,18 @@ from .product import take_product
 from .serving import Serving
 
 # What takes effect when the daemon starts.
-_FIXED = ("site", "instrument", "state_dir", "serial", "acquisition", "mqtt", "outbox")
+_FIXED = (
+    "site",
+    "instrument",
+    "state_dir",
+    "serial",
+    "acquisition",
+    "mqtt",
+    "outbox",
+    "home_assistant",
+    "sparkplug",
+    "metrics",
+)
 
 
 def reload(path: Path, before: Config, serving: Serving) -> tuple[Config, CommandOutcome]:

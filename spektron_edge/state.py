@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from .audit import Audit, AuditError
+from .clock import Clock
 from .faults import Fault, Faults
 from .outbox import Limits, Outbox, OutboxError, OutboxFullError
+from .outbox.salvage import Salvaged
 from .set_aside import set_aside
 
 OUTBOX_FILE = "outbox.sqlite"
@@ -37,7 +39,7 @@ class StateFolder:
         self.lock.close()
 
 
-def open_state(folder: Path, limits: Limits) -> StateFolder:
+def open_state(folder: Path, limits: Limits, clock: Clock | None = None) -> StateFolder:
     """Open or create the folder.
 
     Raises Fault(STATE_UNWRITABLE, DISK_FULL, STATE_IN_USE). Damaged files are set aside and named
@@ -47,16 +49,33 @@ def open_state(folder: Path, limits: Limits) -> StateFolder:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             lock = opened.enter_context(_lock(folder))
-            outbox = Outbox(folder / OUTBOX_FILE, limits)
+            outbox = Outbox(folder / OUTBOX_FILE, limits, clock)
             opened.callback(outbox.close)
             audit, damage = _open_audit(folder / AUDIT_FILE)
         except (OSError, OutboxError) as error:
             raise storage_fault(error, folder) from None
         opened.pop_all()
-    if outbox.set_aside is not None:
-        detail = f"the outbox was damaged; it is kept as {outbox.set_aside.name}"
-        damage.insert(0, Fault(Faults.STATE_DAMAGED, detail))
+    if outbox.salvaged is not None:
+        damage.insert(0, outbox_damaged(outbox.salvaged))
     return StateFolder(folder, outbox, audit, lock, damage)
+
+
+def lock_state(folder: Path) -> BinaryIO:
+    """Keep every daemon out until the returned file is closed. Raises Fault(STATE_IN_USE,
+    STATE_UNWRITABLE)."""
+    try:
+        return _lock(folder)
+    except OSError as error:
+        raise storage_fault(error, folder) from None
+
+
+def outbox_damaged(salvaged: Salvaged) -> Fault:
+    """The fault of an outbox that was set aside."""
+    detail = (
+        f"the outbox was damaged; it is kept as {salvaged.aside.name}, and {salvaged.records} "
+        "records that had not been acknowledged could be read out of it"
+    )
+    return Fault(Faults.STATE_DAMAGED, detail)
 
 
 def storage_fault(error: OSError | OutboxError, where: Path) -> Fault:

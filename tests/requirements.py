@@ -28,6 +28,10 @@ def _missing_shared() -> str | None:
     return None if SHARED.is_dir() else "the folder of shared measurements is not here"
 
 
+def _missing_node() -> str | None:
+    return None if shutil.which("npm") and shutil.which("node") else "node and npm are not here"
+
+
 def _missing_tmpfs() -> str | None:
     mount = shutil.which("mount")
     if mount is None:
@@ -37,6 +41,18 @@ def _missing_tmpfs() -> str | None:
         if subprocess.run(command, capture_output=True, check=False).returncode:
             return "a small file system can be mounted by root only"
         subprocess.run(["umount", folder], check=True)
+    return None
+
+
+def _missing_netns() -> str | None:
+    if os.geteuid():
+        return "a network of its own can be made by root only"
+    if shutil.which("ip") is None:
+        return "the program ip is not here: apt install iproute2"
+    name = f"spektron-{os.getpid()}"
+    if subprocess.run(["ip", "netns", "add", name], capture_output=True, check=False).returncode:
+        return "this root may not make networks of its own"
+    subprocess.run(["ip", "netns", "del", name], check=True)
     return None
 
 
@@ -68,9 +84,11 @@ def _missing_arm64() -> str | None:
 _CHECKS = {
     "arm64": _missing_arm64,
     "broker": _missing_broker,
+    "node": _missing_node,
     "shared": _missing_shared,
     "tensorrt-rtx": _missing_tensorrt_rtx,
     "cyclonedx": _missing_cyclonedx,
+    "netns": _missing_netns,
     "peers": _missing_peers,
     "tmpfs": _missing_tmpfs,
 }

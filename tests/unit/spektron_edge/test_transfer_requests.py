@@ -72,7 +72,7 @@ def send(daemon, monkeypatch):
     """send(verb, payload) -> the answer that was published."""
     answers = []
     monkeypatch.setattr(
-        daemon._commands._client, "respond", lambda _name, payload, _c: answers.append(payload)
+        daemon._commands._client, "respond", lambda _name, payload, *_: answers.append(payload)
     )
 
     def make(verb, payload):

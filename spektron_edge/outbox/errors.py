@@ -1,0 +1,47 @@
+"""What can go wrong with the database, told apart by SQLite's own words."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+_SPARE_BYTES = 2**16
+
+
+class OutboxError(Exception):
+    """The database could not do it; the message is SQLite's."""
+
+
+class OutboxFullError(OutboxError):
+    """There is no space left on the disk."""
+
+
+class OutboxDamagedError(OutboxError):
+    """The file does not hold what SQLite wrote."""
+
+
+def is_damaged(error: sqlite3.Error) -> bool:
+    """Whether the file is broken, not the circumstances."""
+    # Python 3.10 gives no error code, only fixed texts, SQLite's for SQLITE_CORRUPT and _NOTADB.
+    texts = ("malformed", "not a database", "no such table", "Could not decode to UTF-8")
+    return any(text in str(error) for text in texts)
+
+
+def translated(error: sqlite3.Error, path: Path) -> OutboxError:
+    """The outbox's own error for one of SQLite's."""
+    # It is closed while a damaged file could not be replaced yet.
+    if is_damaged(error) or "closed database" in str(error):
+        return OutboxDamagedError(str(error))
+    # Without space for its shared memory file SQLite says "disk I/O error".
+    if "full" in str(error) or ("disk I/O" in str(error) and _free_bytes(path) < _SPARE_BYTES):
+        return OutboxFullError(str(error))
+    return OutboxError(str(error))
+
+
+def _free_bytes(path: Path) -> int:
+    try:
+        room = os.statvfs(path.parent)
+    except OSError:
+        return _SPARE_BYTES  # the device is gone, which is not the same as full
+    return room.f_bavail * room.f_frsize

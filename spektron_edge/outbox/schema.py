@@ -1,0 +1,73 @@
+"""The database: how it is opened, made and brought from schema to schema.
+
+Every step is one transaction that ends with its number, so a step that is cut short was not begun.
+A new database goes through all steps as well: there is one way to the newest schema.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from .errors import OutboxError
+
+_TO_1 = """
+CREATE TABLE record (
+    position INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    kind TEXT NOT NULL,
+    payload BLOB NOT NULL,
+    size INTEGER NOT NULL,
+    state INTEGER NOT NULL DEFAULT 0,
+    reason TEXT
+);
+CREATE INDEX record_state ON record (state, position, size);
+CREATE TABLE progress (serial TEXT PRIMARY KEY, boot_id INTEGER NOT NULL, number INTEGER NOT NULL);
+CREATE TABLE command_counter (operator TEXT PRIMARY KEY, counter INTEGER NOT NULL);
+CREATE TABLE total (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
+"""
+# Times are whole seconds of the outbox's own clock (`clock.py`). With them in the index, caps are
+# checked without reading a payload. Records of schema 1 have no checksum and begin to age now.
+_TO_2 = """
+ALTER TABLE record ADD COLUMN stored_s INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE record ADD COLUMN settled_s INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE record ADD COLUMN crc INTEGER;
+DROP INDEX record_state;
+CREATE INDEX record_state ON record (state, position, size, stored_s, settled_s);
+CREATE TABLE clock (one INTEGER PRIMARY KEY CHECK (one = 1), boot TEXT NOT NULL,
+    running_s REAL NOT NULL, outbox_s REAL NOT NULL);
+UPDATE total SET name = 'dropped_full' WHERE name = 'dropped';
+"""
+_STEPS = (_TO_1, _TO_2)
+SCHEMA_VERSION = len(_STEPS)
+
+UNSENT, SENT, REFUSED, AGAIN = 0, 1, 2, 3
+"""States of a record. AGAIN: acknowledged, and to be sent once more."""
+
+
+def open_database(path: Path) -> sqlite3.Connection:
+    """Open, make or migrate. Raises OutboxError for a newer schema, sqlite3.Error."""
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        # 256 KiB of write-ahead log instead of 4 MiB: state folders may be small.
+        db.execute("PRAGMA wal_autocheckpoint = 64")
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        if version > SCHEMA_VERSION:
+            raise OutboxError(
+                f"{path} has schema {version}, this daemon writes {SCHEMA_VERSION}: update it"
+            )
+        # Counting walks an index only; damage in the table would show at the first scan.
+        (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(f"database is malformed: {verdict}")
+        for number in range(version, SCHEMA_VERSION):
+            db.executescript(
+                f"BEGIN IMMEDIATE; {_STEPS[number]} PRAGMA user_version = {number + 1}; COMMIT;"
+            )
+        db.execute("SELECT COUNT(*) FROM record").fetchone()
+    except BaseException:
+        db.close()
+        raise
+    return db

@@ -1,0 +1,1 @@
+"""Sparkplug B 3.0: the same records, as a plant's SCADA reads them."""

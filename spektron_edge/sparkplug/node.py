@@ -1,0 +1,215 @@
+"""The edge node's own session with the broker, beside the daemon's: each has a will of its own."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import paho.mqtt.client as paho
+
+from spektron_edge import log
+from spektron_edge.config import Mqtt
+from spektron_edge.faults import Fault
+from spektron_edge.mqtt.backoff import Backoff
+from spektron_edge.mqtt.message import Message
+from spektron_edge.mqtt.send_queue import Numbered, Waker
+from spektron_edge.mqtt.session import Session
+
+from .bd_seq import BD_SEQ_FILE, BdSeq
+from .flow import Flow, Names
+from .payload import asks_for_rebirth
+
+_PATIENCE_S = 4.0
+_LONGEST_COMMAND = 16384
+
+
+class SparkplugNode:
+    """Sends what it is offered, as far as it can: stored records are the daemon's business."""
+
+    def __init__(
+        self,
+        settings: Mqtt,
+        client_id: str,
+        names: Names,
+        most: int,
+        state_dir: Path,
+        backoff: Backoff | None = None,
+    ) -> None:
+        """client_id: its own. Nothing connects yet."""
+        self._settings = settings.model_copy(update={"session_expiry_s": 0})
+        self._client_id = client_id
+        self._commands = names.of_node("NCMD")
+        self._flow = Flow(names, most, lambda: round(1000 * time.time()))
+        self._bd_seq = BdSeq(state_dir / BD_SEQ_FILE)
+        self._backoff = backoff or Backoff()
+        self._source = _Source(self._flow)
+        self._session: Session | None = None
+        self._number = 0
+        self._stopping = False
+        self._hurry = threading.Event()
+        self._said: str | None = None
+        self._thread = threading.Thread(target=self._keep_up, name="sparkplug", daemon=True)
+
+    def start(self) -> None:
+        """Begin to connect, and keep at it."""
+        self._source.open()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Send what waits, declare the node dead and disconnect."""
+        self._stopping = True
+        self._leave()
+        if self._thread.is_alive():
+            self._thread.join(_PATIENCE_S)
+        if left := self._flow.waiting:
+            log.info("sparkplug_unsent", records=left)
+        self._source.close()
+
+    def renew(self) -> None:
+        """Leave in good order and go on with certificates and password as they are now."""
+        self._leave()
+
+    def offer(self, kind: str, payload: bytes, *, stored: bool = False) -> None:
+        """A record (prediction, event, state); stored: it comes late."""
+        self._flow.offer(kind, payload, stored=stored)
+        self._source.wake()
+
+    def model(self, properties: Mapping[str, str]) -> None:
+        """What is predicted from now on: property -> unit."""
+        self._flow.model(properties)
+        self._source.wake()
+
+    def instrument(self, *, present: bool) -> None:
+        """Whether the instrument is on the line."""
+        self._flow.instrument(present=present)
+        self._source.wake()
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Records sent, records dropped, rebirths, sessions, commands not understood."""
+        return Counter(self._flow.counts)
+
+    def _leave(self) -> None:
+        if self._session is not None:
+            self._source.leaving = True
+            self._session.leave()
+        self._hurry.set()
+
+    # ---- the thread
+
+    def _keep_up(self) -> None:
+        self._number = self._bd_seq.next()
+        while not self._stopping:
+            lasted_s = 0.0
+            try:
+                session = self._new_session()
+            except Fault as fault:
+                self._tell(fault)
+            else:
+                end = session.run()
+                lasted_s = end.lasted_s
+                if session.connect_sent:
+                    self._number = self._bd_seq.next()
+                if end.fault is not None:
+                    self._tell(end.fault)
+                else:
+                    continue
+            self._hurry.wait(self._backoff.wait_s(lasted_s))
+            self._hurry.clear()
+
+    def _new_session(self) -> Session:
+        death = self._flow.death(self._number)
+        self._source.begin(death)
+        session = Session(
+            self._settings, self._client_id, death, (self._commands,), self._source, self
+        )
+        self._session = session
+        if self._stopping:
+            # `stop` may have told the one before.
+            self._leave()
+        return session
+
+    def _tell(self, fault: Fault) -> None:
+        # The daemon tells of its own connection by events; this one is beside it.
+        self._flow.counts["sparkplug_disconnects"] += 1
+        if str(fault) != self._said:
+            self._said = str(fault)
+            log.warn("sparkplug_disconnected", detail=fault, next=fault.next_step)
+
+    # ---- what a session tells
+
+    def accepted(self) -> None:
+        """Owner: CONNACK."""
+        self._said = None
+        self._flow.counts["sparkplug_sessions"] += 1
+        self._flow.begin(self._number)
+        log.info("sparkplug_connected", bd_seq=self._number)
+
+    def steady(self) -> None:
+        """Owner: nothing depends on it here."""
+
+    def subscribed(self, topic: str, *, refused: bool) -> None:
+        """Owner: SUBACK."""
+        if refused:
+            log.warn(
+                "sparkplug_commands_refused",
+                detail=f"the broker refuses the subscription to {topic}: no rebirths",
+                next="allow it in the broker's access list",
+            )
+
+    def acknowledged(self, sent: Numbered, error: str | None) -> None:
+        """Owner: it was sent, or cannot be."""
+        if error is not None:
+            self._flow.counts["sparkplug_refused"] += 1
+            log.warn("sparkplug_refused", topic=sent.message.topic, detail=error)
+
+    def received(self, message: paho.MQTTMessage) -> None:
+        """Owner: an NCMD. Only rebirth is known; what one may write over MQTT are commands."""
+        try:
+            if len(message.payload) > _LONGEST_COMMAND:
+                raise ValueError(f"{len(message.payload)} bytes")
+            wanted = asks_for_rebirth(bytes(message.payload), self._flow.rebirth_alias)
+        except ValueError:
+            wanted = False
+        if wanted and not message.retain:
+            self._flow.rebirth()
+        else:
+            self._flow.counts["sparkplug_commands_ignored"] += 1
+
+
+class _Source(Waker):
+    """The flow as a session takes from it, with the death last when it leaves in good order."""
+
+    def __init__(self, flow: Flow) -> None:
+        super().__init__()
+        self._flow = flow
+        self._death: Message | None = None
+        self._over = False
+        self._taken = 0
+        self.leaving = False
+
+    def begin(self, death: Message) -> None:
+        """A new session, which ends with this."""
+        self._death, self._over, self.leaving = death, False, False
+
+    @property
+    def waiting(self) -> int:
+        return 0 if self._over else self._flow.waiting + self.leaving
+
+    def take(self) -> Numbered | None:
+        message = None if self._over else self._flow.next()
+        if message is None and self.leaving and not self._over:
+            message, self._over = self._death, True
+        if message is None:
+            return None
+        self._taken += 1
+        return Numbered(self._taken, message)
+
+    def put_back(self, taken: Sequence[Numbered]) -> None:
+        """Nothing of a session that is over may be sent in the next."""
+
+    def finish(self) -> None:
+        """Nothing is counted: what waits is bounded by the flow."""

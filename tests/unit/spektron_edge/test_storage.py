@@ -1,0 +1,177 @@
+"""The outbox on the daemon's main path: damage, caps, and records that are sent again."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from spektron_edge.cli import main
+from spektron_edge.config import OutboxLimits
+from spektron_edge.faults import Fault
+from spektron_edge.outbox import Limits
+from spektron_edge.outbox.replay import ask, replays
+from spektron_edge.outbox.span import Span
+from spektron_edge.storage import limits_of
+
+from .turns import events, predicted, ready, stored, turn
+
+
+def wreck(daemon):
+    """Nothing but garbage behind the first page of the file, and none of it in memory."""
+    outbox = daemon._state.outbox
+    outbox._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    outbox._db.execute("PRAGMA shrink_memory")
+    raw = outbox.path.read_bytes()
+    outbox.path.write_bytes(raw[:4096] + b"\x5a" * (len(raw) - 4096))
+
+
+def test_damage_while_running_is_set_aside_and_told_and_nothing_in_memory_is_lost(
+    daemon, scan, make_scan, tmp_path
+):
+    turn(daemon, ready(make_scan), scan(1), scan(2))
+    wreck(daemon)
+    turn(daemon, scan(3))
+    turn(daemon, scan(5))
+    daemon._turn(0.0)
+    assert predicted(daemon) == [3, 5]
+    (event,) = events(daemon, "state_damaged")
+    assert "outbox.sqlite.damaged-1" in event["message"]
+    assert (tmp_path / "state" / "outbox.sqlite.damaged-1").exists()
+    # The numbers are remembered: the hole before 5 is told, and nothing else.
+    assert [e["scans"] for e in events(daemon, "scans_missed")] == [[[4, 4]]]
+    assert daemon._state.outbox.progress("VIRT-0001").number == 5
+
+
+def test_records_that_are_dropped_are_told_by_cause(daemon, scan, make_scan):
+    turn(daemon, ready(make_scan), *(scan(n) for n in range(1, 5)))
+    outbox = daemon._state.outbox
+    outbox._limits = Limits(2000, 2000, keep_refused_bytes=0)
+    outbox.commit([], refused=[(outbox.unsent(1)[0].id, "no")])
+    daemon._storage._upkeep_due = 0.0
+    turn(daemon)
+    daemon._turn(0.0)
+    (event,) = events(daemon, "records_dropped")
+    assert "outbox.max_mb" in event["message"]
+    assert "outbox.keep_refused_mb" in event["message"]
+    figures = daemon._figures()
+    assert figures["dropped_refused"] == 1
+    assert figures["dropped_full"] >= 2
+
+
+def test_the_configuration_s_caps_are_in_bytes_and_seconds():
+    limits = limits_of(OutboxLimits(max_mb=1, max_age_days=2, keep_sent_days=0.5))
+    assert (limits.max_bytes, limits.max_age_s, limits.keep_sent_s) == (2**20, 172800, 43200)
+
+
+# ---- again
+
+
+@pytest.fixture
+def sent(daemon, scan, make_scan):
+    """Ids of five predictions that the broker acknowledged."""
+    turn(daemon, ready(make_scan), *(scan(n) for n in range(1, 6)))
+    outbox = daemon._state.outbox
+    outbox.commit([], sent=[r.id for r in outbox.unsent(100)])
+    rows = outbox._db.execute("SELECT id FROM record WHERE kind = 'prediction' ORDER BY position")
+    return [record_id for (record_id,) in rows]
+
+
+def again(daemon):
+    return [r.id for r in daemon._state.outbox.again(100)]
+
+
+def replay(tmp_path, capsys, *arguments):
+    status = main(["replay-outbox", "--config", str(tmp_path / "edge.toml"), "--json", *arguments])
+    return status, json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+def look(daemon):
+    daemon._storage._replays_due = 0.0
+    turn(daemon)
+    daemon._turn(0.0)
+
+
+def test_records_are_queued_again_by_id_and_it_is_audited(daemon, sent, tmp_path, capsys):
+    status, report = replay(tmp_path, capsys, "--since", sent[1], "--until", sent[3])
+    assert (status, report["records"], report["asked"]) == (0, 3, True)
+    assert (report["first"], report["last"]) == (sent[1], sent[3])
+    look(daemon)
+    assert again(daemon) == sent[1:4]
+    assert daemon._figures()["sent_again"] == 3
+    lines = [json.loads(x) for x in daemon._state.audit.path.read_text().splitlines()]
+    assert (lines[-1]["what"], lines[-1]["who"][:6]) == ("replay_requested", "local:")
+    assert lines[-1]["details"]["since"] == sent[1]
+    (event,) = events(daemon, "replay_begun")
+    assert event["message"].startswith("3 records")
+    look(daemon)
+    assert len(events(daemon, "replay_begun")) == 1
+    daemon._state.outbox.commit([], sent=sent[1:4])
+    look(daemon)
+    assert len(events(daemon, "replay_done")) == 1
+
+
+def test_a_dry_run_only_counts(daemon, sent, tmp_path, capsys):
+    status, report = replay(tmp_path, capsys, "--since", sent[0], "--dry-run")
+    assert (status, report["records"], report["asked"]) == (0, 5, False)
+    look(daemon)
+    assert again(daemon) == []
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "found"),
+    [
+        ("2000-01-01T00:00Z", None, 5),
+        ("2000-01-01T00:00+02:00", "2001-01-01T00:00Z", 0),
+        ("2100-01-01T00:00Z", None, 0),
+    ],
+)
+def test_times_are_those_of_the_records(daemon, sent, tmp_path, capsys, since, until, found):
+    bounds = ["--since", since] + (["--until", until] if until else [])
+    status, report = replay(tmp_path, capsys, *bounds)
+    assert (status, report["records"], report["asked"]) == (0, found, found > 0)
+
+
+@pytest.mark.parametrize(
+    ("since", "words"),
+    [
+        ("yesterday", "no time with its zone"),
+        ("2026-11-22T10:00", "no time with its zone"),
+        ("01K00000000000000000000000", "holds no record"),
+    ],
+)
+def test_what_begins_nowhere_is_refused(daemon, sent, tmp_path, capsys, since, words):
+    status, report = replay(tmp_path, capsys, "--since", since)
+    assert status == 17
+    assert report["error"]["code"] == "replay_refused"
+    assert words in report["error"]["detail"]
+
+
+def test_a_request_waits_for_a_daemon(daemon, sent, tmp_path, capsys):
+    daemon._state.close()
+    status, _ = replay(tmp_path, capsys, "--since", sent[4])
+    assert status == 0
+    ledger = replays(tmp_path / "state")
+    assert [span.since for span in ledger.read().waiting] == [sent[4]]
+
+
+def test_a_record_that_is_gone_by_then_is_told(daemon, sent, tmp_path):
+    ask(tmp_path / "state", Span(since="01K00000000000000000000000"), "local:anna")
+    look(daemon)
+    assert len(events(daemon, "replay_impossible")) == 1
+    assert replays(tmp_path / "state").read().waiting == ()
+
+
+def test_what_is_not_acknowledged_is_not_sent_again(daemon, sent, scan):
+    turn(daemon, scan(6))
+    waiting = [r["id"] for r in stored(daemon)]
+    ask(daemon._config.state_dir, Span(since=sent[0]), "local:anna")
+    look(daemon)
+    assert waiting == [r["id"] for r in stored(daemon) if r.get("code") != "replay_begun"]
+
+
+def test_requests_have_an_end(tmp_path):
+    for _ in range(32):
+        ask(tmp_path, Span(since="2000-01-01T00:00Z"), "local:anna")
+    with pytest.raises(Fault, match="32 requests"):
+        ask(tmp_path, Span(since="2000-01-01T00:00Z"), "local:anna")
