@@ -121,7 +121,7 @@ class Faults(Enum):
     )
     SESSION_TAKEN = FaultKind("session_taken", 43, "give each client its own `mqtt.client_id`")
     RECORDS_DROPPED = FaultKind(
-        "records_dropped", 44, "raise `outbox.max_mb` or restore the broker"
+        "records_dropped", 44, "restore the broker, or raise the cap that the detail names"
     )
 
     COMMAND_FAILED = FaultKind(

@@ -59,7 +59,7 @@ class Storage:
         self._audit = audit
         self._replays = replays(state.folder)
         self._replays_seen: tuple[int, int] | None = None
-        self._sending_again = 0
+        self._sending_again: int | None = None
         self._upkeep_due = self._replays_due = time.monotonic()
 
     @contextlib.contextmanager
@@ -119,7 +119,10 @@ class Storage:
             self._notices.end((Faults.PUBLISH_REFUSED,))
 
     def _take_up_replays(self) -> None:
-        if self._sending_again and not self._state.outbox.counts()["sent_again"]:
+        if self._sending_again is None:
+            # A replay goes on after a restart.
+            self._sending_again = self._state.outbox.counts()["sent_again"]
+        elif self._sending_again and not self._state.outbox.counts()["sent_again"]:
             self._notices.say("replay_done", f"{self._sending_again} records were sent again")
             self._sending_again = 0
         stamp = self._replays.stamp
@@ -145,5 +148,5 @@ class Storage:
         except UnknownRecordError as error:
             self._notices.say("replay_impossible", str(error), "warning")
             return
-        self._sending_again += count
+        self._sending_again = (self._sending_again or 0) + count
         self._notices.say("replay_begun", f"{count} records are sent again, {span.in_words}")

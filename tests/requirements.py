@@ -66,6 +66,14 @@ def _missing_cyclonedx() -> str | None:
     return None if found else "cyclonedx-python-lib, for its schemas, is not installed (extra dev)"
 
 
+def _missing_strace() -> str | None:
+    if shutil.which("strace") is None:
+        return "strace is not installed"
+    # Containers may forbid it.
+    tried = subprocess.run(["strace", "-o", os.devnull, "true"], capture_output=True, check=False)
+    return "no process may be traced here" if tried.returncode else None
+
+
 def _missing_peers() -> str | None:
     here = (Path(__file__).resolve().parents[1] / "build" / "peers" / "bin" / "python").is_file()
     return None if here else "the environment of old peers is not here (`make peers`)"
@@ -86,6 +94,7 @@ _CHECKS = {
     "broker": _missing_broker,
     "node": _missing_node,
     "shared": _missing_shared,
+    "strace": _missing_strace,
     "tensorrt-rtx": _missing_tensorrt_rtx,
     "cyclonedx": _missing_cyclonedx,
     "netns": _missing_netns,

@@ -18,7 +18,7 @@ from .outgoing import Outgoing, RecordKind
 from .schema import AGAIN, REFUSED, SENT, UNSENT
 
 _ROWS = (
-    "SELECT id, kind, payload, state, reason, crc, position FROM record NOT INDEXED "  # noqa: S608
+    "SELECT id, kind, payload, state, reason, {crc}, position FROM record NOT INDEXED "  # noqa: S608
     f"WHERE state NOT IN ({SENT}, {AGAIN}) ORDER BY rowid"
 )
 _Row = tuple[str, str, bytes, int, "str | None", int]
@@ -45,8 +45,10 @@ def salvage(aside: Path, db: sqlite3.Connection) -> Salvaged:
     rows: dict[int, _Row] = {}
     small: dict[str, list[tuple[object, ...]]] = {}
     with contextlib.suppress(sqlite3.Error), contextlib.closing(_read_only(aside)) as old:
+        (version,) = old.execute("PRAGMA user_version").fetchone()
+        sql = _ROWS.format(crc="crc" if version > 1 else "NULL")
         for direction in ("ASC", "DESC"):
-            for *row, position in _until_damage(old, f"{_ROWS} {direction}"):
+            for *row, position in _until_damage(old, f"{sql} {direction}"):
                 if isinstance(position, int) and (whole := _whole(row)) is not None:
                     rows[position] = whole
         for table, types in _SMALL.items():

@@ -93,7 +93,7 @@ class Outbox:
 
     def close(self) -> None:
         """Close the database."""
-        with contextlib.suppress(OutboxError, sqlite3.ProgrammingError), self._transaction():
+        with contextlib.suppress(OutboxError), self._transaction():
             self._keep_clock()
         self._db.close()
 

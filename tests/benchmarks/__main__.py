@@ -13,6 +13,7 @@ from tests.benchmarks.report import FOLDER, write
 NAMES = (
     "inference",
     "daemon",
+    "publish",
     "main_job",
     "adapt_step",
     "adapt_drift",

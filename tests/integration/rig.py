@@ -53,7 +53,9 @@ class Mosquitto:
         self._settings = folder / "mosquitto.conf"
         persistence = "" if "persistence" in extra else "persistence false\n"
         listener = f"listener {self.port} {'' if inside else address}\n"
-        self._settings.write_text(f"{listener}user root\n{persistence}{extra}\n")
+        # Else it keeps 1,000 messages for a subscriber that is slow, and drops the others.
+        unlimited = "max_queued_messages 0\n"
+        self._settings.write_text(f"{listener}user root\n{persistence}{unlimited}{extra}\n")
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -90,9 +92,11 @@ class Mosquitto:
 
 
 @contextlib.contextmanager
-def listening(port: int, host: str = "127.0.0.1") -> Iterator[Subscriber]:
+def listening(
+    port: int, subscriber: Subscriber | None = None, host: str = "127.0.0.1"
+) -> Iterator[Subscriber]:
     """A subscriber that comes back at once after the broker was away."""
-    subscriber, ready = Subscriber(), []
+    subscriber, ready = subscriber or Subscriber(), []
     client = paho.Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
     client.reconnect_delay_set(0.05, 0.05)
     client.on_connect = lambda c, *_: c.subscribe(f"{ROOT}/#", qos=1)
@@ -126,6 +130,7 @@ class Rig:
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     received: dict[str, dict[str, Any]] = field(default_factory=dict)
     events: list[dict[str, Any]] = field(default_factory=list)
+    entry: tuple[str, ...] = ("spektron_edge",)
     subscriber: Subscriber = field(default_factory=Subscriber)
     _operators: list[str] = field(default_factory=list)
     _process: subprocess.Popen[bytes] | None = None
@@ -164,7 +169,7 @@ class Rig:
         log = (self.folder / "daemon.log").open("ab")
         with log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "spektron_edge", "run", "--config", self.config, *flags],
+                [sys.executable, "-m", *self.entry, "run", "--config", self.config, *flags],
                 stdout=log,
                 stderr=log,
             )

@@ -615,6 +615,16 @@ def test_every_earlier_schema_is_migrated_and_nothing_is_lost(open_outbox, earli
     assert open_outbox(earlier).counts() == counts(30, 5, 1, full=5)
 
 
+def test_a_damaged_file_of_an_earlier_schema_is_read_as_well(open_outbox, earlier):
+    damage(earlier, earlier.read_bytes().find(b'{"id":"' + golden_id(20).encode()) // 4096)
+    outbox = open_outbox(earlier)
+    assert 0 < outbox.salvaged.records < 31
+    for r in outbox.unsent(100):
+        assert json.loads(r.payload)["number"] == int(r.id[10:])
+    outbox.close()
+    assert open_outbox(earlier).salvaged is None
+
+
 def test_records_of_an_earlier_schema_begin_to_age_when_they_are_migrated(earlier, hours):
     outbox = Outbox(earlier, Limits(10**6, 10**6, max_age_s=HOUR, keep_sent_s=HOUR), hours)
     assert not outbox.prune()

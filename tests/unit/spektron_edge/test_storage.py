@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 
 import pytest
@@ -41,6 +42,36 @@ def test_damage_while_running_is_set_aside_and_told_and_nothing_in_memory_is_los
     # The numbers are remembered: the hole before 5 is told, and nothing else.
     assert [e["scans"] for e in events(daemon, "scans_missed")] == [[[4, 4]]]
     assert daemon._state.outbox.progress("VIRT-0001").number == 5
+
+
+def test_a_damaged_file_that_cannot_be_replaced_is_told_and_tried_again(
+    daemon, scan, make_scan, monkeypatch
+):
+    turn(daemon, ready(make_scan), scan(1))
+    wreck(daemon)
+
+    def refuse(path):
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("spektron_edge.outbox.store._set_aside", refuse)
+        turn(daemon, scan(2))
+        daemon._turn(0.0)
+        assert daemon._notices.codes == ("state_unwritable",)
+    daemon._turn(0.0)
+    daemon._turn(0.0)
+    assert predicted(daemon) == [2]
+    assert daemon._notices.codes == ()
+
+
+def test_a_replay_that_a_restart_cut_short_is_told_as_done(daemon, sent, monkeypatch):
+    daemon._state.outbox.send_again(Span(since=sent[0]))
+    monkeypatch.setattr(daemon._storage, "_sending_again", None)  # as it begins
+    look(daemon)
+    daemon._state.outbox.commit([], sent=sent)
+    look(daemon)
+    (event,) = events(daemon, "replay_done")
+    assert event["message"].startswith("5 records")
 
 
 def test_records_that_are_dropped_are_told_by_cause(daemon, scan, make_scan):
