@@ -7,6 +7,7 @@ clock is only ever written into records, with a word on whether it can be believ
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -62,16 +63,27 @@ def age_s(stamp: Stamp, now: Stamp) -> float | None:
 class ClockWatch:
     """Judges the wall clock against the running one.
 
-    floor_utc_s: an instant that is certainly past (the bundle's creation, the last record).
+    floor_utc_s: an instant that is certainly past (the bundle's creation); awaited: whether the
+    wall clock has still to be set after the host's start.
     """
 
     floor_utc_s: float
     tolerance_s: float = 2.0
+    awaited: Callable[[Stamp], bool] = lambda _now: False
     _offset: float | None = None
 
     def suspect(self, now: Stamp) -> bool:
-        """True while the wall clock shows a time before something that already happened."""
-        return now.utc_s < self.floor_utc_s
+        """Whether the wall clock is not to be believed."""
+        return self.why_suspect(now) is not None
+
+    def why_suspect(self, now: Stamp) -> str | None:
+        """The reason, or None: it shows a time before something that already happened, or nobody
+        has set it since the host's start on a machine where somebody does."""
+        if now.utc_s < self.floor_utc_s:
+            return f"the clock shows {now.iso}, before the model was made"
+        if self.awaited(now):
+            return f"the clock shows {now.iso}, and nothing has set it since this machine started"
+        return None
 
     def jump_s(self, now: Stamp) -> float | None:
         """By how much the wall clock was set since the last call; None when it ran on."""

@@ -16,6 +16,7 @@ from .adaptation_state.commands import AdaptationCommands
 from .adapters import Adapters
 from .axis_store import save_axis
 from .clock import Clock, ClockWatch
+from .clock_sync import SYNC_FILE, ClockSync
 from .config import load_config
 from .delivery import Delivery
 from .faults import Fault, Faults
@@ -95,7 +96,8 @@ class Daemon:
             self._clock,
         )
         loaded = self._take_first(loaded)
-        self._watch = ClockWatch(loaded.created_utc_s)
+        sync = ClockSync(config.state_dir / SYNC_FILE)
+        self._watch = ClockWatch(loaded.created_utc_s, awaited=sync.awaited)
         self._reporter = Reporter(config.site, config.instrument, self._clock, self._watch)
         self._delivery = Delivery(
             self._state.outbox,
@@ -432,9 +434,8 @@ class Daemon:
         if (jump := self._watch.jump_s(now)) is not None:
             self._audit("clock_jumped", by_s=round(jump))
             self._notices.once(Fault(Faults.CLOCK_JUMPED, f"the clock was set by {jump:+.1f} s"))
-        if self._watch.suspect(now):
-            shown = f"the clock shows {now.iso}, before the model was made"
-            self._notices.begin(Fault(Faults.CLOCK_SUSPECT, shown))
+        if (why := self._watch.why_suspect(now)) is not None:
+            self._notices.begin(Fault(Faults.CLOCK_SUSPECT, why))
         else:
             self._notices.end((Faults.CLOCK_SUSPECT,))
 

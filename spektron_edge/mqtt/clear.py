@@ -19,17 +19,20 @@ from .retained import RETAINED_FILE, RetainedLedger
 from .topics import Topics
 
 
-def clear_retained(config_path: Path, timeout_s: float, *, dry_run: bool) -> dict[str, object]:
+def clear_retained(
+    config_path: Path, timeout_s: float, *, everywhere: bool, dry_run: bool
+) -> dict[str, object]:
     """Remove what the ledger of the instrument's state folder names; the report.
 
-    A broker that the ledger names under another URL is asked there, with the credentials of the
-    configuration. Raises Fault: STATE_IN_USE while the daemon runs, NOTICE_REFUSED or the broker's
-    when something was left behind; what was removed is struck off the ledger by then.
+    everywhere: also at brokers under other URLs than the configured one, with its credentials.
+    Raises Fault: STATE_IN_USE while the daemon runs, NOTICE_REFUSED or the broker's when something
+    was left behind; what was removed is struck off the ledger by then.
     """
     config = load_config(config_path)
     ledger = RetainedLedger(config.state_dir / RETAINED_FILE)
-    if not config.state_dir.is_dir():
-        return {"ledger": str(ledger.path), "topics": []}
+    report: dict[str, object] = {"ledger": str(ledger.path), "topics": [], "elsewhere": []}
+    if not ledger.path.exists():
+        return report
     with lock_state(config.state_dir):
         try:
             aside = ledger.load()
@@ -38,16 +41,24 @@ def clear_retained(config_path: Path, timeout_s: float, *, dry_run: bool) -> dic
         if aside is not None:
             raise Fault(Faults.STATE_DAMAGED, f"the ledger cannot be read; it is kept as {aside}")
         entries = ledger.entries()
-        report: dict[str, object] = {
-            "ledger": str(ledger.path),
-            "topics": [f"{topic} at {broker}" for broker, topic in entries],
-        }
+        here = {b for b, _ in entries if everywhere or b == config.mqtt.url}
+        report["topics"] = [f"{topic} at {b}" for b, topic in entries if b in here]
+        report["elsewhere"] = [f"{topic} at {b}" for b, topic in entries if b not in here]
         if dry_run:
             return report
-        for broker in sorted({broker for broker, _ in entries}):
-            _clear(config, broker, ledger, timeout_s)
-        report["removed"] = len(entries)
+        faults = [fault for b in sorted(here) if (fault := _tried(config, b, ledger, timeout_s))]
+        if faults:
+            raise faults[0]
+        report["removed"] = sum(b in here for b, _ in entries)
         return report
+
+
+def _tried(config: Config, broker: str, ledger: RetainedLedger, timeout_s: float) -> Fault | None:
+    try:
+        _clear(config, broker, ledger, timeout_s)
+    except Fault as fault:
+        return fault
+    return None
 
 
 def _clear(config: Config, broker: str, ledger: RetainedLedger, timeout_s: float) -> None:

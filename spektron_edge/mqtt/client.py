@@ -1,13 +1,11 @@
 """The daemon's side of the broker: publishes, answers, and keeps a session up.
 
-A thread of its own makes one session after the other, each with certificates and passwords as they
-are in their files at that moment. What a lost session may have swallowed goes first in the next, so
-a record handed over once is never handed over again in this process.
+What a lost session may have swallowed goes first in the next, so a record handed over once is never
+handed over again in this process.
 """
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
@@ -29,7 +27,9 @@ from spektron_edge.inbox import (
 from spektron_edge.records import Status, to_json
 
 from .backoff import Backoff
+from .blame import Blame
 from .connection import fingerprint, new_client
+from .keeper import Keeper
 from .message import JSON, Message, schema_of
 from .retained import RetainedLedger
 from .send_queue import Numbered, SendQueue
@@ -39,9 +39,6 @@ from .topics import Topics
 
 _MAX_COMMAND_BYTES = 16384
 _MAX_NAME = 64
-_SHORT_SESSION_S = 5.0
-_SUSPICIOUS = 3
-_PATIENCE_S = 4.0
 
 Listener = Callable[[bytes], None]
 _NOBODY: Mapping[str, Listener] = MappingProxyType({})
@@ -68,20 +65,16 @@ class MqttClient:
         self._topics = topics
         self._post = post
         self._ledger = ledger
-        self._backoff = backoff or Backoff()
         self._listeners = listeners
         self._own_id = settings.client_id or topics.client_id
         # Notices and answers find room beside as many records as may be under way.
         self._queue = SendQueue(2 * settings.in_flight)
         offline = to_json(Status(status="offline"))
         self._will = self._message("status", offline, retain=True, user=_schema("status"))
+        self._blame = Blame()
         self._refused: set[str] = set()
-        self._short_sessions = 0
         self._taken = False
-        self._stopping = False
-        self._hurry = threading.Event()
-        self._thread = threading.Thread(target=self._keep_up, name="mqtt", daemon=True)
-        self._session, self._files = self._new_session()
+        self._keeper = Keeper(self._new_session, self._tell, backoff or Backoff())
 
     def start(self) -> None:
         """Begin to connect, and keep at it."""
@@ -95,21 +88,17 @@ class MqttClient:
                 self._post(FaultRaised(Fault(Faults.STATE_DAMAGED, told)))
         self._note_retained(self._will.topic)
         self._queue.open()
-        self._thread.start()
+        self._keeper.start()
 
     def stop(self) -> None:
         """Send what waits, disconnect in good order and end the thread."""
-        self._stopping = True
-        self._session.leave()
-        self._hurry.set()
-        if self._thread.is_alive():
-            self._thread.join(_PATIENCE_S)
+        self._keeper.stop()
         self._queue.close()
 
     @property
     def connected(self) -> bool:
         """Whether the broker has accepted a session that is not known to be broken."""
-        return self._session.open
+        return self._keeper.session.open
 
     def publish(
         self,
@@ -184,8 +173,8 @@ class MqttClient:
         """
         new_client(settings, self._own_id)
         self._settings, self._own_id = settings, settings.client_id or self._topics.client_id
-        self._session.leave()
-        self._hurry.set()
+        self._note_retained(self._will.topic)
+        self._keeper.again()
 
     def renew(self) -> None:
         """The same with the settings there are."""
@@ -223,57 +212,25 @@ class MqttClient:
             # Told once by the outbox, too; a state that is not published would be worse.
             log.warn("retained_not_noted", topic=topic, detail=error, next="see `state_dir`")
 
-    # ---- the thread
+    # ---- what happens on the keeper's thread
 
-    def _new_session(self) -> tuple[Session, bytes]:
-        files = fingerprint(self._settings)
-        subscriptions = (self._topics.commands, *self._listeners)
-        session = Session(
-            self._settings, self._own_id, self._will, subscriptions, self._queue, self
+    def _new_session(self) -> Session:
+        self._files = fingerprint(self._settings)
+        return Session(
+            self._settings,
+            self._own_id,
+            self._will,
+            (self._topics.commands, *self._listeners),
+            self._queue,
+            self._blame,
+            self,
         )
-        return session, files
 
-    def _keep_up(self) -> None:
-        while not self._stopping:
-            end = self._session.run()
-            if end.fault is not None:
-                self._tell(end.fault, end.lasted_s)
-            self._hurry.clear()
-            if self._stopping:
-                return
-            if end.fault is not None:
-                self._hurry.wait(self._backoff.wait_s(end.lasted_s))
-            self._next_session()
-
-    def _next_session(self) -> None:
-        while not self._stopping and (fault := self._make_session()) is not None:
-            self._post(FaultRaised(fault))
-            self._hurry.wait(self._backoff.wait_s(0.0))
-            self._hurry.clear()
-
-    def _make_session(self) -> Fault | None:
-        try:
-            self._session, self._files = self._new_session()
-        except Fault as fault:
-            return fault
-        if self._stopping:
-            # `stop` may have told the one before.
-            self._session.leave()
-        return None
-
-    def _tell(self, fault: Fault, lasted_s: float) -> None:
-        short = 0.0 < lasted_s < _SHORT_SESSION_S
-        self._short_sessions = self._short_sessions + 1 if short else 0
-        if fault.kind is Faults.BROKER_UNREACHABLE and self._short_sessions >= _SUSPICIOUS:
-            # MQTT 3.1.1 knows no reason.
-            told = f"{fault.detail}, {self._short_sessions} times in a row right after accepting us"
-            fault = Fault(Faults.SESSION_TAKEN, f"{told}: another client may use this client id")
+    def _tell(self, fault: Fault) -> None:
         if fault.kind is Faults.SESSION_TAKEN:
-            fault = Fault(fault.kind, f"{fault.detail} {self._own_id!r}")
             self._taken = True
+            fault = Fault(fault.kind, f"{fault.detail} {self._own_id!r}")
         self._post(FaultRaised(fault))
-
-    # ---- what a session tells
 
     def accepted(self) -> None:
         """Owner: CONNACK."""
@@ -296,13 +253,13 @@ class MqttClient:
         self._post(Acknowledged(sent.number, time.monotonic(), error))
         if message.retain and message.payload:
             self._judge(message.topic, None if error is None else f"{message.topic}: {error}")
-        elif message.retain and error is None:
+        elif message.retain and error is not None:
+            log.warn("retained_not_cleared", topic=message.topic, detail=error)
+        elif message.retain:
             try:
                 self._ledger.strike(self._settings.url, message.topic)
             except OSError as failure:
                 log.warn("retained_not_noted", topic=message.topic, detail=failure)
-        elif error is not None and message.retain:
-            log.warn("retained_not_cleared", topic=message.topic, detail=error)
 
     def received(self, message: paho.MQTTMessage) -> None:
         """Owner: a command, or what a listener waits for."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import select
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import paho.mqtt.client as paho
@@ -21,6 +21,7 @@ from spektron_edge.config import Mqtt
 from spektron_edge.faults import Fault, Faults
 
 from .backoff import STEADY_S
+from .blame import OFTEN, Blame
 from .connection import connect, connect_fault, new_client, refusal
 from .message import Message, packet_bytes
 from .send_queue import Numbered
@@ -28,7 +29,7 @@ from .tls import explain
 
 _MAX_TURN_S = 1.0
 _LAST_WORDS_S = 2.0
-_TAKEN_OVER, _TOO_LARGE = 0x8E, 0x95
+_KEEP_ALIVE, _TAKEN_OVER, _TOO_LARGE = 0x8D, 0x8E, 0x95
 
 
 class Source(Protocol):
@@ -78,16 +79,12 @@ class Owner(Protocol):
 
 @dataclass(frozen=True)
 class End:
-    """How a session ended. fault: None when it was wanted; lasted_s: since it was accepted."""
+    """How a session ended. fault: None when it was wanted; lasted_s: since it was accepted; blamed:
+    one message seems to be why."""
 
     fault: Fault | None
     lasted_s: float = 0.0
-
-
-@dataclass(frozen=True)
-class _UnderWay:
-    sent: Numbered
-    at: float
+    blamed: bool = False
 
 
 class Session:
@@ -98,20 +95,22 @@ class Session:
         settings: Mqtt,
         client_id: str,
         will: Message,
-        subscriptions: tuple[str, ...],
+        subscriptions: Sequence[str],
         queue: Source,
+        blame: Blame,
         owner: Owner,
     ) -> None:
         """Raises Fault(CONFIG_INVALID) for unreadable secrets."""
         self._settings = settings
         self._subscriptions = subscriptions
         self._queue = queue
+        self._blame = blame
         self._owner = owner
         self._where = f"{settings.host}:{settings.port}"
         self._window = settings.in_flight
         self._largest: int | None = None
-        self._under_way: dict[int, _UnderWay] = {}
-        self._began = 0.0
+        self._under_way: dict[int, Numbered] = {}
+        self._began = self._heard_at = 0.0
         self._accepted_at: float | None = None
         self._steady = False
         self._leaving = False
@@ -187,16 +186,18 @@ class Session:
                 told = f"Packet too large: {size} bytes, the broker takes {self._largest}"
                 self._done(sent, told)
                 continue
+            if message.qos and not self._under_way:
+                self._heard_at = time.monotonic()
             info = self._paho.publish(
                 message.topic, message.payload, message.qos, message.retain, properties
             )
             if message.qos:
-                self._under_way[info.mid] = _UnderWay(sent, time.monotonic())
+                self._under_way[info.mid] = sent
             else:
                 self._done(sent, None)
 
     def _watch(self, now: float) -> None:
-        """The deadlines: of CONNACK, of every PUBACK, of leaving."""
+        """The deadlines: of CONNACK, of the next PUBACK, of leaving."""
         patience_s = self._settings.timeout_s
         if self._accepted_at is None:
             if self._leaving:
@@ -207,27 +208,26 @@ class Session:
         if not self._steady and now - self._accepted_at >= STEADY_S:
             self._steady = True
             self._owner.steady()
-        # The first is the oldest.
-        if self._under_way and now - next(iter(self._under_way.values())).at > patience_s:
-            self._ends(f"acknowledges nothing for {patience_s:g} s: the connection is dead")
-        elif self._leaving:
+        if self._leaving:
             self._leave_by = self._leave_by or now + _LAST_WORDS_S
             if now > self._leave_by or not (self._under_way or self._queue.waiting):
-                self._end = End(None, now - self._accepted_at)
+                self._end = self._end or End(None, self._lasted_s)
                 self._paho.disconnect()
+        # On a slow line the last of many waits for long, but acknowledgements go on coming.
+        elif self._under_way and now - self._heard_at > patience_s:
+            self._ends(f"acknowledges nothing for {patience_s:g} s: the connection is dead")
 
     def _done(self, sent: Numbered, error: str | None) -> None:
         self._queue.finish()
         self._owner.acknowledged(sent, error)
 
-    def _ends(self, how: str) -> None:
-        if self._end is not None:
-            return
+    def _ends(self, how: str) -> End:
         fault = Fault(Faults.BROKER_UNREACHABLE, f"{self._where} {how}")
         if self._error is not None:
             # In TLS 1.3 a certificate is refused after the handshake.
             fault = explain(self._error, self._settings, self._where) or fault
-        self._end = End(fault, self._lasted_s)
+        self._end = self._end or End(fault, self._lasted_s)
+        return self._end
 
     @property
     def _lasted_s(self) -> float:
@@ -238,7 +238,7 @@ class Session:
         line: Any = self._paho.socket()
         if line is not None:
             line.close()
-        left = [under_way.sent for under_way in self._under_way.values()]
+        left = list(self._under_way.values())
         self._under_way.clear()
         self._queue.put_back([sent for sent in left if sent.message.resend])
         for sent in left:
@@ -275,20 +275,32 @@ class Session:
         reason: ReasonCode,
         _properties: Properties | None,
     ) -> None:
-        if not flags.is_disconnect_packet_from_server:
-            self._ends("closed the connection" if self._error is None else str(self._error))
-        elif reason.value == _TAKEN_OVER:
+        if self._end is not None:
+            return
+        if flags.is_disconnect_packet_from_server and reason.value == _TAKEN_OVER:
             told = f"{self._where} gave the session to another client with this client id"
-            self._end = self._end or End(Fault(Faults.SESSION_TAKEN, told), self._lasted_s)
+            self._end = End(Fault(Faults.SESSION_TAKEN, told), self._lasted_s)
+            return
+        if flags.is_disconnect_packet_from_server:
+            end = self._ends(f"ended the connection: {reason}")
         else:
-            self._ends(f"ended the connection: {reason}")
-            if reason.value == _TOO_LARGE and self._under_way:
-                # It does not say which: only the largest can be meant, and must not come again.
-                largest = max(self._under_way, key=lambda mid: self._size(mid))
-                self._done(self._under_way.pop(largest).sent, str(reason))
+            end = self._ends("closed the connection" if self._error is None else str(self._error))
+        if not self._under_way or reason.value == _KEEP_ALIVE:
+            return
+        if reason.value == _TOO_LARGE:
+            # It does not say which: only the largest can be meant, and must not come again.
+            largest = max(self._under_way, key=lambda mid: self._size(mid))
+            self._done(self._under_way.pop(largest), str(reason))
+            return
+        first = next(iter(self._under_way))
+        times = self._blame.hung_up(self._under_way[first].message)
+        self._end = replace(end, blamed=times > 1)
+        if times >= OFTEN:
+            told = f"the broker hung up {times} times over it and did not say why"
+            self._done(self._under_way.pop(first), told)
 
     def _size(self, mid: int) -> int:
-        return len(self._under_way[mid].sent.message.payload)
+        return len(self._under_way[mid].message.payload)
 
     def _on_subscribe(
         self,
@@ -309,6 +321,8 @@ class Session:
         reason: ReasonCode,
         _properties: Properties,
     ) -> None:
-        under_way = self._under_way.pop(mid, None)
-        if under_way is not None:
-            self._done(under_way.sent, str(reason) if reason.is_failure else None)
+        self._heard_at = time.monotonic()
+        sent = self._under_way.pop(mid, None)
+        if sent is not None:
+            self._blame.taken(sent.message)
+            self._done(sent, str(reason) if reason.is_failure else None)

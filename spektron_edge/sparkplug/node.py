@@ -14,6 +14,7 @@ from spektron_edge import log
 from spektron_edge.config import Mqtt
 from spektron_edge.faults import Fault
 from spektron_edge.mqtt.backoff import Backoff
+from spektron_edge.mqtt.blame import Blame
 from spektron_edge.mqtt.message import Message
 from spektron_edge.mqtt.send_queue import Numbered, Waker
 from spektron_edge.mqtt.session import Session
@@ -46,6 +47,7 @@ class SparkplugNode:
         self._bd_seq = BdSeq(state_dir / BD_SEQ_FILE)
         self._backoff = backoff or Backoff()
         self._source = _Source(self._flow)
+        self._blame = Blame()
         self._session: Session | None = None
         self._number = 0
         self._stopping = False
@@ -124,7 +126,13 @@ class SparkplugNode:
         death = self._flow.death(self._number)
         self._source.begin(death)
         session = Session(
-            self._settings, self._client_id, death, (self._commands,), self._source, self
+            self._settings,
+            self._client_id,
+            death,
+            (self._commands,),
+            self._source,
+            self._blame,
+            self,
         )
         self._session = session
         if self._stopping:

@@ -67,7 +67,7 @@ class Account:
 
 @contextlib.contextmanager
 def running(rig, broker, host="127.0.0.1"):
-    with listening(broker.port, host) as subscriber:
+    with listening(broker.port, host=host) as subscriber:
         process = rig.start()
         until(lambda: len(rig.gather(subscriber)) >= 5, "the first predictions")
         yield Account(rig, subscriber), process

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import paho.mqtt.client as paho
 import pytest
@@ -62,7 +63,8 @@ def station(broker, tmp_path):
         told = queue.SimpleQueue()
         ledger = RetainedLedger(tmp_path / "retained.json")
         mqtt = Mqtt(**{"url": broker.url, **settings})
-        client = MqttClient(mqtt, Topics("lab", name), told.put, ledger)
+        soon = SimpleNamespace(wait_s=lambda _lasted: 0.05)
+        client = MqttClient(mqtt, Topics("lab", name), told.put, ledger, soon)
         client.start()
         made.append(client)
         found = Station(client, told)
@@ -240,6 +242,57 @@ def test_a_ghost_that_may_not_be_cleared_stays_in_the_ledger(tmp_path, station, 
         strict.kill()
 
 
+def test_what_may_not_be_cleared_or_read_is_told_and_kept(tmp_path, station):
+    need("broker")
+    acl = tmp_path / "acl"
+    acl.write_text("topic readwrite spektron/#\n")
+    broker = Mosquitto(tmp_path, f"allow_anonymous true\nacl_file {acl}")
+    broker.start()
+    try:
+        mine = station(url=broker.url)
+        for kind in ("state", "status"):
+            mine.acknowledged(mine.client.publish(kind, b"{}", retain=True))
+        mine.client.stop()
+        acl.write_text(f"topic readwrite {ROOT}/status\n")
+        broker.reload()
+        config = tmp_path / "edge.toml"
+        config.write_text(
+            'site = "lab"\ninstrument = "m5"\nstate_dir = "."\n[serial]\nurl = "none"\n'
+            f'[mqtt]\nurl = "{broker.url}"\n'
+        )
+        told = cli("mqtt-clear", "--config", config, status=49)
+        assert f"{ROOT}/state: Not authorized" in told
+        kept = json.loads((tmp_path / "retained.json").read_text())["retained"]
+        assert [entry["topic"] for entry in kept] == [f"{ROOT}/state"]
+        (tmp_path / "retained.json").write_text("{")
+        assert "retained.json.damaged-1" in cli("mqtt-clear", "--config", config, status=14)
+        assert "removed" not in cli("mqtt-clear", "--config", config)
+    finally:
+        broker.kill()
+
+
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [("max_packet_size 1000", "the broker takes 1000"), ("message_size_limit 1000", "hung up 3")],
+)
+def test_a_record_beyond_the_broker_s_limit_is_set_aside_and_blocks_nothing(
+    tmp_path, station, limit, words
+):
+    need("broker")
+    small = tmp_path / "small"
+    small.mkdir()
+    broker = Mosquitto(small, f"allow_anonymous true\n{limit}")
+    broker.start()
+    try:
+        mine = station(url=broker.url)
+        large = mine.client.publish("prediction", b"x" * 5000)
+        fits = mine.client.publish("event", b"x")
+        assert words in mine.acknowledged(large).error
+        assert mine.acknowledged(fits).error is None
+    finally:
+        broker.kill()
+
+
 # ---- the whole daemon, and its end
 
 
@@ -296,7 +349,11 @@ def test_what_a_daemon_cleared_away_stays_away_and_a_moved_broker_is_asked_where
         until(lambda: len(retained(moved)) == 3, "the same at the other broker")
         rig.stop()
         assert len(retained(broker)) == 3
-        assert cli("mqtt-clear", "--config", rig.config, "--json")["removed"] == 6
+        told = cli("mqtt-clear", "--config", rig.config, "--json")
+        assert (told["removed"], len(told["elsewhere"])) == (3, 3)
+        assert len(retained(broker)) == 3
+        told = cli("mqtt-clear", "--config", rig.config, "--everywhere", "--json")
+        assert (told["removed"], told["elsewhere"]) == (3, [])
         assert retained(broker) == retained(moved) == set()
     finally:
         moved.kill()

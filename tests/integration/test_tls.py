@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from spektron_edge.cli import main
 from spektron_edge.config import Mqtt
 from spektron_edge.demo.broker import free_port, wait_for
 from spektron_edge.faults import Fault, Faults
@@ -19,7 +20,7 @@ from spektron_edge.mqtt.connection import connect_plain
 from spektron_edge.mqtt.retained import RetainedLedger
 from spektron_edge.mqtt.tls import expiry_fault
 from spektron_edge.mqtt.topics import Topics
-from tests.integration.rig import PATIENCE_S, Mosquitto
+from tests.integration.rig import PATIENCE_S, Mosquitto, Raw, listening, until
 from tests.pki import DAY, Authority
 from tests.requirements import need
 
@@ -307,3 +308,53 @@ def test_an_expired_certificate_is_replaced_without_losing_a_record(serve, autho
         assert not client.files_changed()
     finally:
         client.stop()
+
+
+def test_a_daemon_takes_new_certificates_by_reload_and_loses_nothing(
+    tmp_path, authority, make_rig, capsys
+):
+    need("broker")
+    server, port = authority.issue("broker"), free_port()
+    broker = Mosquitto(
+        tmp_path,
+        f"allow_anonymous true\nlistener {port} 127.0.0.1\ncafile {authority.certificate}\n"
+        f"certfile {server.certificate}\nkeyfile {server.key}\nrequire_certificate true",
+    )
+    broker.start()
+    try:
+        rig = make_rig(f"mqtts://127.0.0.1:{port}")
+        authority.issue("m5", begins=-300 * DAY, ends=5 * DAY)
+        (tmp_path / "anna.key").write_bytes(b"0123456789abcdef0123")
+        anna = '[{ name = "anna", key_file = "anna.key", may = ["reload"] }]'
+        rig.settings["commands"] = {"operators": Raw(anna)}
+        desk = tmp_path / "desk.toml"
+        desk.write_text(rig.config.read_text().replace(f"mqtts://127.0.0.1:{port}", broker.url))
+        files = {"ca_file": "plant.pem", "cert_file": "m5.crt", "key_file": "m5.key"}
+        rig.settings["mqtt"] |= files
+        command = ["command", "reload", "--config", str(desk), "--operator", "anna"]
+        with listening(broker.port) as subscriber:
+            rig.start()
+            until(
+                lambda: rig.gather(subscriber) and "certificate_expiring" in rig.codes(),
+                "the announcement",
+            )
+            # Half of a rotation: nothing is done with a key that does not fit.
+            whole = (tmp_path / "m5.crt").read_bytes()
+            (tmp_path / "m5.crt").write_bytes(authority.certificate.read_bytes())
+            assert main([*command, "--timeout", "60"]) == Faults.COMMAND_FAILED.value.exit_status
+            assert "do not belong together" in capsys.readouterr().out
+            (tmp_path / "m5.crt").write_bytes(whole)
+            authority.issue("m5", ends=300 * DAY)
+            count = len(rig.received)
+            assert main([*command, "--timeout", "60"]) == 0
+            assert "connects anew" in capsys.readouterr().out
+            until(lambda: len(rig.gather(subscriber)) >= count + 10, "predictions afterwards")
+            assert rig.stop() == 0
+            until(lambda: subscriber.offline, "the farewell")
+            rig.gather(subscriber)
+        numbers = sorted(record["scan"]["number"] for record in rig.received.values())
+        assert numbers == list(range(numbers[0], numbers[-1] + 1))
+        assert rig.missed() == set()
+        assert "broker_unreachable" not in rig.codes()
+    finally:
+        broker.kill()

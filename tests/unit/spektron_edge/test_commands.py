@@ -158,7 +158,7 @@ class Client:
     def __init__(self):
         self.responses = []
 
-    def respond(self, command, payload, correlation):
+    def respond(self, command, payload, correlation, response_topic=None):
         self.responses.append((command, json.loads(payload), correlation))
 
 

@@ -3,6 +3,7 @@ tests/integration."""
 
 from __future__ import annotations
 
+import json
 import queue
 import socket
 import time
@@ -260,6 +261,25 @@ def test_a_link_on_which_nothing_is_acknowledged_counts_as_dead(make, said):
         assert said.answer(number).error is None
 
 
+def test_a_slow_line_on_which_something_is_acknowledged_is_not_dead(make, said):
+    def slow(line):
+        line.read(mp.CONNECT)
+        line.send(mp.ACCEPT)
+        mids = [line.read(mp.PUBLISH).mid for _ in range(4)]
+        for mid in mids:
+            time.sleep(0.6)
+            line.send(mp.puback(mid))
+        line.read(mp.DISCONNECT)
+
+    with mp.listening_peer(slow) as peer:
+        client = make(peer.url)
+        client.start()
+        said.connected()
+        for number in [client.publish("prediction", b"%d" % n) for n in range(4)]:
+            assert said.answer(number).error is None
+        assert len(peer.lines) == 1
+
+
 def test_no_more_is_under_way_than_the_broker_bears(make, said):
     most = []
 
@@ -328,6 +348,46 @@ def test_a_broker_that_hangs_up_over_a_large_packet_does_not_meet_it_again(make,
         assert said.answer(large).error == "Packet too large"
         assert said.answer(small).error is None
         assert published(peer.lines[1]) == [("event", False)]
+
+
+def test_a_record_that_a_broker_hangs_up_over_without_a_word_does_not_block_the_others(make, said):
+    """As Mosquitto 2.0 does beyond its `message_size_limit`."""
+
+    def touchy(line):
+        line.read(mp.CONNECT)
+        line.send(mp.ACCEPT)
+        while b"poison" not in (packet := line.read(mp.PUBLISH)).body:
+            line.send(mp.puback(packet.mid))
+
+    with mp.listening_peer(touchy) as peer:
+        client = make(peer.url)
+        client.start()
+        said.connected()
+        numbers = [client.publish("event", text) for text in (b"a", b"poison", b"b", b"c")]
+        for number in (numbers[0], *numbers[2:]):
+            assert said.answer(number).error is None
+        assert "hung up 3 times over it" in said.answer(numbers[1]).error
+        assert len(peer.lines) == 4
+        # Offered again, it costs one connection only, and is not taken for another client.
+        again = client.publish("event", b"poison")
+        assert "hung up 3 times" in said.answer(again).error
+        said.until(lambda _: len(peer.lines) == 5, "another session")
+    faults = {item.fault.kind for item in said.items if isinstance(item, FaultRaised)}
+    assert faults == {Faults.BROKER_UNREACHABLE}
+
+
+def test_a_broker_that_was_only_away_blames_nobody(make, said):
+    def away_twice(line):
+        line.read(mp.CONNECT)
+        line.send(mp.ACCEPT)
+        line.read(mp.PUBLISH)
+
+    with mp.listening_peer(away_twice, away_twice, accepting, away_twice, accepting) as peer:
+        client = make(peer.url)
+        client.start()
+        assert said.answer(client.publish("event", b"1")).error is None
+        peer.lines[2].socket.shutdown(socket.SHUT_RDWR)
+        assert said.answer(client.publish("event", b"2")).error is None
 
 
 @pytest.mark.parametrize("size", [0, 10, 50, 51, 52, 53, 54, 127, 128, 16_310, 16_400])
@@ -489,6 +549,28 @@ def test_a_changed_password_is_used_by_the_next_session(tmp_path, make, said):
     assert peer.lines[0].seen[-1].kind == mp.DISCONNECT
     assert [line.seen[0].body.endswith(b"\x00\x05first") for line in peer.lines] == [True, False]
     assert peer.lines[1].seen[0].body.endswith(b"\x00\x06second")
+
+
+def test_other_settings_are_taken_up_with_everything_that_is_under_way(make, said, tmp_path):
+    with (
+        mp.listening_peer(accept_and(mp.PUBLISH, mp.DISCONNECT)) as first,
+        mp.listening_peer(accepting) as second,
+    ):
+        client = make(first.url)
+        client.start()
+        said.connected()
+        number = client.publish("prediction", b"1")
+        said.until(lambda _: True, "anything")
+        with pytest.raises(Fault):
+            client.use(Mqtt(url=second.url, username="u", password_file=tmp_path / "none"))
+        assert client.connected
+        client.use(Mqtt(url=second.url, client_id="other", timeout_s=1.0))
+        assert said.answer(number).error is None
+        assert b"other" in second.lines[0].seen[0].body
+    ledger = json.loads((tmp_path / "retained.json").read_text())["retained"]
+    brokers = {entry["broker"] for entry in ledger}
+    assert brokers == {first.url, second.url}
+    assert not [item for item in said.items if isinstance(item, FaultRaised)]
 
 
 def test_a_file_that_is_gone_changes_nothing_until_the_session_ends(tmp_path, make, said):
