@@ -31,7 +31,8 @@ from .inbox import (
     Measured,
     Streaming,
 )
-from .instrument import InstrumentThread, Settings
+from .instrument import InstrumentThread
+from .instrument_session import Settings
 from .ledger import Action
 from .mqtt.client import MqttClient
 from .mqtt.command_handler import CommandHandler, CommandOutcome, without_arguments

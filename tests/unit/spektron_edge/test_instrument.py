@@ -14,13 +14,16 @@ from firmware_bridge import errors
 from firmware_bridge.link import Link
 from firmware_bridge.protocol import LampState, Position
 from firmware_bridge.virtual import InjectedFaults, Optics, PtyPort, VirtualSpectrometer
+from spektron_edge import exposures, instrument_session
 from spektron_edge import instrument as module
 from spektron_edge.acquisition import absorbance
 from spektron_edge.clock import Clock
 from spektron_edge.config import Acquisition, Serial
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.inbox import Consumed, FaultRaised, InstrumentReady, Measured, Streaming
-from spektron_edge.instrument import InstrumentThread, Settings, as_fault
+from spektron_edge.instrument import InstrumentThread
+from spektron_edge.instrument_session import Settings
+from spektron_edge.line_faults import LINE_FAULTS, as_fault
 from spektron_edge.reference_store import load_references, save_references
 from spektron_edge.scan import Scan
 
@@ -86,6 +89,7 @@ class Rig:
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch):
     monkeypatch.setattr(module, "_PAUSE_S", 0.05)
+    monkeypatch.setattr(instrument_session, "_PAUSE_S", 0.05)
 
 
 @pytest.fixture
@@ -223,7 +227,7 @@ def test_references_that_cannot_be_saved_serve_all_the_same(make, monkeypatch):
     def save(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module, "save_references", save)
+    monkeypatch.setattr(instrument_session, "save_references", save)
     rig = make().start()
     assert rig.until(Streaming).measured
     rig.measured(1)
@@ -338,7 +342,7 @@ def test_no_error_of_the_line_is_without_a_fault():
         return {kind}.union(*(below(k) for k in kind.__subclasses__()))
 
     for kind in below(errors.LinkError) - {errors.LinkError}:
-        assert any(k in module._LINE_FAULTS for k in kind.__mro__)
+        assert any(k in LINE_FAULTS for k in kind.__mro__)
 
 
 def wire_scan(**changes):
@@ -356,14 +360,14 @@ def wire_scan(**changes):
 
 
 def test_a_lamp_state_of_the_future_is_not_trusted():
-    assert module._lamp(7) is LampState.OFF
-    assert module._lamp(2) is LampState.STABLE
+    assert exposures.lamp_state(7) is LampState.OFF
+    assert exposures.lamp_state(2) is LampState.STABLE
 
 
 def test_a_position_of_the_future_is_a_fault_and_not_the_end_of_the_thread():
-    assert module._position(wire_scan(position=2)) is Position.REFERENCE
+    assert exposures.position_of(wire_scan(position=2)) is Position.REFERENCE
     with pytest.raises(Fault) as caught:
-        module._position(wire_scan(position=9))
+        exposures.position_of(wire_scan(position=9))
     assert caught.value.kind is Faults.VERSION_MISMATCH
 
 
