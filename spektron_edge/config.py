@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from .adaptation_mode import AdaptationMode
 from .backend_choice import BackendChoice, BackendName
@@ -132,6 +132,24 @@ class Commands(_Section):
     """Who may do what over MQTT. Without operators, no command is accepted."""
 
     operators: Annotated[tuple[Operator, ...], AfterValidator(_distinct)] = ()
+    two_people: tuple[CommandName, ...] = Field(
+        (), description="carried out only when a second operator asks for the same in 10 minutes"
+    )
+    reload_trial_s: float = Field(
+        60.0,
+        gt=0,
+        le=3600,
+        description="what worked before a reload has to work again within so long",
+    )
+
+    @model_validator(mode="after")
+    def _enough_people(self) -> Commands:
+        if "adapt-approve" in self.two_people:
+            raise ValueError("two people for adapt-approve: set `approvals = 2` in [adaptation]")
+        for name in self.two_people:
+            if sum(name in operator.may for operator in self.operators) < 2:
+                raise ValueError(f"two_people: fewer than two operators may {name}")
+        return self
 
 
 class Trust(_Section):
@@ -271,6 +289,6 @@ def _anchored(config: Config, folder: Path) -> Config:
             "bundle": at(config.bundle) if isinstance(config.bundle, Path) else config.bundle,
             "trust": trust,
             "mqtt": mqtt,
-            "commands": Commands(operators=operators),
+            "commands": config.commands.model_copy(update={"operators": operators}),
         }
     )

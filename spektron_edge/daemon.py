@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import itertools
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -15,10 +17,12 @@ from .adaptation.evidence_actions import evidence_actions
 from .adaptation.jobs import AdaptationJobs
 from .adaptation_state.commands import AdaptationCommands
 from .axis_store import save_axis
+from .choices import ChoiceStore
 from .clock import Clock, ClockWatch
-from .config import load_config
+from .config import Config, load_config
 from .delivery import Delivery
 from .faults import Fault, Faults
+from .half_pair import due
 from .inbox import (
     Acknowledged,
     CommandReceived,
@@ -29,9 +33,11 @@ from .inbox import (
     InstrumentReady,
     Item,
     Measured,
+    OrderDone,
     Streaming,
 )
 from .instrument import InstrumentThread
+from .instrument_commands import InstrumentCommands
 from .instrument_session import Settings
 from .ledger import Action
 from .mqtt.client import MqttClient
@@ -39,10 +45,12 @@ from .mqtt.command_handler import CommandHandler, CommandOutcome, without_argume
 from .mqtt.topics import Topics
 from .notices import Notices
 from .numbering import Numbering
-from .outbox import Limits, OutboxError, Outgoing, Progress
+from .orders import Orders
+from .outbox import Limits, OutboxError, Progress
 from .product import Loaded, load_product, remember, take_product
+from .product_choice import ProductCommands
 from .records import StateRecord, Status, to_json
-from .reload import reload
+from .reload import Reload
 from .reporter import Reporter
 from .serving import Serving
 from .spare_time import SpareTime
@@ -54,6 +62,7 @@ _TURN_S = 0.2
 _STATE_EVERY_S = 10.0
 _UPKEEP_EVERY_S = 60.0
 _DRAIN_S = 5.0
+_HALT_S = 2.0
 # A broker that is far away is not waited for with what may wait; nor are scans without a pause.
 _ON_ITS_WAY_S = 0.02
 _SPARE_AT_LEAST_EVERY_S = 0.5
@@ -71,8 +80,7 @@ class Daemon:
         fail_fast: end with the first fault's exit status instead of waiting for it to pass.
         Raises Fault for what cannot pass by itself: configuration, bundle, state folder.
         """
-        self._config_path = config_path
-        self._config = config = load_config(config_path)
+        config = load_config(config_path)
         log.set_up(config.log.format, config.log.level)
         # A bundle in a slot is loaded later: its start is counted, by one daemon at a time.
         loaded = None if config.uses_slots else load_product(config)
@@ -84,20 +92,24 @@ class Daemon:
             config.state_dir,
             Limits(int(config.outbox.max_mb * _MB), int(config.outbox.keep_sent_mb * _MB)),
         )
-        loaded = self._take_first(loaded)
+        loaded = self._take_first(config, loaded)
         self._watch = ClockWatch(loaded.created_utc_s)
         self._reporter = Reporter(config.site, config.instrument, self._clock, self._watch)
         self._delivery = Delivery(self._state.outbox, self._client, config.mqtt.in_flight)
         self._numbering = Numbering(self._state.outbox)
-        self._instrument = InstrumentThread(
-            Settings(config.serial, config.acquisition, config.state_dir),
-            self._clock,
-            self._from_line,
-        )
+        self._choices = ChoiceStore(config.state_dir)
+        self._orders = Orders()
+        self._thread = 0
+        self._instrument = self._new_instrument(config)
+        self._line_before: Counter[str] = Counter()
+        self._latest: Streaming | None = None
+        self._missing = 0
         self._notices = Notices(self._reporter, self._delivery, self._on_fault)
         self._serving = Serving(
             config, loaded, self._notices, self._audit_action, self._model_changed
         )
+        tickets = itertools.count(1)
+        self._reload = Reload(config_path, config, self._serving, self._notices, self._use, tickets)
         self._transfers = TransferJobs(
             config_path, lambda: self._config, self._serving, self._notices, self._audit_action
         )
@@ -107,17 +119,23 @@ class Daemon:
         self._spare = SpareTime(lambda: (*self._transfers.children, *self._adaptations.children))
         self._scan_at = self._spare_at = float("-inf")
         self._idle = True
+        self._instrument_commands = InstrumentCommands(
+            self._orders, self._choices, self._serving, self._finish, tickets
+        )
         self._commands = CommandHandler(
             self._client,
             topics.root,
             {
                 "health": without_arguments(self._health),
-                "reload": without_arguments(self._reload),
+                "reload": without_arguments(self._reload.reload),
+                **self._instrument_commands.actions(),
+                **ProductCommands(lambda: self._config, self._serving, self._choices).actions(),
                 **self._transfers.actions(),
                 **evidence_actions(self._adaptations),
                 **AdaptationCommands(lambda: self._config, self._serving).actions(),
             },
             self._state.outbox.accept_counter,
+            self._audit,
         )
         self._counters: Counter[str] = Counter()
         self._fail_fast = fail_fast
@@ -126,11 +144,15 @@ class Daemon:
         self._started = time.monotonic()
         self._state_due = self._upkeep_due = self._started
 
-    def _take_first(self, from_file: Loaded | None) -> Loaded:
+    @property
+    def _config(self) -> Config:
+        return self._reload.config
+
+    def _take_first(self, config: Config, from_file: Loaded | None) -> Loaded:
         try:
             if from_file is None:
-                return take_product(self._config)
-            remember(self._config, from_file)
+                return take_product(config)
+            remember(config, from_file)
         except BaseException:
             self._state.close()
             raise
@@ -148,6 +170,7 @@ class Daemon:
         self._audit("daemon_started", version=__version__, bundle=bundle, signed_by=signed_by)
         self._serving.tell_of_changes()
         self._serving.tell_of_backend()
+        self._serving.tell_of_choice()
         log.info("started", version=__version__, bundle=bundle, instrument=self._config.instrument)
         for fault in self._state.damage:
             self._notices.begin(fault)
@@ -176,10 +199,23 @@ class Daemon:
                 self._look_after()
         return len(items)
 
-    def _from_line(self, item: Item) -> None:
+    def _new_instrument(self, config: Config) -> InstrumentThread:
+        chosen = self._choices.read().integration
+        integration_us = {serial: c.integration_us for serial, c in chosen.items()}
+        self._thread += 1
+        return InstrumentThread(
+            Settings(config.serial, config.acquisition, config.state_dir, integration_us),
+            self._clock,
+            functools.partial(self._from_line, self._thread),
+            self._orders,
+        )
+
+    def _from_line(self, thread: int, item: Item) -> None:
         """On the instrument's thread: children stop before anything is done with a scan."""
         if isinstance(item, Measured):
             self._spare.over()
+        elif thread != self._thread and not isinstance(item, Consumed | OrderDone):
+            return  # how the line of another configuration fares is nobody's business any more
         self._inbox.put(item)
 
     def _has_spare_time(self, now: float) -> bool:
@@ -214,6 +250,7 @@ class Daemon:
             self._delivery.mark(now=True)
         with self._storage():
             self._spare.finish()
+        self._instrument_commands.end()
         self._transfers.end()
         self._adaptations.end()
         if not self._exit_status:
@@ -242,12 +279,17 @@ class Daemon:
                 if refusal is not None:
                     self._notices.begin(refusal)
             case Consumed(serial, boot_id, number):
-                self._store(Progress(serial, boot_id, number), None)
+                progress = Progress(serial, boot_id, number)
+                if self._account(progress):
+                    self._delivery.store((), progress)
+            case OrderDone():
+                self._instrument_commands.done(item)
             case InstrumentReady():
                 self._instrument_ready(item)
             case Streaming():
                 self._streaming(item)
             case FaultRaised(fault):
+                self._reload.fails("broker" if fault.kind in BROKER else "instrument")
                 self._notices.begin(fault)
             case Connected():
                 self._connected()
@@ -262,14 +304,17 @@ class Daemon:
         outcome = serving.evaluate(measured, self._ages, now)
         self._transfers.measured(scan, outcome, now)
         self._spare.later(lambda: self._adaptations.measured(scan, outcome, now))
-        record = self._reporter.prediction(
-            scan, references, outcome, serving.model, now, serving.in_use
-        )
         progress = Progress(scan.serial, scan.boot_id, scan.number)
-        stored = self._store(progress, record, scan.last_byte_at)
-        self._scan_at = time.monotonic()
-        if not stored:
+        if not self._account(progress):
             return
+        record = self._reporter.prediction(
+            scan, references, outcome, serving.model, now, serving.in_use, missing=self._missing
+        )
+        self._missing = 0
+        self._delivery.store((record,), progress, scan.last_byte_at)
+        self._scan_at = time.monotonic()
+        if measured.ticket is not None:
+            self._instrument_commands.scanned(measured.ticket, scan, outcome, record.id)
         self._counters["valid" if outcome.valid else "invalid"] += 1
         if outcome.fault is not None:
             self._notices.begin(outcome.fault)
@@ -283,10 +328,8 @@ class Daemon:
         limits = self._config.acquisition
         return Ages(limits.dark_max_age_s, limits.white_max_age_s)
 
-    def _store(
-        self, progress: Progress, record: Outgoing | None, born: float | None = None
-    ) -> bool:
-        """Queue what came of a scan number, after a gap event where numbers before it are missing.
+    def _account(self, progress: Progress) -> bool:
+        """Take note of a scan number; a gap becomes an event, and counts for the next prediction.
 
         False when the instrument sent the number twice.
         """
@@ -298,10 +341,10 @@ class Daemon:
             return False
         self._notices.end((Faults.SCANS_REPEATED,))
         if step.gap is not None:
+            self._missing += step.gap[1] - step.gap[0] + 1
             self._notices.count_gap([step.gap])
             gap = self._notices.gap([step.gap], "they never reached the outbox")
             self._delivery.store((gap,), None)
-        self._delivery.store(() if record is None else (record,), progress, born)
         return True
 
     def _instrument_ready(self, ready: InstrumentReady) -> None:
@@ -319,6 +362,10 @@ class Daemon:
         self._serving.instrument(ready.serial, ready.axis_nm)
 
     def _streaming(self, streaming: Streaming) -> None:
+        self._latest = streaming
+        self._reload.works("instrument")
+        # Who has to take references by hand waits for no timer to be told so.
+        self._state_due = time.monotonic()
         self._notices.end(PREPARATION)
         if streaming.measured and (new := streaming.references) is not None:
             self._notices.end(REFERENCES)
@@ -326,6 +373,7 @@ class Daemon:
             self._notices.say("references_measured", "dark and white reference were measured")
 
     def _connected(self) -> None:
+        self._reload.works("broker")
         self._notices.end(BROKER)
         log.info("broker_connected", url=self._config.mqtt.url)
         self._publish_status(Status(status="online"))
@@ -335,20 +383,28 @@ class Daemon:
     # ---- commands
 
     def _command(self, command: CommandReceived) -> None:
-        served = self._commands.serve(command, self._config.commands.operators)
-        if served is not None:
-            request, outcome = served
-            self._audit(
-                f"command_{command.name}", request.operator, ok=outcome.ok, message=outcome.message
-            )
+        self._commands.serve(command, self._config.commands)
+
+    def _finish(self, ticket: int, outcome: CommandOutcome) -> None:
+        self._commands.finish(ticket, outcome)
 
     def _health(self) -> CommandOutcome:
         codes = self._notices.codes
         return CommandOutcome(not codes, ", ".join(codes) or "no fault", dict(self._figures()))
 
-    def _reload(self) -> CommandOutcome:
-        self._config, outcome = reload(self._config_path, self._config, self._serving)
-        return outcome
+    def _use(self, before: Config, config: Config) -> None:
+        """Other broker or line. Raises Fault, and nothing was changed."""
+        if config.mqtt != before.mqtt:
+            if self._client.connected:
+                self._publish_status(Status(status="offline"))
+            self._client.use(config.mqtt)
+            self._delivery.send_again()
+        if (config.serial, config.acquisition) != (before.serial, before.acquisition):
+            self._instrument.halt()
+            self._instrument.join(_HALT_S)
+            self._line_before.update(self._line_figures())
+            self._instrument = self._new_instrument(config)
+            self._instrument.start()
 
     def _model_changed(self, loaded: Loaded) -> None:
         self._watch.floor_utc_s = max(self._watch.floor_utc_s, loaded.created_utc_s)
@@ -392,6 +448,9 @@ class Daemon:
         self._check_clock()
         self._serving.look_after_trial(now)
         self._serving.look_after_adaptations()
+        self._instrument_commands.look_after(now, self._notices.codes)
+        if (ended := self._reload.look_after(now)) is not None:
+            self._commands.finish(*ended)
         self._transfers.look_after()
         self._adaptations.look_after()
         if now >= self._state_due:
@@ -425,7 +484,8 @@ class Daemon:
             self._notices.end((Faults.CLOCK_SUSPECT,))
 
     def _figures(self) -> dict[str, int]:
-        line = self._instrument.link.counters
+        line = Counter(self._line_before)
+        line.update(self._line_figures())
         return {
             **self._counters,
             "missed_scans": self._notices.missed_scans,
@@ -436,10 +496,25 @@ class Daemon:
             "commands_refused": self._commands.refused + self._inbox.dropped[CommandReceived],
             "refused_notices": self._delivery.refused_notices,
             "waiting_for_disk": self._delivery.waiting,
+            **line,
+        }
+
+    def _line_figures(self) -> dict[str, int]:
+        line = self._instrument.link.counters
+        return {
             "line_bytes": line.bytes,
             "line_frames": line.frames,
             "line_crc_errors": line.crc_errors,
         }
+
+    @property
+    def _waiting_for(self) -> tuple[str, ...]:
+        """The commands that somebody has to send before all is well."""
+        latest = self._latest
+        lacking: tuple[str, ...] = ()
+        if latest is not None and latest.by_hand:
+            lacking = latest.lacking or due(latest.references, self._ages, self._clock.now())
+        return (*lacking, *self._commands.two_people.waiting)
 
     def _publish_state(self) -> None:
         state = StateRecord(
@@ -448,6 +523,9 @@ class Daemon:
             time=self._reporter.times(),
             uptime_s=round(time.monotonic() - self._started, 1),
             faults=self._notices.codes,
+            waiting_for=self._waiting_for,
+            integration_us=None if self._latest is None else self._latest.integration_us,
+            chosen=self._choices.in_words,
             counters=self._figures(),
             p50_ms=self._delivery.latencies.quantile(0.50),
             p99_ms=self._delivery.latencies.quantile(0.99),

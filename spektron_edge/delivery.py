@@ -159,6 +159,11 @@ class Delivery:
         self._acknowledged.append(record_id)
         return None
 
+    def send_again(self) -> None:
+        """The client connects anew: what was under way waits to be published once more."""
+        self._handed_over.difference_update(record.id for record in self._by_mid.values())
+        self._by_mid.clear()
+
     def mark(self, *, now: bool = False) -> None:
         """Mark acknowledged records sent, in groups: every group costs a write to disk."""
         due = time.monotonic() - self._marked_at > _MARK_AFTER_S

@@ -55,6 +55,15 @@ class Faults(Enum):
         "audit_broken", 16, "keep the file; compare it with copies and with published heads"
     )
 
+    CHOICE_UNFIT = FaultKind(
+        "choice_unfit", 18, "send `choose-product` again; the configured product is measured"
+    )
+    CONFIG_FELL_BACK = FaultKind(
+        "config_fell_back",
+        19,
+        "correct the configuration file before a restart reads it, then `command reload`",
+    )
+
     PORT_MISSING = FaultKind("port_missing", 20, "check the cable and `serial.url`")
     PORT_BUSY = FaultKind("port_busy", 21, "stop the other program that holds the port")
     PORT_DENIED = FaultKind(
@@ -80,13 +89,16 @@ class Faults(Enum):
     NO_DARK = FaultKind(
         "no_dark",
         31,
-        "set `acquisition.automatic_references`; the instrument needs shutter and white reference",
+        "send `take-dark` and `take-reference`; an instrument with shutter and white reference "
+        "takes them itself with `acquisition.automatic_references`",
     )
     NO_REFERENCE = FaultKind(
         "no_reference", 32, "none: the daemon measures dark and white reference again"
     )
     REFERENCE_EXPIRED = FaultKind(
-        "reference_expired", 33, "set `acquisition.automatic_references`, or longer ages"
+        "reference_expired",
+        33,
+        "send `take-dark` and `take-reference`; or `acquisition.automatic_references`, longer ages",
     )
     REFERENCE_INTERRUPTED = FaultKind(
         "reference_interrupted", 34, "check the instrument's power; the reference is taken again"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .acquisition import References
-from .clock import Stamp
+from .acquisition import Ages, References
+from .clock import Stamp, age_s
 from .faults import Fault, Faults
 
 Conditions = tuple[str, int, int]
@@ -77,3 +77,18 @@ class HalfPair:
         if self.white is None:
             out.append("take-reference")
         return tuple(out)
+
+
+def due(references: References | None, ages: Ages, now: Stamp) -> tuple[str, ...]:
+    """The commands that would renew what is missing or too old."""
+    if references is None:
+        return ("take-dark", "take-reference")
+    out = []
+    for command, taken, limit_s in (
+        ("take-dark", references.dark_taken, ages.dark_s),
+        ("take-reference", references.white_taken, ages.white_s),
+    ):
+        age = age_s(taken, now)
+        if age is None or age > limit_s:
+            out.append(command)
+    return tuple(out)

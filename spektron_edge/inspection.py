@@ -8,6 +8,7 @@ from pathlib import Path
 from .audit import AuditError, verify
 from .bundle import BundleError, read_bundle
 from .bundle.slot_store import SlotStore
+from .choices import ChoiceStore, in_words
 from .faults import Fault, Faults
 from .inference import load_gradient, load_model
 from .outbox import OutboxError, read_counts
@@ -60,7 +61,7 @@ def inspect_bundle(path: Path) -> dict[str, object]:
 
 
 def inspect_state(folder: Path) -> dict[str, object]:
-    """Outbox counts and the audit chain, read only.
+    """Outbox counts, the audit chain and what operators chose, read only.
 
     Raises Fault(STATE_DAMAGED, STATE_UNWRITABLE).
     """
@@ -81,6 +82,8 @@ def inspect_state(folder: Path) -> dict[str, object]:
             }
         if slots.folder.is_dir():
             report["bundles"] = describe_slots(slots)
+        if chosen := in_words(ChoiceStore(folder).read()):
+            report["chosen"] = list(chosen)
     except OutboxError as error:
         # SQLite needs its side files even to read.
         if not os.access(folder, os.W_OK):

@@ -16,6 +16,9 @@ def new_id() -> str:
     return str(ULID())
 
 
+Stage = Literal["finished", "accepted", "waiting"]
+
+
 class _Record(BaseModel):
     # NaN has no place in JSON; a value that could not be computed is null.
     # Every field is always written, so the published schema requires those with defaults too.
@@ -35,14 +38,22 @@ class Times(_Record):
     clock: Literal["ok", "suspect"]
 
 
+Basis = Literal["transfer_90", "held_out_rmsep_90"]
+
+
 class Value(_Record):
     """One property's value; null when the scan could not be evaluated, or a transfer to this
     instrument did not validate for the property."""
 
     value: float | None
     unit: str
-    low: float | None = Field(None, description="90 % interval, where a transfer knows it")
+    low: float | None = Field(None, description="90 % interval; null where nobody measured it")
     high: float | None = None
+    basis: Basis | None = Field(
+        None,
+        description="what the interval rests on: this instrument's transfer "
+        "(`model.transfer.interval_basis`), or the bundle's held-out samples",
+    )
 
 
 class ScanInfo(_Record):
@@ -53,19 +64,34 @@ class ScanInfo(_Record):
     device_us: int
     integration_us: int
     averages: int
-    temperature_c: float | None
+    temperature_c: float | None = Field(description="of the detector")
     saturated: int = Field(description="saturated channels")
     dark_age_s: float | None
     white_age_s: float | None
+    white_temperature_c: float | None = Field(
+        None, description="of the detector during the white reference, where it was noted"
+    )
+    missing_before: int = Field(
+        0, description="scan numbers lost since the prediction before this one"
+    )
 
 
 class ApplicabilityInfo(_Record):
-    """Hotelling T2 and Q residual of the spectrum, each with its 99 % limit."""
+    """Hotelling T2 and Q residual of the spectrum, each with its 99 % limit, and the nearest
+    calibration spectrum."""
 
     t2: float
     t2_limit: float
     q: float
     q_limit: float
+    neighbour: float | None = Field(
+        None,
+        description="distance to the nearest calibration spectrum, scores in units of their "
+        "standard deviation; null where the bundle has no spectra",
+    )
+    neighbour_limit: float | None = Field(
+        None, description="largest such distance within the calibration; beyond it is no reason"
+    )
 
 
 class SignerInfo(_Record):
@@ -173,6 +199,13 @@ class StateRecord(_Record):
     time: Times
     uptime_s: float
     faults: tuple[str, ...]
+    waiting_for: tuple[str, ...] = Field(
+        (), description="commands that somebody has to send, or to send as the second person"
+    )
+    integration_us: int | None = Field(None, description="null until the instrument streams")
+    chosen: tuple[str, ...] = Field(
+        (), description="what operators chose in place of the configuration"
+    )
     counters: dict[str, int]
     p50_ms: float | None = Field(description="last serial byte to PUBACK, median")
     p99_ms: float | None
@@ -187,6 +220,9 @@ class ModelState(_Record):
     instrument: str
     model: ModelInfo
     properties: dict[str, str] = Field(description="property -> unit")
+    interval_basis: str | None = Field(
+        None, description="of the values' intervals where no transfer is in use"
+    )
 
 
 class Status(_Record):
@@ -203,6 +239,11 @@ class Response(_Record):
         "spektron.response/1", serialization_alias="schema"
     )
     command: str
+    stage: Stage = Field(
+        "finished",
+        description="accepted: the instrument is asked, and one more answer follows; waiting: for "
+        "another operator to ask for the same",
+    )
     ok: bool
     message: str
     correlation: str | None = Field(description="the request's own, echoed")

@@ -11,7 +11,7 @@ from spektron_edge.adaptation.candidate import Adapted
 from spektron_edge.clock import Clock
 from spektron_edge.config import Config
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.mqtt.arguments import Taken, TakenKind, take_arguments
+from spektron_edge.mqtt.arguments import Nothing, Taken, TakenKind, take_arguments
 from spektron_edge.mqtt.command_handler import CommandOutcome, Result
 from spektron_edge.mqtt.commands import Request
 from spektron_edge.serving import Serving
@@ -23,10 +23,6 @@ from .store import AdaptationStore
 
 _PRINTABLE = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$"
 _MOST_LISTED = 50
-
-
-class _Nothing(Taken):
-    """No arguments."""
 
 
 class _Decide(Taken):
@@ -65,11 +61,11 @@ class AdaptationCommands:
         return AdaptationStore(self._config().state_dir)
 
     def _status(self, request: Request) -> CommandOutcome:
-        _taken(request, _Nothing)
+        _taken(request, Nothing)
         return self._told(self._store().read())
 
     def _list(self, request: Request) -> CommandOutcome:
-        _taken(request, _Nothing)
+        _taken(request, Nothing)
         held = self._store().read().held
         told = tuple(line(entry) for entry in held[-_MOST_LISTED:])
         return CommandOutcome(True, f"{len(held)} adaptations", {"adaptations": told})

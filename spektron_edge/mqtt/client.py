@@ -30,6 +30,7 @@ _MAX_NAME = 64
 _SHORT_SESSION_S = 5.0
 _SUSPICIOUS = 3
 _LONGEST_WAIT_S = 32
+_MIDS = 2**16
 
 
 class MqttClient:
@@ -37,14 +38,20 @@ class MqttClient:
 
     def __init__(self, settings: Mqtt, topics: Topics, post: Callable[[Item], None]) -> None:
         """Prepare; nothing connects yet. Raises Fault(CONFIG_INVALID) for unreadable secrets."""
-        self._settings = settings
         self._topics = topics
         self._post = post
+        self._first_mid = 0
+        self._prepare(settings)
+
+    def _prepare(self, settings: Mqtt) -> None:
+        own_id = settings.client_id or f"spektron-{self._topics.site}-{self._topics.instrument}"
+        self._client = new_client(settings, own_id)
+        self._client.user_data_set(self._first_mid)
+        self._settings, self._own_id = settings, own_id
         self._v5 = settings.protocol == "5"
-        self._own_id = settings.client_id or f"spektron-{topics.site}-{topics.instrument}"
         self._accepted_at = float("-inf")
         self._short_sessions = 0
-        self._client = new_client(settings, self._own_id)
+        topics = self._topics
         self._client.max_inflight_messages_set(settings.in_flight)
         self._client.max_queued_messages_set(2 * settings.in_flight)
         self._client.reconnect_delay_set(1, 8)
@@ -64,6 +71,18 @@ class MqttClient:
         )
         self._client.loop_start()
 
+    def use(self, settings: Mqtt) -> None:
+        """Connect with these from now on. What was under way has to be published again.
+
+        Raises Fault(CONFIG_INVALID) for unreadable secrets, and goes on as before.
+        """
+        before = self._client
+        self._first_mid += _MIDS
+        self._prepare(settings)
+        before.disconnect()
+        before.loop_stop()
+        self.start()
+
     def stop(self) -> None:
         """Disconnect in good order and end the thread."""
         self._client.disconnect()
@@ -77,7 +96,19 @@ class MqttClient:
     def publish(self, kind: str, payload: bytes, *, retain: bool = False) -> int | None:
         """Hand a record to paho, topic by `kind`; its message id, or None for a full queue."""
         info = self._client.publish(self._topics.of(kind), payload, qos=1, retain=retain)
-        return None if info.rc == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE else info.mid
+        return None if info.rc == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE else self._first_mid + info.mid
+
+    def publish_binary(
+        self, kind: str, payload: bytes, content_type: str, user: tuple[tuple[str, str], ...]
+    ) -> int | None:
+        """Hand over what is not JSON; content type and user properties are MQTT 5's."""
+        properties = None
+        if self._v5:
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+            properties.ContentType = content_type
+            properties.UserProperty = list(user)
+        info = self._client.publish(self._topics.of(kind), payload, 1, properties=properties)
+        return None if info.rc == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE else self._first_mid + info.mid
 
     def respond(self, command: str, payload: bytes, correlation: bytes | None) -> None:
         """Answer a command."""
@@ -153,13 +184,13 @@ class MqttClient:
     def _on_publish(
         self,
         _client: paho.Client,
-        _userdata: Any,
+        first_mid: int | None,
         mid: int,
         reason: ReasonCode,
         _properties: Properties,
     ) -> None:
         error = str(reason) if reason.is_failure else None
-        self._post(Acknowledged(mid, time.monotonic(), error))
+        self._post(Acknowledged((first_mid or 0) + mid, time.monotonic(), error))
 
     def _on_message(self, _client: paho.Client, _userdata: Any, message: paho.MQTTMessage) -> None:
         name = message.topic.rsplit("/", 1)[-1]

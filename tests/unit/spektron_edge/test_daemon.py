@@ -130,19 +130,19 @@ def test_a_reload_takes_the_new_bundle_and_names_what_needs_a_restart(daemon, tm
     path = bundles.write_tiny(tmp_path / "new.spektron", version=2)
     text = (tmp_path / "edge.toml").read_text().splitlines()
     text[3] = f'bundle = "{path}"'
-    (tmp_path / "edge.toml").write_text("\n".join([*text, "keepalive_s = 7"]))
-    outcome = daemon._reload()
+    (tmp_path / "edge.toml").write_text("\n".join([*text, "[outbox]", "max_mb = 7"]))
+    outcome = daemon._reload.reload()
     assert outcome.ok
     assert outcome.result["bundle"].startswith("tiny-2-")
-    assert "restart for: mqtt" in outcome.message
-    assert daemon._config.mqtt.keepalive_s == 30
+    assert "restart for: outbox" in outcome.message
+    assert daemon._config.outbox.max_mb == 256
 
 
 @pytest.mark.parametrize("text", ["no toml", 'site = "s"\n'])
 def test_a_reload_that_fails_changes_nothing(daemon, tmp_path, text):
     before = daemon._serving.model
     (tmp_path / "edge.toml").write_text(text)
-    outcome = daemon._reload()
+    outcome = daemon._reload.reload()
     assert not outcome.ok
     assert "nothing was changed" in outcome.message
     assert daemon._serving.model is before
@@ -366,10 +366,10 @@ def test_a_reload_takes_the_slot_that_was_activated(start, slots, tmp_path):
     assert install(slots, source, terms(None), "local:anna").slot == "a"
     assert version(daemon) == "tiny-2"
     activate(slots, "a", terms(None), "local:anna")
-    outcome = daemon._reload()
+    outcome = daemon._reload.reload()
     assert (outcome.ok, version(daemon)) == (True, "tiny-3")
     assert slots.read().current.starts == 1
-    daemon._reload()
+    daemon._reload.reload()
     assert slots.read().current.starts == 1
 
 
@@ -380,7 +380,7 @@ def test_a_reload_of_a_slot_that_cannot_be_used_says_so_and_falls_back(start, sl
     source = bundles.write_tiny(tmp_path / "new.spektron", version=3)
     install(slots, source, terms(None), "local:anna")
     slots.path(activate(slots, "a", terms(None), "local:anna").current).write_bytes(b"gone")
-    outcome = daemon._reload()
+    outcome = daemon._reload.reload()
     assert not outcome.ok
     assert outcome.message.startswith("fell back to tiny-2-")
     assert version(daemon) == "tiny-2"
@@ -429,7 +429,7 @@ def test_a_reload_of_a_bundle_that_is_bound_to_others_changes_nothing(
     text[3] = f'bundle = "{path}"'
     (tmp_path / "edge.toml").write_text("\n".join(text))
     before = daemon._serving.model
-    outcome = daemon._reload()
+    outcome = daemon._reload.reload()
     assert (outcome.ok, "OTHER-1" in outcome.message) == (False, True)
     assert daemon._serving.model is before
 
@@ -442,7 +442,7 @@ def test_records_name_who_signed(tmp_path, daemon, scan, make_scan):
     text = (tmp_path / "edge.toml").read_text().splitlines()
     text[3] = f'bundle = "{path}"'
     (tmp_path / "edge.toml").write_text("\n".join([*text, '[trust]\nkeys = "trust"']))
-    outcome = daemon._reload()
+    outcome = daemon._reload.reload()
     assert outcome.ok
     assert f"signed by anna ({anna.key_id})" in outcome.message
     turn(daemon, scan(2))
