@@ -89,9 +89,9 @@ class CommandHandler:
         are answered, logged and audited."""
         request = None
         try:
+            request = parse(command.payload)
             if command.name not in self._actions:
                 raise CommandRefused("there is no command of this name")
-            request = parse(command.payload)
             authorise(request, command.name, self._root, rules.operators, self._accept_counter)
         except CommandRefused as refusal:
             self._refuse(command, request, refusal)

@@ -106,7 +106,8 @@ def test_refused_commands_do_nothing_and_are_answered(running, capsys, why):
     status, response = send(running, name, operator, capsys, *more)
     assert (status, response["ok"]) == (45, False)
     assert response["result"] == {}
-    assert not [line for line in audited(running) if line[1].startswith("command_")]
+    told = [line for line in audited(running) if line[1].startswith("command_")]
+    assert [what for _, what in told] == ["command_refused"]
 
 
 def test_a_recorded_command_cannot_be_played_again(running, capsys):

@@ -242,7 +242,7 @@ def test_in_propose_people_are_told_that_what_they_approved_does_harm(line, cups
     conclude(line.daemon)
     config = line.daemon._config
     changed = config.adaptation.model_copy(update={"mode": "propose"})
-    line.daemon._config = config.model_copy(update={"adaptation": changed})
+    line.daemon._reload.config = config.model_copy(update={"adaptation": changed})
     line.lay("m5", known(cups, 40))
     assert store_of(line.daemon).active(SERIAL) is not None
     assert "rollback" in events(line.daemon, "adaptation_doubtful")[0]["message"]
@@ -417,7 +417,7 @@ def test_to_frozen_and_back_it_begins_anew(line, cups):
     config = line.daemon._config
     for mode, followed in (("frozen", 0), ("auto", 3)):
         changed = config.adaptation.model_copy(update={"mode": mode})
-        line.daemon._config = config.model_copy(update={"adaptation": changed})
+        line.daemon._reload.config = config.model_copy(update={"adaptation": changed})
         line.lay("m5", known(cups, 3))
         stream = line.daemon._adaptations.stream
         assert (0 if stream is None else stream.sound) == followed
