@@ -152,6 +152,17 @@ class Commands(_Section):
         return self
 
 
+class SpectraSettings(_Section):
+    """Spectra beside the predictions, best effort: docs/payloads.md."""
+
+    every: int = Field(0, ge=0, description="publish that of every so-manieth scan; 0: none")
+    apart_s: float = Field(0.0, ge=0, description="and not closer than this in time")
+    precision: Literal["float32", "float16"] = Field(
+        "float32", description="float16 keeps three digits: to look at, not to calibrate with"
+    )
+    compression: Literal["none", "zlib"] = "none"
+
+
 class Trust(_Section):
     """Whose bundles are accepted. Without this section, anybody's."""
 
@@ -202,6 +213,7 @@ class Config(_Section):
     acquisition: Acquisition = Acquisition()
     outbox: OutboxLimits = OutboxLimits()
     commands: Commands = Commands()
+    spectra: SpectraSettings = SpectraSettings()
     trust: Trust | None = None
     inference: InferenceSettings = InferenceSettings()
     adaptation: AdaptationSettings = AdaptationSettings()

@@ -54,6 +54,7 @@ from .reload import Reload
 from .reporter import Reporter
 from .serving import Serving
 from .spare_time import SpareTime
+from .spectrum_feed import SpectrumFeed
 from .state import open_state, storage_fault
 from .transfer_session.jobs import TransferJobs
 
@@ -116,6 +117,7 @@ class Daemon:
         self._adaptations = AdaptationJobs(
             config_path, lambda: self._config, self._serving, self._notices, self._audit_action
         )
+        self._spectra = SpectrumFeed(lambda: self._config, self._client)
         self._spare = SpareTime(lambda: (*self._transfers.children, *self._adaptations.children))
         self._scan_at = self._spare_at = float("-inf")
         self._idle = True
@@ -274,6 +276,8 @@ class Daemon:
         match item:
             case Measured():
                 self._scan(item)
+            case Acknowledged(mid, _, error) if self._spectra.acknowledged(mid, error):
+                pass
             case Acknowledged(mid, at, error):
                 refusal = self._delivery.acknowledge(mid, at, error)
                 if refusal is not None:
@@ -313,6 +317,7 @@ class Daemon:
         self._missing = 0
         self._delivery.store((record,), progress, scan.last_byte_at)
         self._scan_at = time.monotonic()
+        self._spectra.offer(record.id, scan, outcome.absorbance)
         if measured.ticket is not None:
             self._instrument_commands.scanned(measured.ticket, scan, outcome, record.id)
         self._counters["valid" if outcome.valid else "invalid"] += 1
@@ -360,6 +365,7 @@ class Daemon:
             # Only spectra from files are checked against it.
             log.warn("axis_not_saved", detail=error, next="make room in `state_dir`")
         self._serving.instrument(ready.serial, ready.axis_nm)
+        self._spectra.instrument(ready.serial, ready.axis_nm)
 
     def _streaming(self, streaming: Streaming) -> None:
         self._latest = streaming
@@ -374,6 +380,7 @@ class Daemon:
 
     def _connected(self) -> None:
         self._reload.works("broker")
+        self._spectra.connected()
         self._notices.end(BROKER)
         log.info("broker_connected", url=self._config.mqtt.url)
         self._publish_status(Status(status="online"))
@@ -445,6 +452,7 @@ class Daemon:
 
     def _look_after(self) -> None:
         now = time.monotonic()
+        self._spectra.send()
         self._check_clock()
         self._serving.look_after_trial(now)
         self._serving.look_after_adaptations()
@@ -493,6 +501,7 @@ class Daemon:
             **{f"published_{kind}s": n for kind, n in self._delivery.published.items()},
             "dropped_scans": self._inbox.dropped[Measured],
             **self._adaptations.counts,
+            **self._spectra.counters,
             "commands_refused": self._commands.refused + self._inbox.dropped[CommandReceived],
             "refused_notices": self._delivery.refused_notices,
             "waiting_for_disk": self._delivery.waiting,

@@ -252,6 +252,37 @@ class Response(_Record):
     )
 
 
+class Axis(_Record):
+    """The wavelengths that published spectra of an instrument are on. Retained."""
+
+    schema_: Literal["spektron.axis/1"] = Field("spektron.axis/1", serialization_alias="schema")
+    site: str
+    instrument: str
+    serial: str
+    id: str = Field(description="the same for the same values")
+    unit: Literal["nm"] = "nm"
+    values: tuple[float, ...]
+
+
+class SpectrumHeader(_Record):
+    """First line of a published spectrum; `points` numbers follow, little-endian."""
+
+    schema_: Literal["spektron.spectrum/1"] = Field(
+        "spektron.spectrum/1", serialization_alias="schema"
+    )
+    record: str = Field(description="id of the prediction that was made of it")
+    site: str
+    instrument: str
+    serial: str
+    scan: int = Field(description="its number")
+    boot_id: int
+    quantity: Literal["absorbance"] = "absorbance"
+    axis: str = Field(description="id of the retained axis")
+    points: int
+    dtype: Literal["float16", "float32"]
+    compression: Literal["none", "zlib"]
+
+
 PUBLISHED: dict[str, type[_Record]] = {
     "prediction": Prediction,
     "event": Event,
@@ -259,6 +290,8 @@ PUBLISHED: dict[str, type[_Record]] = {
     "model": ModelState,
     "status": Status,
     "response": Response,
+    "axis": Axis,
+    "spectrum": SpectrumHeader,
 }
 
 

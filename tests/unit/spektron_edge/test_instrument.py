@@ -20,10 +20,18 @@ from spektron_edge.acquisition import absorbance
 from spektron_edge.clock import Clock
 from spektron_edge.config import Acquisition, Serial
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.inbox import Consumed, FaultRaised, InstrumentReady, Measured, Streaming
+from spektron_edge.inbox import (
+    Consumed,
+    FaultRaised,
+    InstrumentReady,
+    Measured,
+    OrderDone,
+    Streaming,
+)
 from spektron_edge.instrument import InstrumentThread
 from spektron_edge.instrument_session import Settings
 from spektron_edge.line_faults import LINE_FAULTS, as_fault
+from spektron_edge.orders import Order, Orders
 from spektron_edge.reference_store import load_references, save_references
 from spektron_edge.scan import Scan
 
@@ -59,7 +67,8 @@ class Rig:
             Acquisition(**{"reference_averages": 4, **acquisition}),
             self.folder,
         )
-        self.thread = InstrumentThread(settings, Clock(), self.said.put)
+        self.orders = Orders()
+        self.thread = InstrumentThread(settings, Clock(), self.said.put, self.orders)
         self.thread.link.reply_timeout_s = 5.0
         self.thread.start()
         return self
@@ -74,6 +83,11 @@ class Rig:
 
     def trouble(self, kind):
         return self.until(FaultRaised, lambda t: t.fault.kind is kind).fault
+
+    def order(self, ticket, what, integration_us=None):
+        """Ask for something; what came of it."""
+        self.orders.put(Order(ticket, what, integration_us))
+        return self.until(OrderDone, lambda done: done.ticket == ticket)
 
     def measured(self, count):
         return [self.until(Measured) for _ in range(count)]
@@ -378,3 +392,122 @@ def test_scan_carries_what_the_wire_said(make):
     assert scan.counts.dtype == np.float64
     assert scan.position is Position.SAMPLE
     assert scan.device_us > 0
+
+
+# ---- what operators ask for
+
+BY_HAND = {"automatic_references": False}
+
+
+def test_a_scan_that_was_asked_for_comes_from_after_the_asking(make):
+    rig = make().start()
+    last = rig.measured(2)[-1].scan.number
+    rig.orders.put(Order(1, "scan-now"))
+    asked = rig.until(Measured, lambda item: item.ticket == 1)
+    assert asked.scan.number > last
+    assert asked.references is not None
+    assert rig.measured(1)[0].ticket is None
+
+
+def test_references_by_hand_are_a_pair_once_both_were_asked_for(make, tmp_path):
+    rig = make(acquisition=BY_HAND).start()
+    waiting = rig.until(Streaming)
+    assert waiting.by_hand
+    assert waiting.lacking == ("take-dark", "take-reference")
+    assert rig.order(1, "take-dark").told == "dark measured; send take-reference next"
+    assert rig.until(Streaming).lacking == ("take-reference",)
+    assert load_references(tmp_path) is None
+    assert rig.order(2, "take-reference").told == "white reference measured"
+    done = rig.until(Streaming)
+    assert done.measured
+    assert done.lacking == ()
+    item = rig.until(Measured, lambda item: item.references is not None)
+    assert absorbance(item.scan, item.references).absorbance.max() < 1.0
+    kept = load_references(tmp_path)
+    np.testing.assert_array_equal(kept.dark, done.references.dark)
+    assert kept.white_temperature_c == done.references.white_temperature_c
+    assert np.isfinite(kept.white_temperature_c)
+
+
+def test_half_a_pair_by_hand_outlives_the_cable_and_not_the_power(make):
+    rig = make(acquisition=BY_HAND).start()
+    rig.until(Streaming)
+    rig.order(1, "take-dark")
+    rig.port.unplug()
+    rig.until(FaultRaised)
+    rig.port.plug()
+    assert rig.until(Streaming).lacking == ("take-reference",)
+    rig.port.power_cycle()
+    assert rig.until(Streaming, lambda s: len(s.lacking) == 2)
+
+
+def test_power_lost_during_a_reference_by_hand_is_answered(make):
+    rig = make(acquisition=BY_HAND, faults={"power_loss_in_reference": True}).start()
+    rig.until(Streaming)
+    rig.order(1, "take-dark")
+    assert rig.order(2, "take-reference").fault.kind is Faults.REFERENCE_INTERRUPTED
+    assert rig.until(Streaming).lacking == ("take-dark", "take-reference")
+
+
+def test_a_white_that_is_not_brighter_than_the_dark_is_refused(make, monkeypatch):
+    # Without shutter and tile a person shows them; here nobody does.
+    info = VirtualSpectrometer.info
+    monkeypatch.setattr(
+        VirtualSpectrometer, "info", lambda self: replace(info(self), capabilities=0)
+    )
+    monkeypatch.setitem(globals(), "SPECTRA", np.full((2, AXIS.size), 0.3))
+    rig = make().start()
+    assert rig.until(Streaming).by_hand
+    assert rig.order(1, "take-dark").fault is None
+    fault = rig.order(2, "take-reference").fault
+    assert fault.kind is Faults.NOT_FINITE
+    assert "not brighter than the dark" in fault.detail
+    assert rig.measured(1)
+
+
+def test_a_wrong_integration_is_mended_while_references_cannot_be_had(make):
+    rig = make(acquisition={"integration_us": 100_000}).start()
+    rig.trouble(Faults.SATURATED)
+    done = rig.order(1, "set-integration", 1000)
+    assert (done.fault, done.integration_us) == (None, 1000)
+    assert rig.until(Streaming).integration_us == 1000
+    assert rig.measured(1)[0].scan.integration_us == 1000
+
+
+def test_an_integration_that_saturates_leaves_the_one_before(make):
+    rig = make().start()
+    before = rig.until(Streaming)
+    assert rig.order(1, "set-integration", 100_000).fault.kind is Faults.SATURATED
+    assert rig.order(2, "set-integration", 1).fault.kind is Faults.COMMAND_FAILED
+    after = rig.until(Streaming)
+    assert (after.integration_us, after.measured) == (1000, False)
+    assert after.references is before.references
+
+
+def test_an_integration_that_was_set_outlives_the_cable(make):
+    rig = make().start()
+    rig.until(Streaming)
+    rig.order(1, "set-integration", 900)
+    rig.port.unplug()
+    rig.until(FaultRaised)
+    rig.port.plug()
+    assert rig.until(Streaming, lambda s: not s.measured).integration_us == 900
+    assert rig.order(2, "set-integration").told == "integration 900 -> 1000 us"
+
+
+def test_what_was_not_begun_can_be_withdrawn(make):
+    orders = Orders()
+    orders.put(Order(1, "scan-now"))
+    orders.put(Order(2, "take-dark"))
+    assert orders.withdraw(2)
+    assert not orders.withdraw(2)
+    assert orders.take() == Order(1, "scan-now")
+    assert not orders.withdraw(1)
+    assert orders.take() is None
+    assert not orders.any
+
+
+def test_an_instrument_without_samples_left_answers_so(make):
+    rig = make(scans=2).start()
+    rig.measured(2)
+    assert "no sample scan" in rig.order(1, "scan-now").fault.detail
