@@ -28,7 +28,7 @@ _GIVE_UP_S = 3600.0
 _MOST_WAITING = 8
 
 
-class _SetIntegration(Taken):
+class SetIntegration(Taken):
     """Of one exposure; "configured" goes back to the configuration's."""
 
     integration_us: int | Literal["configured"] = Field(description="us of one exposure")
@@ -74,7 +74,7 @@ class InstrumentCommands:
         return self._order(request, what)
 
     def _set_integration(self, request: Request) -> CommandOutcome:
-        given = take_arguments(request.arguments, _SetIntegration, Faults.COMMAND_FAILED)
+        given = take_arguments(request.arguments, SetIntegration, Faults.COMMAND_FAILED)
         wished = given.integration_us
         return self._order(request, "set-integration", None if wished == "configured" else wished)
 

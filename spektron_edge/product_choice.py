@@ -20,7 +20,7 @@ from .serving import Serving
 CONFIGURED = "configured"
 
 
-class _ChooseProduct(Taken):
+class ChooseProduct(Taken):
     """One of the bundle's; "configured" goes back to the configuration's."""
 
     product: str = Field(max_length=64)
@@ -41,7 +41,7 @@ class ProductCommands:
         return {"choose-product": self._choose}
 
     def _choose(self, request: Request) -> CommandOutcome:
-        given = take_arguments(request.arguments, _ChooseProduct, Faults.COMMAND_FAILED)
+        given = take_arguments(request.arguments, ChooseProduct, Faults.COMMAND_FAILED)
         serving, before = self._serving, self._choices.read().product
         left, have = serving.model.product.name, serving.loaded.products
         if given.product not in (*have, CONFIGURED):

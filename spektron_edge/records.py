@@ -33,9 +33,11 @@ class _Record(BaseModel):
 class Times(_Record):
     """When: both clocks of the host, and whether the wall clock can be believed."""
 
-    utc: str
+    utc: str = Field(description="ISO 8601, milliseconds")
     running_s: float = Field(description="seconds since the host started (CLOCK_BOOTTIME)")
-    clock: Literal["ok", "suspect"]
+    clock: Literal["ok", "suspect"] = Field(
+        description="suspect: `utc` is before something that certainly happened"
+    )
 
 
 Basis = Literal["transfer_90", "held_out_rmsep_90"]
@@ -60,14 +62,16 @@ class ScanInfo(_Record):
     """Which exposure, under which conditions."""
 
     number: int = Field(description="the instrument's scan number since its power-on")
-    boot_id: int
-    device_us: int
-    integration_us: int
-    averages: int
+    boot_id: int = Field(description="another one after every power-on")
+    device_us: int = Field(description="the instrument's clock since then, us")
+    integration_us: int = Field(description="of one exposure, us")
+    averages: int = Field(description="exposures averaged")
     temperature_c: float | None = Field(description="of the detector")
     saturated: int = Field(description="saturated channels")
-    dark_age_s: float | None
-    white_age_s: float | None
+    dark_age_s: float | None = Field(
+        description="null without one, or where the host restarted since"
+    )
+    white_age_s: float | None = Field(description="the same of the white reference")
     white_temperature_c: float | None = Field(
         None, description="of the detector during the white reference, where it was noted"
     )
@@ -131,7 +135,7 @@ class ShadowInfo(_Record):
 class ModelInfo(_Record):
     """What computed the values."""
 
-    bundle: str
+    bundle: str = Field(description="name, version and hash")
     signed_by: SignerInfo | None = Field(
         None, description="null where the device is told to trust anybody's bundle"
     )
@@ -157,14 +161,14 @@ class Prediction(_Record):
     schema_: Literal["spektron.prediction/1"] = Field(
         "spektron.prediction/1", serialization_alias="schema"
     )
-    id: str
+    id: str = Field(description="ULID; the same whenever the record is sent again")
     site: str
     instrument: str
-    serial: str
+    serial: str = Field(description="the instrument's own number")
     time: Times
     scan: ScanInfo
-    values: dict[str, Value]
-    valid: bool
+    values: dict[str, Value] = Field(description="by property")
+    valid: bool = Field(description="whether the values may be used")
     reasons: tuple[str, ...] = Field(description="fault codes or exceeded limits; empty when valid")
     applicability: ApplicabilityInfo | None
     model: ModelInfo

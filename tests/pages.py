@@ -13,6 +13,8 @@ from spektron_edge.faults import Faults
 from spektron_edge.schema import generate
 from spektron_edge.transfer.methods import REGISTRY
 
+from .payload_pages import filled
+
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 PACKAGE = ROOT / "spektron_edge"
@@ -71,6 +73,7 @@ def pages() -> dict[Path, str]:
     """Every generated page and its text."""
     made = {DOCS / "faults.md": faults_page(), DOCS / "protocol.md": protocol_page()}
     made[DOCS / "transfer-methods.md"] = methods_page()
+    made |= {path: filled(path) for path in (DOCS / "payloads.md", DOCS / "commands.md")}
     for name, schema in generate().items():
         for folder in (DOCS, PACKAGE):
             path = folder / "schemas" / f"{name}.schema.json"
