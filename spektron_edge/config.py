@@ -247,11 +247,24 @@ def load_config(path: Path) -> Config:
 
     Relative paths in the file are relative to the file's folder.
     """
+    return parse_config(read_config(path), path)
+
+
+def read_config(path: Path) -> str:
+    """The file's text. Raises Fault(CONFIG_INVALID)."""
     try:
-        document = tomllib.loads(path.read_text("utf-8-sig"))
+        return path.read_text("utf-8-sig")
     except OSError as error:
         raise Fault(Faults.CONFIG_INVALID, f"cannot read {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UnicodeDecodeError as error:
+        raise Fault(Faults.CONFIG_INVALID, f"{path} is not TOML: {error}") from None
+
+
+def parse_config(text: str, path: Path) -> Config:
+    """Check a text as if the file held it. Raises Fault(CONFIG_INVALID) naming every wrong key."""
+    try:
+        document = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise Fault(Faults.CONFIG_INVALID, f"{path} is not TOML: {error}") from None
     try:
         config = Config.model_validate(document)

@@ -19,7 +19,7 @@ from .adaptation_state.commands import AdaptationCommands
 from .axis_store import save_axis
 from .choices import ChoiceStore
 from .clock import Clock, ClockWatch
-from .config import Config, load_config
+from .config import Config
 from .delivery import Delivery
 from .faults import Fault, Faults
 from .half_pair import due
@@ -39,6 +39,7 @@ from .inbox import (
 from .instrument import InstrumentThread
 from .instrument_commands import InstrumentCommands
 from .instrument_session import Settings
+from .last_good import load_working
 from .ledger import Action
 from .mqtt.client import MqttClient
 from .mqtt.command_handler import CommandHandler, CommandOutcome, without_arguments
@@ -81,7 +82,8 @@ class Daemon:
         fail_fast: end with the first fault's exit status instead of waiting for it to pass.
         Raises Fault for what cannot pass by itself: configuration, bundle, state folder.
         """
-        config = load_config(config_path)
+        found = load_working(config_path)
+        config = found.config
         log.set_up(config.log.format, config.log.level)
         # A bundle in a slot is loaded later: its start is counted, by one daemon at a time.
         loaded = None if config.uses_slots else load_product(config)
@@ -104,13 +106,14 @@ class Daemon:
         self._instrument = self._new_instrument(config)
         self._line_before: Counter[str] = Counter()
         self._latest: Streaming | None = None
+        self._ready = False
         self._missing = 0
         self._notices = Notices(self._reporter, self._delivery, self._on_fault)
         self._serving = Serving(
             config, loaded, self._notices, self._audit_action, self._model_changed
         )
         tickets = itertools.count(1)
-        self._reload = Reload(config_path, config, self._serving, self._notices, self._use, tickets)
+        self._reload = Reload(config_path, found, self._serving, self._notices, self._use, tickets)
         self._transfers = TransferJobs(
             config_path, lambda: self._config, self._serving, self._notices, self._audit_action
         )
@@ -131,7 +134,9 @@ class Daemon:
                 "health": without_arguments(self._health),
                 "reload": without_arguments(self._reload.reload),
                 **self._instrument_commands.actions(),
-                **ProductCommands(lambda: self._config, self._serving, self._choices).actions(),
+                **ProductCommands(
+                    lambda: self._config, self._serving, self._choices, self._reload.settled
+                ).actions(),
                 **self._transfers.actions(),
                 **evidence_actions(self._adaptations),
                 **AdaptationCommands(lambda: self._config, self._serving).actions(),
@@ -173,6 +178,7 @@ class Daemon:
         self._serving.tell_of_changes()
         self._serving.tell_of_backend()
         self._serving.tell_of_choice()
+        self._reload.tell()
         log.info("started", version=__version__, bundle=bundle, instrument=self._config.instrument)
         for fault in self._state.damage:
             self._notices.begin(fault)
@@ -353,6 +359,7 @@ class Daemon:
         return True
 
     def _instrument_ready(self, ready: InstrumentReady) -> None:
+        self._ready = True
         self._notices.end(LINE)
         last = self._numbering.last(ready.serial)
         if last is not None and last.boot_id != ready.boot_id:
@@ -369,7 +376,8 @@ class Daemon:
 
     def _streaming(self, streaming: Streaming) -> None:
         self._latest = streaming
-        self._reload.works("instrument")
+        if self._ready:
+            self._reload.works("instrument")
         # Who has to take references by hand waits for no timer to be told so.
         self._state_due = time.monotonic()
         self._notices.end(PREPARATION)
@@ -407,6 +415,8 @@ class Daemon:
             self._client.use(config.mqtt)
             self._delivery.send_again()
         if (config.serial, config.acquisition) != (before.serial, before.acquisition):
+            # What the old line has said meanwhile does not speak for the new one.
+            self._ready = False
             self._instrument.halt()
             self._instrument.join(_HALT_S)
             self._line_before.update(self._line_figures())

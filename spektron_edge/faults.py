@@ -27,7 +27,7 @@ class Faults(Enum):
 
     10-19 set-up, 20-29 serial line, 30-39 measurement, 40-49 MQTT, 50-59 clock, 60-69 demo,
     71-79 inference engines, 80-89 bundles: trust and slots, 90-99 calibration transfer,
-    100-109 adaptation.
+    100-109 adaptation, 110-119 commands.
     """
 
     CONFIG_INVALID = FaultKind(
@@ -61,7 +61,7 @@ class Faults(Enum):
     CONFIG_FELL_BACK = FaultKind(
         "config_fell_back",
         19,
-        "correct the configuration file before a restart reads it, then `command reload`",
+        "correct the configuration file, then `command reload`; the last good one is in use",
     )
 
     PORT_MISSING = FaultKind("port_missing", 20, "check the cable and `serial.url`")
@@ -239,6 +239,12 @@ class Faults(Enum):
     )
     ADAPTATION_INPUT = FaultKind(
         "adaptation_input", 108, "correct what the detail names; nothing was stored"
+    )
+    COMMAND_INPUT = FaultKind(
+        "command_input", 110, "correct what the detail names; nothing was changed"
+    )
+    COMMAND_NOT_DONE = FaultKind(
+        "command_not_done", 111, "see what the detail says, then send the command again"
     )
     INTERNAL = FaultKind(
         "internal", 70, "report this with the log; the daemon starts the part again"

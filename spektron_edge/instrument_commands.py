@@ -70,11 +70,11 @@ class InstrumentCommands:
         }
 
     def _plain(self, request: Request, what: What) -> CommandOutcome:
-        take_arguments(request.arguments, Nothing, Faults.COMMAND_FAILED)
+        take_arguments(request.arguments, Nothing, Faults.COMMAND_INPUT)
         return self._order(request, what)
 
     def _set_integration(self, request: Request) -> CommandOutcome:
-        given = take_arguments(request.arguments, SetIntegration, Faults.COMMAND_FAILED)
+        given = take_arguments(request.arguments, SetIntegration, Faults.COMMAND_INPUT)
         wished = given.integration_us
         return self._order(request, "set-integration", None if wished == "configured" else wished)
 
@@ -83,7 +83,7 @@ class InstrumentCommands:
     ) -> CommandOutcome:
         if len(self._asked) >= _MOST_WAITING:
             told = f"{_MOST_WAITING} commands wait for the instrument already"
-            raise Fault(Faults.COMMAND_FAILED, told)
+            raise Fault(Faults.COMMAND_NOT_DONE, told)
         order = Order(next(self._tickets), what, integration_us)
         self._asked[order.ticket] = _Asked(order, request.operator, time.monotonic())
         self._orders.put(order)
@@ -143,7 +143,7 @@ class InstrumentCommands:
 
     def _give_up(self, ticket: int, told: str) -> None:
         del self._asked[ticket]
-        self._failed(ticket, Fault(Faults.COMMAND_FAILED, told))
+        self._failed(ticket, Fault(Faults.COMMAND_NOT_DONE, told))
 
     def _failed(self, ticket: int, fault: Fault) -> None:
         self._finish(ticket, CommandOutcome(False, str(fault), {"fault": fault.code}))

@@ -242,7 +242,7 @@ class Session:
         new_us = self._acquisition.integration_us if wished_us is None else wished_us
         if not least <= new_us <= most:
             detail = f"the instrument takes {least} to {most} us, not {new_us}"
-            raise Fault(Faults.COMMAND_FAILED, detail)
+            raise Fault(Faults.COMMAND_INPUT, detail)
         exposures.integration_us = new_us
         try:
             if self._can_reference:

@@ -30,10 +30,15 @@ class ProductCommands:
     """Commands raise Fault, which answers them."""
 
     def __init__(
-        self, config: Callable[[], Config], serving: Serving, choices: ChoiceStore
+        self,
+        config: Callable[[], Config],
+        serving: Serving,
+        choices: ChoiceStore,
+        settled: Callable[[], None],
     ) -> None:
-        """config: what the daemon goes by now."""
+        """config: what the daemon goes by now; settled: raises Fault while that may change."""
         self._config, self._serving, self._choices = config, serving, choices
+        self._settled = settled
         self._clock = Clock()
 
     def actions(self) -> dict[str, Callable[[Request], CommandOutcome]]:
@@ -41,12 +46,13 @@ class ProductCommands:
         return {"choose-product": self._choose}
 
     def _choose(self, request: Request) -> CommandOutcome:
-        given = take_arguments(request.arguments, ChooseProduct, Faults.COMMAND_FAILED)
+        given = take_arguments(request.arguments, ChooseProduct, Faults.COMMAND_INPUT)
+        self._settled()
         serving, before = self._serving, self._choices.read().product
         left, have = serving.model.product.name, serving.loaded.products
         if given.product not in (*have, CONFIGURED):
             detail = f"the bundle holds {', '.join(have)}, not {given.product!r}"
-            raise Fault(Faults.COMMAND_FAILED, f"nothing was changed: {detail}")
+            raise Fault(Faults.COMMAND_INPUT, f"nothing was changed: {detail}")
         at = datetime.fromtimestamp(self._clock.now().utc_s, timezone.utc)
         choice = None
         if given.product != CONFIGURED:
@@ -55,7 +61,7 @@ class ProductCommands:
         try:
             loaded = take_product(self._config(), serving.serial, running=serving.model.bundle_id)
             if loaded.unfit:
-                raise Fault(Faults.COMMAND_FAILED, loaded.unfit)
+                raise Fault(Faults.COMMAND_INPUT, loaded.unfit)
         except Fault as fault:
             self._choices.choose_product(before)
             raise Fault(fault.kind, f"nothing was changed: {fault.detail}") from None

@@ -6,13 +6,15 @@ work again, or the daemon goes back by itself to the last one that did.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from . import log
-from .config import Config, load_config
+from .config import Config, parse_config, read_config
 from .faults import Fault, Faults
+from .last_good import Found, LastGood
 from .mqtt.command_handler import CommandOutcome
 from .notices import Notices
 from .product import Loaded, take_product
@@ -30,6 +32,7 @@ class _Trial:
 
     ticket: int
     config: Config
+    text: str
     loaded: Loaded
     told: str
     before: Config
@@ -44,7 +47,7 @@ class Reload:
     def __init__(
         self,
         path: Path,
-        config: Config,
+        found: Found,
         serving: Serving,
         notices: Notices,
         use: Callable[[Config, Config], None],
@@ -52,20 +55,27 @@ class Reload:
     ) -> None:
         """use: changes instrument and broker from one configuration to another, or raises Fault
         and changes nothing."""
-        self.config = config
+        self.config, self._text, self._not_the_file_s = found.config, found.text, found.why
+        self._last_good = LastGood(found.config.state_dir)
         self._path, self._serving, self._notices = path, serving, notices
         self._use, self._tickets = use, tickets
         self._trial: _Trial | None = None
         # What is known to work: only that can be asked of another configuration.
         self.working: set[str] = set()
 
+    def settled(self) -> None:
+        """Raises Fault(COMMAND_NOT_DONE) while a configuration is on trial."""
+        if self._trial is not None:
+            told = "a configuration is on trial; wait for its end"
+            raise Fault(Faults.COMMAND_NOT_DONE, told)
+
     def reload(self) -> CommandOutcome:
         """Read the file; on any fault everything stays as it was."""
-        if self._trial is not None:
-            raise Fault(Faults.COMMAND_FAILED, "a configuration is on trial; wait for its end")
+        self.settled()
         before, serving = self.config, self._serving
         try:
-            config = load_config(self._path)
+            text = read_config(self._path)
+            config = parse_config(text, self._path)
             later = [name for name in _FIXED if getattr(config, name) != getattr(before, name)]
             config = config.model_copy(update={name: getattr(before, name) for name in _FIXED})
             if config.acquisition.queue_scans != before.acquisition.queue_scans:
@@ -76,10 +86,12 @@ class Reload:
         restart = f"; restart for: {', '.join(later)}" if later else ""
         tried = {name for name in _TRIED if getattr(config, name) != getattr(before, name)}
         if not tried:
-            return self._taken(config, loaded, restart)
+            outcome = self._taken(config, loaded, restart)
+            self._works(text)
+            return outcome
         needs = {"broker" if name == "mqtt" else "instrument" for name in tried} & self.working
         ticket = next(self._tickets)
-        self._trial = _Trial(ticket, config, loaded, restart, before, serving.loaded, needs)
+        self._trial = _Trial(ticket, config, text, loaded, restart, before, serving.loaded, needs)
         told = f"{', '.join(sorted(tried))} on trial for {config.commands.reload_trial_s:g} s"
         return CommandOutcome(True, told, ticket=ticket)
 
@@ -97,6 +109,24 @@ class Reload:
         if serving.in_use.adaptation is not None:
             message += f"; adaptation {serving.in_use.adaptation.number}"
         return CommandOutcome(True, message + restart, {"bundle": bundle})
+
+    def tell(self) -> None:
+        """Say that the daemon does not go by the file."""
+        if self._not_the_file_s:
+            self._notices.begin(Fault(Faults.CONFIG_FELL_BACK, self._not_the_file_s))
+
+    def _works(self, text: str) -> None:
+        self._text, self._not_the_file_s = text, ""
+        self._notices.end((Faults.CONFIG_FELL_BACK,))
+        with self._noticed():
+            self._last_good.forget()
+
+    @contextlib.contextmanager
+    def _noticed(self) -> Iterator[None]:
+        try:
+            yield
+        except Fault as fault:
+            self._notices.begin(fault)
 
     # ---- trial
 
@@ -129,6 +159,7 @@ class Reload:
             return None
         if not trial.needs:
             self._trial = None
+            self._works(trial.text)
             self._notices.say("configuration_proven", trial.told)
             result = {"bundle": self._serving.model.bundle_id}
             return trial.ticket, CommandOutcome(True, trial.told, dict(result))
@@ -144,6 +175,8 @@ class Reload:
             why += f", and the last good one cannot be used: {fault.detail}"
         else:
             self._taken(trial.before, trial.left, "")
+        with self._noticed():
+            self._last_good.keep(bad=trial.text, good=self._text, why=why)
         fell_back = Fault(Faults.CONFIG_FELL_BACK, why)
-        self._notices.once(fell_back)
+        self._notices.begin(fell_back)
         return trial.ticket, CommandOutcome(False, str(fell_back), {"fault": fell_back.code})

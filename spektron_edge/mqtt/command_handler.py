@@ -56,7 +56,7 @@ def without_arguments(action: Callable[[], CommandOutcome]) -> Action:
     def carry_out(request: Request) -> CommandOutcome:
         if request.arguments:
             names = ", ".join(request.arguments)
-            raise Fault(Faults.COMMAND_FAILED, f"this command takes no arguments, not {names}")
+            raise Fault(Faults.COMMAND_INPUT, f"this command takes no arguments, not {names}")
         return action()
 
     return carry_out

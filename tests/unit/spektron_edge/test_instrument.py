@@ -478,7 +478,7 @@ def test_an_integration_that_saturates_leaves_the_one_before(make):
     rig = make().start()
     before = rig.until(Streaming)
     assert rig.order(1, "set-integration", 100_000).fault.kind is Faults.SATURATED
-    assert rig.order(2, "set-integration", 1).fault.kind is Faults.COMMAND_FAILED
+    assert rig.order(2, "set-integration", 1).fault.kind is Faults.COMMAND_INPUT
     after = rig.until(Streaming)
     assert (after.integration_us, after.measured) == (1000, False)
     assert after.references is before.references
