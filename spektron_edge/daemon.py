@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import itertools
 import time
 from collections import Counter
@@ -22,7 +21,6 @@ from .clock import Clock, ClockWatch
 from .config import Config
 from .delivery import Delivery
 from .faults import Fault, Faults
-from .half_pair import due
 from .inbox import (
     Acknowledged,
     CommandReceived,
@@ -36,9 +34,8 @@ from .inbox import (
     OrderDone,
     Streaming,
 )
-from .instrument import InstrumentThread
 from .instrument_commands import InstrumentCommands
-from .instrument_session import Settings
+from .instrument_line import InstrumentLine
 from .last_good import load_working
 from .ledger import Action
 from .mqtt.client import MqttClient
@@ -46,7 +43,6 @@ from .mqtt.command_handler import CommandHandler, CommandOutcome, without_argume
 from .mqtt.topics import Topics
 from .notices import Notices
 from .numbering import Numbering
-from .orders import Orders
 from .outbox import Limits, OutboxError, Progress
 from .product import Loaded, load_product, remember, take_product
 from .product_choice import ProductCommands
@@ -64,7 +60,6 @@ _TURN_S = 0.2
 _STATE_EVERY_S = 10.0
 _UPKEEP_EVERY_S = 60.0
 _DRAIN_S = 5.0
-_HALT_S = 2.0
 # A broker that is far away is not waited for with what may wait; nor are scans without a pause.
 _ON_ITS_WAY_S = 0.02
 _SPARE_AT_LEAST_EVERY_S = 0.5
@@ -101,11 +96,7 @@ class Daemon:
         self._delivery = Delivery(self._state.outbox, self._client, config.mqtt.in_flight)
         self._numbering = Numbering(self._state.outbox)
         self._choices = ChoiceStore(config.state_dir)
-        self._orders = Orders()
-        self._thread = 0
-        self._instrument = self._new_instrument(config)
-        self._line_before: Counter[str] = Counter()
-        self._latest: Streaming | None = None
+        self._line = InstrumentLine(config, self._clock, self._choices, self._from_line)
         self._ready = False
         self._missing = 0
         self._notices = Notices(self._reporter, self._delivery, self._on_fault)
@@ -125,7 +116,7 @@ class Daemon:
         self._scan_at = self._spare_at = float("-inf")
         self._idle = True
         self._instrument_commands = InstrumentCommands(
-            self._orders, self._choices, self._serving, self._finish, tickets
+            self._line.orders, self._choices, self._serving, self._finish, tickets
         )
         self._commands = CommandHandler(
             self._client,
@@ -183,7 +174,7 @@ class Daemon:
         for fault in self._state.damage:
             self._notices.begin(fault)
         self._client.start()
-        self._instrument.start()
+        self._line.start()
         while not self._stopping:
             self._turn(_TURN_S)
         self._wind_down()
@@ -207,23 +198,10 @@ class Daemon:
                 self._look_after()
         return len(items)
 
-    def _new_instrument(self, config: Config) -> InstrumentThread:
-        chosen = self._choices.read().integration
-        integration_us = {serial: c.integration_us for serial, c in chosen.items()}
-        self._thread += 1
-        return InstrumentThread(
-            Settings(config.serial, config.acquisition, config.state_dir, integration_us),
-            self._clock,
-            functools.partial(self._from_line, self._thread),
-            self._orders,
-        )
-
-    def _from_line(self, thread: int, item: Item) -> None:
+    def _from_line(self, item: Item) -> None:
         """On the instrument's thread: children stop before anything is done with a scan."""
         if isinstance(item, Measured):
             self._spare.over()
-        elif thread != self._thread and not isinstance(item, Consumed | OrderDone):
-            return  # how the line of another configuration fares is nobody's business any more
         self._inbox.put(item)
 
     def _has_spare_time(self, now: float) -> bool:
@@ -246,8 +224,7 @@ class Daemon:
             self._notices.begin(storage_fault(error, self._state.outbox.path))
 
     def _wind_down(self) -> None:
-        self._instrument.halt()
-        self._instrument.join(_DRAIN_S)
+        self._line.stop(_DRAIN_S)
         deadline = time.monotonic() + _DRAIN_S
         # Scans left in the inbox are few; commands may go on arriving for ever.
         while self._turn(0.0) and time.monotonic() < deadline:
@@ -375,7 +352,7 @@ class Daemon:
         self._spectra.instrument(ready.serial, ready.axis_nm)
 
     def _streaming(self, streaming: Streaming) -> None:
-        self._latest = streaming
+        self._line.streaming(streaming)
         if self._ready:
             self._reload.works("instrument")
         # Who has to take references by hand waits for no timer to be told so.
@@ -415,13 +392,9 @@ class Daemon:
             self._client.use(config.mqtt)
             self._delivery.send_again()
         if (config.serial, config.acquisition) != (before.serial, before.acquisition):
-            # What the old line has said meanwhile does not speak for the new one.
+            # What the line before has said meanwhile does not speak for the new one.
             self._ready = False
-            self._instrument.halt()
-            self._instrument.join(_HALT_S)
-            self._line_before.update(self._line_figures())
-            self._instrument = self._new_instrument(config)
-            self._instrument.start()
+            self._line.change(config)
 
     def _model_changed(self, loaded: Loaded) -> None:
         self._watch.floor_utc_s = max(self._watch.floor_utc_s, loaded.created_utc_s)
@@ -502,8 +475,6 @@ class Daemon:
             self._notices.end((Faults.CLOCK_SUSPECT,))
 
     def _figures(self) -> dict[str, int]:
-        line = Counter(self._line_before)
-        line.update(self._line_figures())
         return {
             **self._counters,
             "missed_scans": self._notices.missed_scans,
@@ -515,25 +486,8 @@ class Daemon:
             "commands_refused": self._commands.refused + self._inbox.dropped[CommandReceived],
             "refused_notices": self._delivery.refused_notices,
             "waiting_for_disk": self._delivery.waiting,
-            **line,
+            **self._line.figures,
         }
-
-    def _line_figures(self) -> dict[str, int]:
-        line = self._instrument.link.counters
-        return {
-            "line_bytes": line.bytes,
-            "line_frames": line.frames,
-            "line_crc_errors": line.crc_errors,
-        }
-
-    @property
-    def _waiting_for(self) -> tuple[str, ...]:
-        """The commands that somebody has to send before all is well."""
-        latest = self._latest
-        lacking: tuple[str, ...] = ()
-        if latest is not None and latest.by_hand:
-            lacking = latest.lacking or due(latest.references, self._ages, self._clock.now())
-        return (*lacking, *self._commands.two_people.waiting)
 
     def _publish_state(self) -> None:
         state = StateRecord(
@@ -542,8 +496,11 @@ class Daemon:
             time=self._reporter.times(),
             uptime_s=round(time.monotonic() - self._started, 1),
             faults=self._notices.codes,
-            waiting_for=self._waiting_for,
-            integration_us=None if self._latest is None else self._latest.integration_us,
+            waiting_for=(
+                *self._line.waiting_for(self._ages),
+                *self._commands.two_people.waiting,
+            ),
+            integration_us=self._line.integration_us,
             chosen=self._choices.in_words,
             counters=self._figures(),
             p50_ms=self._delivery.latencies.quantile(0.50),

@@ -27,6 +27,7 @@ from .reference_store import load_references, save_references
 from .scan import Scan
 
 _PAUSE_S = 1.0
+_UNSEEN = "its scan was not evaluated: the daemon is behind, or the number came twice"
 
 
 @dataclass(frozen=True)
@@ -202,6 +203,8 @@ class Session:
         try:
             if order.what == "scan-now":
                 self._scan_now(order, references)
+                # The answer, should its scan not get through to where it is evaluated.
+                self._post(OrderDone(order.ticket, Fault(Faults.COMMAND_NOT_DONE, _UNSEEN)))
                 return references, False
             now, told = self._change(order, references)
             measured = order.what != "set-integration" or self._can_reference

@@ -40,14 +40,13 @@ class MqttClient:
         """Prepare; nothing connects yet. Raises Fault(CONFIG_INVALID) for unreadable secrets."""
         self._topics = topics
         self._post = post
-        self._first_mid = 0
-        self._prepare(settings)
+        self._prepare(settings, 0)
 
-    def _prepare(self, settings: Mqtt) -> None:
+    def _prepare(self, settings: Mqtt, first_mid: int) -> None:
         own_id = settings.client_id or f"spektron-{self._topics.site}-{self._topics.instrument}"
         self._client = new_client(settings, own_id)
-        self._client.user_data_set(self._first_mid)
-        self._settings, self._own_id = settings, own_id
+        self._client.user_data_set(first_mid)
+        self._settings, self._own_id, self._first_mid = settings, own_id, first_mid
         self._v5 = settings.protocol == "5"
         self._accepted_at = float("-inf")
         self._short_sessions = 0
@@ -77,8 +76,7 @@ class MqttClient:
         Raises Fault(CONFIG_INVALID) for unreadable secrets, and goes on as before.
         """
         before = self._client
-        self._first_mid += _MIDS
-        self._prepare(settings)
+        self._prepare(settings, self._first_mid + _MIDS)
         before.disconnect()
         before.loop_stop()
         self.start()

@@ -170,9 +170,9 @@ def test_the_daemon_ends_though_commands_go_on_arriving(daemon, monkeypatch):
     monkeypatch.setattr("spektron_edge.daemon._DRAIN_S", 0.05)
     monkeypatch.setattr(daemon, "_turn", lambda _: 1)
     daemon._client.start()
-    daemon._instrument.start()
-    daemon._instrument.halt()
-    daemon._instrument.join()
+    daemon._line._thread.start()
+    daemon._line._thread.halt()
+    daemon._line._thread.join()
     daemon._wind_down()
 
 
@@ -181,14 +181,14 @@ def test_the_daemon_ends_in_good_order_even_when_its_disk_is_gone(daemon, scan, 
         raise OutboxFullError("database or disk is full")
 
     daemon._client.start()
-    daemon._instrument.start()
+    daemon._line._thread.start()
     turn(daemon, Connected())
     with monkeypatch.context() as patch:
         for name in ("commit", "mark_sent", "counts", "unsent", "prune"):
             patch.setattr(daemon._state.outbox, name, full)
         daemon._delivery._acknowledged = ["x"]
         daemon._wind_down()
-    assert not daemon._instrument.is_alive()
+    assert not daemon._line._thread.is_alive()
 
 
 # ---- slots, trials and binding
@@ -353,7 +353,7 @@ def test_an_orderly_end_does_not_count(start, slots, monkeypatch):
     daemon = start()
     assert slots.read().current.starts == 1
     daemon._client.start()
-    daemon._instrument.start()
+    daemon._line._thread.start()
     daemon._wind_down()
     assert slots.read().current.starts == 0
 

@@ -39,14 +39,14 @@ def test_what_the_instrument_does_not_begin_is_withdrawn(daemon, ask, ended):
     daemon._instrument_commands.look_after(begun, ("port_missing",))
     assert ended == {}
     daemon._instrument_commands.look_after(begun + BEGIN_WITHIN_S + 1, ("port_missing",))
-    assert not daemon._orders.any
+    assert not daemon._line.orders.any
     assert not ended[ticket].ok
     assert "withdrawn: not begun within 30 s (port_missing)" in ended[ticket].message
 
 
 def test_what_was_begun_is_waited_for_and_given_up_at_last(daemon, ask, ended):
     ticket = ask("take-dark")
-    assert daemon._orders.take() == Order(ticket, "take-dark")
+    assert daemon._line.orders.take() == Order(ticket, "take-dark")
     now = time.monotonic()
     daemon._instrument_commands.look_after(now + BEGIN_WITHIN_S + 1, ())
     assert ended == {}
@@ -83,7 +83,7 @@ def test_an_integration_that_cannot_be_kept_is_told(daemon, ask, ended, make_sca
 def test_a_scan_that_was_asked_for_is_answered_with_its_record(daemon, ask, ended, scan, make_scan):
     turn(daemon, ready(make_scan))
     ticket = ask("scan-now")
-    daemon._orders.take()
+    daemon._line.orders.take()
     measured = scan(1)
     turn(daemon, type(measured)(measured.scan, measured.references, ticket))
     told = ended[ticket].result
@@ -91,11 +91,23 @@ def test_a_scan_that_was_asked_for_is_answered_with_its_record(daemon, ask, ende
     assert (told["record"], told["scan"]) == (record.id, 1)
 
 
-def test_the_state_says_what_is_waited_for(daemon, references, now):
-    turn(daemon, Streaming(None, measured=False, by_hand=True, lacking=("take-reference",)))
-    assert daemon._waiting_for == ("take-reference",)
+def test_a_scan_that_came_twice_is_answered(daemon, ask, ended, scan, make_scan):
+    turn(daemon, ready(make_scan), scan(1))
+    ticket = ask("scan-now")
+    measured = scan(1)
+    twice = type(measured)(measured.scan, measured.references, ticket)
+    unseen = OrderDone(ticket, Fault(Faults.COMMAND_NOT_DONE, "its scan was not evaluated"))
+    turn(daemon, twice, unseen)
+    assert ended[ticket].result == {"fault": "command_not_done"}
+
+
+def test_the_state_says_what_is_waited_for(daemon, references):
+    def waiting(streaming):
+        turn(daemon, streaming)
+        return daemon._line.waiting_for(daemon._ages)
+
+    half = Streaming(None, measured=False, by_hand=True, lacking=("take-reference",))
+    assert waiting(half) == ("take-reference",)
     old = Streaming(references, measured=False, by_hand=True)
-    turn(daemon, old)
-    assert daemon._waiting_for == ("take-dark", "take-reference")
-    turn(daemon, Streaming(references, measured=False))
-    assert daemon._waiting_for == ()
+    assert waiting(old) == ("take-dark", "take-reference")
+    assert waiting(Streaming(references, measured=False)) == ()
