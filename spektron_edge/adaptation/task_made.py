@@ -43,7 +43,7 @@ def task_of(
     seed = zlib.crc32(f"{serial} {last.boot_id} {last.number}".encode())
     chosen, held = sampled(entries, MOST_IN_BATCH, HELD_OUT, seed)
     properties = [p.name for p in model.product.properties]
-    stability = for_guard(samples, serial, model.bundle_id, properties)
+    stability = for_guard(samples, serial, model.calibration, properties)
     task = Task(
         id=secrets.token_hex(6),
         bundle=model.bundle_id,

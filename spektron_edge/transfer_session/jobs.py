@@ -107,9 +107,10 @@ class TransferJobs:
         self._notices.once(fault)
 
     def _session(self, who: str) -> Session:
-        """With the source that was read before, as long as the bundle is the same one."""
-        bundle = self._serving.model.bundle_id
-        if self._source is not None and self._source.bundle != bundle:
+        """With the source that was read before, as long as bundle and product are the same."""
+        model = self._serving.model
+        of = model.bundle_id, model.product.name
+        if self._source is not None and (self._source.bundle, self._source.product) != of:
             self._source = None
         return Session(
             self._config_path, who, config=self._config(), clock=self._clock, source=self._source

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import logging
+import random
 from dataclasses import replace
 
 import pytest
@@ -41,6 +42,27 @@ def test_every_scan_becomes_one_prediction_and_every_hole_an_event(daemon, scan,
     assert predicted(daemon) == [1, 4]
     assert [e["scans"] for e in events(daemon, "scans_missed")] == [[[2, 3]]]
     assert daemon._figures()["repeated_scans"] == 1
+
+
+def test_a_prediction_says_how_many_numbers_are_missing_before_it(daemon, scan, make_scan):
+    rng = random.Random()
+    numbers = sorted(rng.sample(range(1, 200), 40))
+    used_up = set(rng.sample(numbers, 10))
+    items = [Consumed("VIRT-0001", 7, n) if n in used_up else scan(n) for n in numbers]
+    turn(daemon, ready(make_scan), Consumed("VIRT-0001", 7, 0))
+    for item in items:
+        turn(daemon, item)
+    daemon._turn(0.0)
+    before = {
+        r["scan"]["number"]: r["scan"]["missing_before"] for r in stored(daemon) if "scan" in r
+    }
+    assert set(before) == set(numbers) - used_up
+    last, gone = 0, 0
+    for number in numbers:
+        gone, last = gone + number - last - 1, number
+        if number in before:
+            assert before[number] == gone, numbers
+            gone = 0
 
 
 def test_trouble_with_one_message_does_not_lose_those_behind_it(
