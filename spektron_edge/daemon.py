@@ -236,6 +236,8 @@ class Daemon:
         with self._storage():
             self._spare.finish()
         self._instrument_commands.end()
+        if (ended := self._reload.end()) is not None:
+            self._commands.finish(*ended)
         self._transfers.end()
         self._adaptations.end()
         if not self._exit_status:

@@ -81,7 +81,7 @@ class InstrumentThread(threading.Thread):
         session.wait_for_lamp()
         references, measured = session.stored_references(), False
         # Before the references: a wrong integration may be why there are none.
-        while (order := self._orders.take()) is not None:
+        while (order := self._orders.take("set-integration")) is not None:
             references, measured = session.carry_out(order, references)
         if not measured:
             references, measured = session.obtain_references(references)

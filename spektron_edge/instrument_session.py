@@ -34,7 +34,8 @@ _UNSEEN = "its scan was not evaluated: the daemon is behind, or the number came 
 class Settings:
     """What the thread needs of the configuration.
 
-    integration_us: serial number -> integration that an operator set, in place of `acquisition`'s.
+    integration_us: serial number -> integration that an operator set, in place of `acquisition`'s;
+    `set-integration` changes it.
     """
 
     serial: Serial

@@ -34,10 +34,12 @@ class Orders:
         with self._lock:
             self._waiting.append(order)
 
-    def take(self) -> Order | None:
-        """The oldest, which is begun with that."""
+    def take(self, only: What | None = None) -> Order | None:
+        """The oldest, which is begun with that; only: None where it is of another kind."""
         with self._lock:
-            return self._waiting.popleft() if self._waiting else None
+            if not self._waiting or (only is not None and self._waiting[0].what != only):
+                return None
+            return self._waiting.popleft()
 
     @property
     def any(self) -> bool:

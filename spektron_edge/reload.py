@@ -165,6 +165,13 @@ class Reload:
             return trial.ticket, CommandOutcome(True, trial.told, dict(result))
         return self._fall_back(trial) if now_s >= trial.deadline_s else None
 
+    def end(self) -> tuple[int, CommandOutcome] | None:
+        """The daemon ends: whoever waits for a trial is told."""
+        trial, self._trial = self._trial, None
+        if trial is None:
+            return None
+        return trial.ticket, CommandOutcome(False, "the daemon was stopped during the trial")
+
     def _fall_back(self, trial: _Trial) -> tuple[int, CommandOutcome]:
         self._trial = None
         why = f"no word from {' and '.join(sorted(trial.needs))} with the new configuration"

@@ -126,6 +126,15 @@ def test_secrets_that_cannot_be_read_change_nothing(daemon, change, monkeypatch)
     assert daemon._config.serial.url == "/dev/absent"
 
 
+def test_a_daemon_that_ends_during_a_trial_tells_who_waits(daemon, used, change):
+    assert daemon._reload.end() is None
+    daemon._reload.works("instrument")
+    change("/dev/absent", "/dev/other")
+    outcome = begun(daemon)
+    ticket, ended = daemon._reload.end()
+    assert (ticket, ended.ok) == (outcome.ticket, False)
+
+
 def test_during_a_trial_there_is_no_other_reload_and_no_other_product(daemon, used, change):
     daemon._reload.works("instrument")
     change("/dev/absent", "/dev/other")

@@ -17,7 +17,7 @@ from spektron_edge.schema import generate, names, schema
 from tests.payload_pages import ABOUT, KEY, flat
 
 TESTS = Path(__file__).resolve().parents[2]
-PROMISED = json.loads((TESTS / "payloads_1.json").read_text())
+PROMISED = json.loads((TESTS / "golden" / "payloads_1.json").read_text())
 DOCS = TESTS.parent / "docs"
 
 
