@@ -219,6 +219,10 @@ class Session:
             if fault.kind is Faults.REFERENCE_INTERRUPTED:
                 raise
             return references, False
+        except Exception as error:
+            told = f"{type(error).__name__}: {error}"
+            self._post(OrderDone(order.ticket, Fault(Faults.INTERNAL, told)))
+            raise
         self._post(OrderDone(order.ticket, None, told, self._exposures.integration_us))
         return now, measured and now is not references
 

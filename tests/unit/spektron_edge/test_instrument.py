@@ -512,3 +512,17 @@ def test_an_instrument_without_samples_left_answers_so(make):
     rig = make(scans=2).start()
     rig.measured(2)
     assert "no sample scan" in rig.order(1, "scan-now").fault.detail
+
+
+def test_whatever_goes_wrong_an_order_is_answered(make, monkeypatch):
+    def broken(*_, **__):
+        raise ZeroDivisionError("nobody thought of that")
+
+    rig = make().start()
+    rig.until(Streaming)
+    with monkeypatch.context() as patch:
+        patch.setattr(instrument_session, "replace", broken)
+        assert "nobody thought of that" in rig.order(1, "take-dark").fault.detail
+        rig.trouble(Faults.INTERNAL)
+    rig.until(Streaming)
+    assert rig.order(2, "take-dark").fault is None
