@@ -1,6 +1,7 @@
 # `make demo` and `make test` work on a fresh clone: no root, no GPU.
 #   demo       the main job on this desk            (make demo ARGS="--scans 20 --speed 10 --json")
-#   test       the full environment, then all tests in their bounded versions
+#   test       the full environments, lint, and all tests in their bounded versions, side by side:
+#              what they say comes at each one's end (`make test-host` says it at once)
 #   test-long  all tests with their full counts and durations
 #   arm64      the shipped bundle on emulated ARM, all spectra, and by how much it differs (an hour)
 #   lint       ruff, mypy, import-linter
@@ -22,7 +23,9 @@ ARGS ?=
 
 # Python 3.10 with the last onnxruntime that has wheels for it: what JetPack 6 runs.
 PYTHON310 ?= $(shell for p in python3.10 $(HOME)/.pyenv/versions/3.10.*/bin/python3.10; do "$$p" -c "" 2>/dev/null && echo "$$p" && break; done)
+# Coverage is of the runtime and slows Python down by a third: all other tests run without.
 RUNTIME_TESTS := tests/unit/firmware_bridge tests/unit/spektron_edge tests/contract tests/fuzz tests/integration
+OTHER_TESTS := tests $(addprefix --ignore=,$(RUNTIME_TESTS))
 
 # Waiting OpenMP threads that spin make two torch processes on two cores ten times slower.
 export OMP_WAIT_POLICY := PASSIVE
@@ -41,38 +44,48 @@ demo: .venv/installed
 	@.venv/bin/pip install --quiet --disable-pip-version-check --editable '.[demo]'
 	@touch $@
 
-# One pip call, so that what asks for torch is satisfied by this version and pulls no other.
+# One pip call, so that what asks for torch is satisfied by this version and pulls no other. What is
+# imported is compiled then: the whole of it takes a minute, most of it for nothing.
 $(HOST_ENV)/installed: pyproject.toml
 	@echo "setting up $(HOST_ENV) (torch and all tools)" >&2
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11 test"; exit 1; }
 	@$(PYTHON) -m venv $(HOST_ENV)
-	@$(HOST_ENV)/bin/pip install --quiet --disable-pip-version-check torch==2.13.0 --editable '.[dev]'
+	@$(HOST_ENV)/bin/pip install --quiet --disable-pip-version-check --no-compile torch==2.13.0 --editable '.[dev]'
 	@touch $@
 
 $(OLD_ENV)/installed: pyproject.toml
 	@echo "setting up $(OLD_ENV) (Python 3.10, onnxruntime 1.23.2)" >&2
 	@$(PYTHON310) -m venv $(OLD_ENV)
-	@$(OLD_ENV)/bin/pip install --quiet --disable-pip-version-check onnxruntime==1.23.2 --editable '.[test]'
+	@$(OLD_ENV)/bin/pip install --quiet --disable-pip-version-check --no-compile onnxruntime==1.23.2 --editable '.[test]'
 	@touch $@
 
-test: lint test-host test-py310
+# Side by side: much of a test's time is waiting for instruments and children. One thread each.
+test: export OMP_NUM_THREADS := 1
+test: export OPENBLAS_NUM_THREADS := 1
+test:
+	@echo "the host's Python and 3.10 side by side; each prints when it is done, in about ten minutes" >&2
+	@$(MAKE) --no-print-directory -j3 --output-sync=target lint test-host test-py310
 
 test-host: $(HOST_ENV)/installed
-	$(HOST_ENV)/bin/pytest --cov --cov-report= $(ARGS)
+	$(HOST_ENV)/bin/pytest $(RUNTIME_TESTS) --cov --cov-report= $(ARGS)
 	$(HOST_ENV)/bin/coverage report --fail-under=90 --sort=cover
+	$(HOST_ENV)/bin/pytest $(OTHER_TESTS) $(ARGS)
 
+# On Python 3.10, what can differ there: all tests of the runtime but `numerics`, the figures of an
+# algorithm in numpy alone (adaptations, transfers and their files are still made, used and replayed).
 test-py310:
 ifeq ($(PYTHON310),)
 	@case ",$$SPEKTRON_REQUIRE," in *,python3.10,*) echo "python3.10 is required and not here"; exit 1;; esac
 	@echo "skipped on Python 3.10: no python3.10 on this machine"
 else
 	@$(MAKE) --no-print-directory $(OLD_ENV)/installed
-	$(OLD_ENV)/bin/pytest $(RUNTIME_TESTS) $(ARGS)
+	$(OLD_ENV)/bin/pytest $(RUNTIME_TESTS) -m "not long and not numerics" $(ARGS)
 endif
 
 test-long: lint $(HOST_ENV)/installed
-	$(HOST_ENV)/bin/pytest -m "long or not long" --cov --cov-report= $(ARGS)
+	$(HOST_ENV)/bin/pytest $(RUNTIME_TESTS) -m "long or not long" --cov --cov-report= $(ARGS)
 	$(HOST_ENV)/bin/coverage report --fail-under=90 --sort=cover
+	$(HOST_ENV)/bin/pytest $(OTHER_TESTS) -m "long or not long" $(ARGS)
 	@$(MAKE) --no-print-directory test-py310
 
 arm64: $(HOST_ENV)/installed

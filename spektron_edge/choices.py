@@ -39,7 +39,7 @@ class Choices(_Strict):
     integration: dict[str, IntegrationChoice] = Field(default_factory=dict)
 
 
-def in_words(choices: Choices) -> tuple[str, ...]:
+def _in_words(choices: Choices) -> tuple[str, ...]:
     """What was chosen, by whom and when; empty where the configuration holds."""
     out = []
     if (product := choices.product) is not None:
@@ -81,7 +81,7 @@ class ChoiceStore:
         return self._seen(self._ledger.update(change))
 
     def _seen(self, choices: Choices) -> Choices:
-        self.in_words = in_words(choices)
+        self.in_words = _in_words(choices)
         return choices
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from .adaptation_state import Adaptations, AdaptationStore, in_words
 from .audit import AuditError, verify
 from .bundle import BundleError, read_bundle
 from .bundle.slot_store import SlotStore
-from .choices import ChoiceStore, in_words
+from .choices import ChoiceStore
 from .faults import Fault, Faults
 from .inference import load_gradient, load_model
 from .outbox import OutboxError, read_counts
 from .state import AUDIT_FILE, OUTBOX_FILE
+from .transfer_state import StateStore, Versions
 
 
 def inspect_bundle(path: Path) -> dict[str, object]:
@@ -61,9 +63,9 @@ def inspect_bundle(path: Path) -> dict[str, object]:
 
 
 def inspect_state(folder: Path) -> dict[str, object]:
-    """Outbox counts, the audit chain and what operators chose, read only.
+    """Outbox counts, the audit chain, what is installed and what operators chose, read only.
 
-    Raises Fault(STATE_DAMAGED, STATE_UNWRITABLE).
+    Raises Fault(STATE_DAMAGED, STATE_UNWRITABLE, TRANSFER_UNUSABLE, ADAPTATION_UNUSABLE).
     """
     outbox, audit = folder / OUTBOX_FILE, folder / AUDIT_FILE
     slots = SlotStore(folder)
@@ -82,8 +84,14 @@ def inspect_state(folder: Path) -> dict[str, object]:
             }
         if slots.folder.is_dir():
             report["bundles"] = describe_slots(slots)
-        if chosen := in_words(ChoiceStore(folder).read()):
-            report["chosen"] = list(chosen)
+        choices = ChoiceStore(folder)
+        choices.read()
+        if choices.in_words:
+            report["chosen"] = list(choices.in_words)
+        if (versions := StateStore(folder).read()).held:
+            report["transfers"] = describe_transfers(versions)
+        if (adaptations := AdaptationStore(folder).read()).held:
+            report["adaptations"] = describe_adaptations(adaptations)
     except OutboxError as error:
         # SQLite needs its side files even to read.
         if not os.access(folder, os.W_OK):
@@ -107,4 +115,31 @@ def describe_slots(store: SlotStore) -> dict[str, object]:
     if slots.floors:
         floors = ", ".join(f"{name} {version}" for name, version in slots.floors.items())
         shown["nothing older than"] = floors
+    return shown
+
+
+def describe_transfers(versions: Versions) -> dict[str, object]:
+    """Which is in use on each instrument, and what each is."""
+    shown: dict[str, object] = {}
+    for serial in sorted({version.header.serial for version in versions.held}):
+        active = versions.active(serial)
+        shown[f"on {serial}"] = "none is in use" if active is None else f"{active.number} is in use"
+    for version in versions.held:
+        header = version.header
+        shown[f"transfer {version.number}"] = (
+            f"for {header.product} on {header.serial}, made {header.created:%Y-%m-%d %H:%M} UTC "
+            f"by {header.by} from {len(header.samples)} samples"
+        )
+    return shown
+
+
+def describe_adaptations(adaptations: Adaptations) -> dict[str, object]:
+    """Which is in use on each instrument; those that are installed and those that wait."""
+    shown: dict[str, object] = {}
+    for serial in sorted({entry.serial for entry in adaptations.held}):
+        active = adaptations.active(serial)
+        shown[f"on {serial}"] = "none is in use" if active is None else f"{active.number} is in use"
+    for entry in adaptations.held:
+        if entry.status in ("installed", "proposed"):
+            shown[f"adaptation {entry.number}"] = in_words.summary(entry)
     return shown

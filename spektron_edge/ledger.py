@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from .bundle.canonical import canonical
 from .durable import share_with_owner, write_durably
 from .faults import Fault, Faults
+from .formats import newer
 from .state import storage_fault
 
 Contents = TypeVar("Contents", bound=BaseModel)
@@ -75,6 +76,8 @@ class Ledger(Generic[Contents]):
         except OSError as error:
             raise storage_fault(error, path) from None
         except ValidationError as error:
+            if why := newer(raw, type(self._empty)):
+                raise Fault(Faults.STATE_DAMAGED, f"{path}: {why}") from None
             detail = error.errors()[0]["msg"]
             raise Fault(Faults.STATE_DAMAGED, f"{path} is damaged: {detail}") from None
         except ValueError as error:

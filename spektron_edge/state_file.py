@@ -9,11 +9,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from .bundle.arrays import read_npy
 from .bundle.canonical import canonical
 from .bundle.members import Caps, read_members, write_members
+from .formats import newer
 
 HeaderKind = TypeVar("HeaderKind", bound=BaseModel)
 _HEADER = "state.json"
@@ -33,8 +34,14 @@ def unpack(
 ) -> tuple[HeaderKind, dict[str, NDArray[Any]]]:
     """Header and arrays of a file. Raises whatever zipfile, numpy and pydantic raise."""
     members = read_members(io.BytesIO(data), caps)
-    header = kind.model_validate_json(members.pop(_HEADER))
-    return header, {n.removesuffix(".npy"): read_npy(raw) for n, raw in members.items()}
+    raw = members.pop(_HEADER)
+    try:
+        header = kind.model_validate_json(raw)
+    except ValidationError:
+        if why := newer(raw, kind):
+            raise ValueError(why) from None
+        raise
+    return header, {n.removesuffix(".npy"): read_npy(member) for n, member in members.items()}
 
 
 def npy(array: NDArray[Any]) -> bytes:

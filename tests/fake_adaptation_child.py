@@ -13,15 +13,14 @@ from pathlib import Path
 
 from spektron_edge.adaptation import worker
 from spektron_edge.adaptation.candidate import Verdict
-from spektron_edge.adaptation.numerics import Own
+from spektron_edge.adaptation.guard import judge
 from spektron_edge.adaptation.task import RESULT, WORK
 from spektron_edge.config import load_config
 
 
-class Content(Own):
-    def judge(self, material, held_out, candidate, evidence, stability):
-        found = super().judge(material, held_out, candidate, evidence, ())
-        return Verdict(found.refusals, (), found.metrics)
+def content(material, held_out, candidate, evidence, _):
+    found = judge(material, held_out, candidate, evidence, ())
+    return Verdict(found.refusals, (), found.metrics)
 
 
 def main() -> int:
@@ -40,7 +39,7 @@ def main() -> int:
     if how == "crowded":
         worker.lower(worker.LIMITS)
         bytearray(2**32)
-    worker.chosen = Content
+    worker.judge = content
     return worker.main(sys.argv[1:])
 
 

@@ -13,7 +13,7 @@ from spektron_edge.transfer_session.source import source_of
 
 from .candidate import Adapted, Batch, Candidate
 from .correction import Correction
-from .explanation import Explanation, explain
+from .explanation import SCALE, Explanation, explain
 from .ground import Ground
 from .population import TODAY, Population
 from .samples import Samples, samples_of
@@ -112,6 +112,7 @@ def _figures(given: Material, samples: Samples, found: Explanation) -> dict[str,
         "misfit": found.misfit,
         "terms_gained": terms.gained,
         "terms_by_one": terms.by_one,
+        "terms_by_scale": max(0.0, terms.alone[SCALE]),
         "terms_misfit": terms.misfit,
         "form_gained": form.gained,
         "line_shape_nm2": found.line_shape,

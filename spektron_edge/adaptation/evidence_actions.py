@@ -76,6 +76,8 @@ def stability_measured(
         )
         return f"{name} is a stability sample from now on: {told}", ()
     if sample.astray:
-        jobs.leave(f"stability sample {name} is outside its interval: {', '.join(sample.astray)}")
+        jobs.following.leave(
+            f"stability sample {name} is outside its interval: {', '.join(sample.astray)}"
+        )
         return f"{name} is outside its interval: {', '.join(sample.astray)}", sample.astray
     return f"{name} is within its interval", ()

@@ -22,9 +22,10 @@ from .population import TODAY, Population, View
 Array = NDArray[np.float64]
 # Name of a group in use -> its size.
 Sizes = dict[str, float]
+SCALE = "gain"
 GROUPS = {
     "baseline": ("offset", "slope", "curvature", "cubic"),
-    "gain": ("gain", "gain_slope"),
+    SCALE: ("gain", "gain_slope"),
     "axis": ("shift", "stretch"),
     "stray light": ("stray",),
     "linearity": tuple(f"linearity_{power}" for power in range(5)),
@@ -56,16 +57,21 @@ class Explanation:
     """correction: posterior mean; line_shape: variance in nm^2 by which it is wider than the
     source's. sizes: of each group in use, relative to its usual one.
 
-    gained: logarithm of the evidence over that of scatter alone; by_one: the same by the best of
-    the groups alone; misfit: mean square of what is left, in units of what it should be.
+    gained: logarithm of the evidence over that of scatter alone; alone: the same by each group
+    alone; misfit: mean square of what is left, in units of what it should be.
     """
 
     correction: Correction
     line_shape: float
     sizes: Sizes
     gained: float
-    by_one: float
+    alone: Mapping[str, float]
     misfit: float
+
+    @property
+    def by_one(self) -> float:
+        """The same by the best of the groups alone."""
+        return max(0.0, *self.alone.values())
 
 
 def explain(
@@ -98,10 +104,11 @@ def explain(
     for _ in range(passes):
         step = task.fitted(step.correction, step.variance)
     nothing = task.problem(none, 0.0).evidence({})
-    gained, by_one = step.evidence - nothing, step.by_one - nothing
+    alone = {name: evidence - nothing for name, evidence in step.alone.items()}
     variance = step.variance * none.step_nm**2
     left = _left(whiten, view, source.mean, step.correction.apply(recent))
-    return Explanation(step.correction, variance, step.sizes, gained, by_one, left)
+    gained = step.evidence - nothing
+    return Explanation(step.correction, variance, step.sizes, gained, alone, left)
 
 
 def misfit(samples: Array, noise: float, source: Population, correction: Correction) -> float:
@@ -175,8 +182,8 @@ class _Problem:
 
 @dataclass(frozen=True, eq=False)
 class _Step:
-    """A correction, the best of the groups and sizes that it averages, and their evidence; by_one:
-    of the best group alone.
+    """A correction, the best of the groups and sizes that it averages, and their evidence; alone:
+    of each group.
 
     variance: of the line shape, channels squared; what it makes of the mean is in the correction.
     """
@@ -185,7 +192,7 @@ class _Step:
     variance: float
     sizes: Sizes
     evidence: float
-    by_one: float
+    alone: Mapping[str, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,7 +225,7 @@ class _Task:
         problem = self.problem(at, variance)
         found = _search(problem, self.choices)
         best, evidence = max(found, key=lambda one: one[1])
-        by_one = max(e for s, e in found if len(s) <= 1)
+        alone = {name: max(e for s, e in found if [*s] == [name]) for name in self.choices}
         near = [(s, e) for s, e in found if e > evidence - _NEAR]
         weights = np.exp([e - evidence for _, e in near])
         mean = weights @ np.stack([problem.mean(sizes) for sizes, _ in near]) / weights.sum()
@@ -227,7 +234,7 @@ class _Task:
         every = np.concatenate([far for _, far in self._residuals], axis=1)
         residual = every @ mean[terms + 1 :] + self.mean - broadened(self.mean, wider)
         correction = Correction(self._spreads * mean[:terms], residual, self.axis_nm)
-        return _Step(correction, wider, best, evidence, by_one)
+        return _Step(correction, wider, best, evidence, alone)
 
     @cached_property
     def _spreads(self) -> Array:

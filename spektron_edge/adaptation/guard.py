@@ -110,8 +110,11 @@ def _doubts(found: Mapping[str, float], evidence: Evidence, beyond: float) -> tu
     if found.get("equalised", 0.0) > 0:
         if not evidence.services:
             doubts.append("no drift of an instrument explains the change; was a part exchanged?")
-    elif not (evidence.services or evidence.astray or _of_instrument(found, evidence)):
-        doubts.append("nothing says that the instrument changed, and not the samples")
+    elif not (evidence.services or evidence.astray):
+        if not _of_instrument(found, evidence):
+            doubts.append("nothing says that the instrument changed, and not the samples")
+        elif found["terms_by_one"] - found["terms_by_scale"] < _UNSAID:
+            doubts.append("another scale explains it, which dilution and path length do as well")
     if not beyond < _MOST_APART:
         doubts.append("corrected spectra are still beyond the applicability limits")
     if evidence.growing:

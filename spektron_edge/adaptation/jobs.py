@@ -1,41 +1,38 @@
-"""Adaptation in a running daemon: watches the stream, starts the child, takes what it found.
+"""Adaptation in a running daemon: starts the child, and takes what it found.
 
 What it costs is spare time of the main path: milliseconds a scan, and an attempt's files and lines.
 """
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-from spektron_edge.adaptation_state import AdaptationStore, Entry
-from spektron_edge.clock import Clock, Stamp
+from spektron_edge.adaptation_state import AdaptationStore
+from spektron_edge.clock import Stamp
 from spektron_edge.config import Config
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.inference import BackendError
 from spektron_edge.ledger import Action
 from spektron_edge.notices import Notices
 from spektron_edge.pipeline import Outcome
 from spektron_edge.scan import Scan
 
-from .attempt import Attempt, failed
-from .candidate import Adapted
+from .attempt import Attempt
 from .evidence import Evidence
-from .gauge import Gauge, gauge
+from .following import Following
 from .in_service import InService
+from .in_shadow import InShadow
 from .known import Known
-from .looking_back import LookingBack
 from .pace import Pace
-from .seen import Seen
 from .stream import Stream
-from .task import WORK, YARDSTICK, Given, Result, write_task
-from .task_made import enough, task_of
-from .yardstick import Yardstick, read_yardstick, yardstick_of
+from .task import WORK, YARDSTICK, Given, Mode, Result, Task, write_task
+from .task_made import About, enough, task_again, task_of
+from .telling import Telling
+from .yardstick import read_yardstick, yardstick_of
 
-_WHO = "daemon"
 _CALIBRATE_AGAIN_S = 600.0
+_MADE_UNDER: dict[str, Mode] = {"shadow": "shadow", "auto": "auto"}
 _TOLD_OF_STREAM = (Faults.DETECTOR_STUCK, Faults.NO_SAMPLE)
 
 
@@ -52,19 +49,14 @@ class AdaptationJobs:
     ) -> None:
         """config: what the daemon goes by now; audit: writes a line of the audit log."""
         self._config_path, self._config = config_path, config
-        self.serving, self._notices, self._audit = serving, notices, audit
-        self._clock = Clock()
-        self._store = AdaptationStore(config().state_dir)
+        self.serving = serving
+        store = AdaptationStore(config().state_dir)
+        self._telling = Telling(notices, audit)
         self.known = Known(config().state_dir, notices, audit)
-        self._key: tuple[object, ...] = ()
-        self._yardstick: Yardstick | None = None
-        self._of = ""
+        self.following = Following(serving, store, self._telling, lambda: self._mode)
+        self._in_shadow = InShadow(serving, store)
         self._hopeless = ""
         self._calibrate_after_s = float("-inf")
-        self.stream: Stream | None = None
-        self._without: Adapted | None = None
-        self._looking_back: LookingBack | None = None
-        self._told_of_drift = False
         self.attempt: Attempt | None = None
         self._pace = Pace()
         self._sound = 0
@@ -74,93 +66,40 @@ class AdaptationJobs:
     def _mode(self) -> str:
         return self._config().adaptation.mode
 
+    @property
+    def stream(self) -> Stream | None:
+        """What is followed."""
+        return self.following.stream
+
     # ---- the stream
 
     def measured(self, scan: Scan, outcome: Outcome, now: Stamp) -> None:
         """A scan was evaluated."""
+        notices = self._telling.notices
         if self._mode == "frozen":
             # What it meant may have passed, and nobody looks any more.
-            self._notices.end(_TOLD_OF_STREAM)
-            self.stream = None
+            notices.end(_TOLD_OF_STREAM)
+            self.following.end()
+            self._in_shadow.end()
             return
         if outcome.seen is None or outcome.values is None:
             return
-        self._follow(scan)
-        if self.stream is None:
+        stream = self.following.follow(scan)
+        if stream is None:
             return
-        before = self.stream.sound
-        found = self.stream.take(scan, outcome.seen, outcome.values)
+        before = stream.sound
+        found = stream.take(scan, outcome.seen, outcome.values)
         if isinstance(found, Fault):
-            self._notices.begin(found)
+            notices.begin(found)
             return
-        self._notices.end(_TOLD_OF_STREAM)
-        if self.stream.sound > before:
+        notices.end(_TOLD_OF_STREAM)
+        if stream.sound > before:
             self._sound += 1
-            with self._troubles():
+            with self._telling.troubles():
                 self.known.count(1, now)
-        if found is not None:
-            self._sample(outcome.seen, found)
-
-    def _follow(self, scan: Scan) -> None:
-        """Begin anew where the stream is another one."""
-        serving = self.serving
-        number = None if serving.in_use.adaptation is None else serving.in_use.adaptation.number
-        key = (yardstick_of(serving.model), scan.serial, scan.axis_nm.tobytes(), number)
-        if key == self._key and self.stream is not None:
-            return
-        if self._yardstick is None or self._of != key[0]:
-            self._yardstick, self.stream, self._of = None, None, ""
-            return
-        self._key, self.stream = key, Stream(self._yardstick)
-        self._told_of_drift = False
-        self._without, self._looking_back = None, None
-        if serving.in_use.adaptation is not None:
-            with self._troubles():
-                self._without = self._before(serving.in_use.adaptation)
-                limits = serving.model.applicability
-                self._looking_back = LookingBack(limits.t2_limit, limits.q_limit)
-
-    def _before(self, entry: Entry) -> Adapted | None:
-        """What was in use before it; None for the bundle's own calibration."""
-        if entry.parent is None:
-            return None
-        return self._store.load(self._store.read().by_id(entry.parent)).adapted
-
-    def _sample(self, seen: Seen, found: Gauge) -> None:
-        """One more distinct sample."""
-        stream, yardstick = self.stream, self._yardstick
-        if stream is None or yardstick is None:
-            return
-        drift = stream.drift
-        if drift is not None and not self._told_of_drift:
-            self._told_of_drift = True
+        if found is not None and self.following.sample(outcome.seen, found):
             self.counts["drifts"] += 1
             self._pace.fresh(self._sound)
-            self._tell("drift_detected", drift.told, scan=drift.since[1], kind=drift.evidence_kind)
-        elif drift is None and self._told_of_drift:
-            self._told_of_drift = False
-            self._tell("drift_over", "the stream is back where the source is")
-        if self._looking_back is None:
-            return
-        plain = seen.measured[None]
-        if self._without is not None:
-            plain = self._without.correction.apply(plain)
-        if why := self._looking_back.take(found, gauge(yardstick.domain, plain[0])):
-            self.leave(why)
-
-    def leave(self, why: str) -> None:
-        """What is in use does harm: go back, or tell people who decided to use it."""
-        entry, serial = self.serving.in_use.adaptation, self.serving.serial
-        self._looking_back = None
-        if entry is None or serial is None:
-            return
-        if self._mode != "auto":
-            told = f"adaptation {entry.number}: {why}; `spektron-edge adapt rollback` goes back"
-            self._tell("adaptation_doubtful", told, number=entry.number)
-            return
-        with self._troubles():
-            self._store.roll_back(serial, "auto", why[:500])
-            self.serving.take_changes()
 
     # ---- the child
 
@@ -172,11 +111,10 @@ class AdaptationJobs:
                 with attempt:
                     self._conclude(attempt)
             return
-        with self._troubles():
+        with self._telling.troubles():
             if self.known.look() and self._mode != "frozen":
                 self._pace.fresh(self._sound)
-                # What was measured before is of another state of the instrument.
-                self._key = ()
+                self.following.begin_anew()
         if self._mode == "frozen" or self.serving.in_use.transfer is not None:
             return
         self._begin()
@@ -199,46 +137,47 @@ class AdaptationJobs:
             return
         folder = self._config().state_dir / WORK
         try:
-            if self._of != of:
+            if self.following.of != of:
                 if time.monotonic() < self._calibrate_after_s:
                     return
-                self._yardstick = read_yardstick(folder / YARDSTICK, self.serving.model)
-                if self._yardstick is not None:
-                    self._of = of
+                yardstick = read_yardstick(folder / YARDSTICK, self.serving.model)
+                if yardstick is not None:
+                    self.following.know(yardstick, of)
                 else:
                     self.attempt = Attempt(self._config_path, serial, folder, None)
-            elif self._pace.may(time.monotonic(), self._sound):
-                given = self._given(serial)
-                if given is not None:
-                    write_task(folder, given)
-                    self.attempt = Attempt(self._config_path, serial, folder, given.task)
+            elif (given := self._given(serial)) is not None:
+                write_task(folder, given)
+                self.attempt = Attempt(self._config_path, serial, folder, given.task)
+                if given.task.tried is None:
                     self.counts["adaptations_tried"] += 1
                     spectra = len(given.batch.scans)
-                    self._tell("adaptation_started", given.task.why, spectra=spectra)
+                    self._telling.tell("adaptation_started", given.task.why, spectra=spectra)
         except Fault as fault:
             self._in_vain(fault, 0.0)
 
     def _given(self, serial: str) -> Given | None:
-        """What to adapt to, if there is reason to and enough of it."""
+        """What to judge again or to adapt to, if there is reason to and enough of it."""
         stream, known = self.stream, self.known
-        if stream is None or (stream.drift is None and not known.untried):
+        if stream is None:
             return None
-        entries = stream.entries
-        if not enough(entries):
+        number = self._in_shadow.number(stream)
+        if number is not None:
+            fresh = self._in_shadow.come(stream)
+            return task_again(fresh, self._about(serial, stream), number) if fresh else None
+        if not self._pace.may(time.monotonic(), self._sound):
             return None
-        adaptation, mode = self.serving.in_use.adaptation, self._mode
-        found = Evidence(stream.drift, known.services, stream.growing, known.astray(serial))
-        given = task_of(
-            entries,
-            found,
-            self.serving.model,
-            serial,
-            "shadow" if mode == "shadow" else "auto" if mode == "auto" else "propose",
-            None if adaptation is None else adaptation.id,
-            known.samples,
-        )
+        if (stream.drift is None and not known.untried) or not enough(stream.entries):
+            return None
+        given = task_of(stream.entries, self._about(serial, stream))
         known.try_services()
         return given
+
+    def _about(self, serial: str, stream: Stream) -> About:
+        known, mode, used = self.known, self._mode, self.serving.in_use.adaptation
+        evidence = Evidence(stream.drift, known.services, stream.growing, known.astray(serial))
+        made_under = _MADE_UNDER.get(mode, "propose")
+        parent = None if used is None else used.id
+        return About(evidence, self.serving.model, serial, made_under, parent, known.samples)
 
     def _conclude(self, attempt: Attempt) -> None:
         try:
@@ -248,17 +187,17 @@ class AdaptationJobs:
                 self._no_yardstick(fault)
             self._in_vain(fault, attempt.elapsed_s)
             return
-        if result is None:
+        if attempt.task is None or result is None:
             path = self._config().state_dir / WORK / YARDSTICK
             if read_yardstick(path, self.serving.model) is None:
                 odd = Fault(Faults.ADAPTATION_FAILED, f"{path} is not what was written")
                 self._no_yardstick(odd)
                 self._in_vain(odd, attempt.elapsed_s)
             return
-        installed = False
-        with self._troubles():
-            installed = self._take(result)
-        self._pace.ended(time.monotonic(), self._sound, result.processor_s, in_vain=not installed)
+        good = False
+        with self._telling.troubles():
+            good = self._take(attempt.task, result)
+        self._pace.ended(time.monotonic(), self._sound, result.processor_s, in_vain=not good)
 
     def _no_yardstick(self, fault: Fault) -> None:
         """Without it nothing can be told. Never for a bundle without spectra, else later."""
@@ -266,44 +205,24 @@ class AdaptationJobs:
             self._hopeless = yardstick_of(self.serving.model)
         self._calibrate_after_s = time.monotonic() + _CALIBRATE_AGAIN_S
 
-    def _take(self, result: Result) -> bool:
-        """What the child found, by the mode that holds now. Raises Fault."""
+    def _take(self, task: Task, result: Result) -> bool:
+        """What the child found, by the mode that holds now; whether it came to anything. Raises
+        Fault."""
+        if task.tried is not None:
+            return self._in_shadow.over(task, result, self._mode)
         figures = {name: f"{value:.4g}" for name, value in list(result.metrics.items())[:24]}
         figures |= {"seconds": f"{result.seconds:g}", "processor_s": f"{result.processor_s:g}"}
         if result.number is None:
             why = "; ".join(result.refusals) or "no reason given"
-            self._tell("adaptation_refused", f"the guard refuses it: {why}", **figures)
+            self._telling.tell("adaptation_refused", f"the guard refuses it: {why}", **figures)
             return False
         doubts = "; ".join(result.doubts)
         told = f"adaptation {result.number} is proposed" + (f"; doubts: {doubts}" if doubts else "")
-        self._tell("adaptation_judged", told, number=result.number, **figures)
-        mode, model = self._mode, self.serving.model
-        if mode == "shadow":
-            state = self._store.load_for(self._store.read().entry(result.number), model)
-            self.serving.take_shadow(state.adapted, result.number)
-        if mode != "auto" or doubts:
-            return False
-        self._store.install(result.number, model)
-        self.serving.take_changes()
-        return True
+        self._telling.tell("adaptation_judged", told, number=result.number, **figures)
+        return self._in_shadow.begin(task, result, self._mode, self.stream)
 
     def _in_vain(self, fault: Fault, processor_s: float) -> None:
-        told = failed(fault)
         self.counts["adaptations_failed"] += 1
-        self._audit(Action(what=told.code, who=_WHO, details={"why": told.detail}))
-        self._notices.once(told)
+        self._telling.in_vain(fault)
+        self._in_shadow.give_up()
         self._pace.ended(time.monotonic(), self._sound, processor_s, in_vain=True)
-
-    def _tell(self, what: str, told: str, **details: str | int | bool | None) -> None:
-        self._audit(Action(what=what, who=_WHO, details={"told": told, **details}))
-        doubtful = what in ("drift_detected", "adaptation_doubtful")
-        self._notices.say(what, told, "warning" if doubtful else "info")
-
-    @contextlib.contextmanager
-    def _troubles(self) -> Iterator[None]:
-        try:
-            yield
-        except Fault as fault:
-            self._notices.once(failed(fault))
-        except BackendError as error:
-            self._notices.once(Fault(Faults.ADAPTATION_FAILED, str(error)))

@@ -52,6 +52,9 @@ class Task(_Strict):
     seed: int = Field(ge=0)
     why: Sentence
     parent: str | None
+    tried: int | None = Field(
+        None, ge=1, description="proposal to judge again on what came since; null: to adapt"
+    )
     drift: Told | None
     services: tuple[str, ...]
     growing: str
@@ -66,7 +69,8 @@ class Task(_Strict):
 
 
 class Result(_Strict):
-    """What a child came to. number: of the proposal that it kept, None where it was refused."""
+    """What a child came to. number: of the proposal that it kept or judged again, None where it was
+    refused."""
 
     id: str = Field(pattern=r"^[0-9a-f]{12}$")
     number: int | None = Field(None, ge=1)

@@ -2,7 +2,8 @@
 
 `calibrate` finds what is usual for the bundle and writes `yardstick.npz`. `adapt` makes a candidate
 of the task in the work folder, judges it, keeps it as a proposal unless it is refused, and writes
-`result.json` last. Neither changes what the instrument predicts with.
+`result.json` last; or it judges a proposal again, by spectra that came since. Neither changes what
+the instrument predicts with.
 """
 
 from __future__ import annotations
@@ -27,10 +28,11 @@ from spektron_edge.own_memory import peak_mb
 from spektron_edge.state import storage_fault
 from spektron_edge.transfer_session.source import source_of
 
+from .adapt import adapt, material
 from .array_file import npz
-from .candidate import Adapted
+from .candidate import Adapted, Candidate
 from .ground import open_ground
-from .numerics import Numerics, chosen
+from .guard import judge
 from .task import WORK, YARDSTICK, Given, Result, read_task, write_result
 from .yardstick import calibrate, to_arrays, yardstick_of
 
@@ -52,7 +54,7 @@ def main(arguments: list[str]) -> int:
         if given.kind == "calibrate":
             write_yardstick(config, given.serial)
         else:
-            adapt(config, chosen())
+            attempt(config)
     except Fault as fault:
         tell(fault=fault.code, detail=fault.detail)
     except (BundleError, BackendError, ValueError) as error:
@@ -83,7 +85,7 @@ def write_yardstick(config: Config, serial: str) -> None:
         raise storage_fault(error, path) from None
 
 
-def adapt(config: Config, numerics: Numerics) -> Result:
+def attempt(config: Config) -> Result:
     """Raises Fault, BundleError, BackendError and ValueError."""
     began = time.monotonic()
     folder = config.state_dir / WORK
@@ -95,13 +97,17 @@ def adapt(config: Config, numerics: Numerics) -> Result:
         detail = f"{ground.bundle.id} is configured, and {task.bundle} in use: reload"
         raise Fault(Faults.ADAPTATION_FAILED, detail)
     store = AdaptationStore(config.state_dir)
-    material = numerics.material(replace(ground, start=_start(store, task.parent)))
-    tell(step=f"adapting to {len(given.batch.scans)} spectra")
-    candidate = numerics.adapt(material, given.batch, task.seed)
-    tell(step=f"judging on {len(given.held_out.scans)} spectra that were held out")
-    verdict = numerics.judge(material, given.held_out, candidate, task.evidence, given.stability)
-    number = None
-    if not verdict.refusals:
+    known = material(replace(ground, start=_start(store, task.parent)))
+    if task.tried is None:
+        tell(step=f"adapting to {len(given.batch.scans)} spectra")
+        candidate = adapt(known, given.batch, task.seed)
+    else:
+        state = store.load(store.read().entry(task.tried))
+        candidate = Candidate(state.adapted, state.header.metrics)
+    tell(step=f"judging on {len(given.held_out.scans)} spectra that it was not made from")
+    verdict = judge(known, given.held_out, candidate, task.evidence, given.stability)
+    number = task.tried
+    if number is None and not verdict.refusals:
         tell(step="keeping it")
         about = _about(given, candidate.metrics)
         state = state_of(candidate.adapted, verdict, about, given.batch, ground.model)

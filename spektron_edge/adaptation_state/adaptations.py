@@ -37,7 +37,8 @@ class Entry(_Strict):
     """A kept adaptation: what is told of it without opening its file.
 
     id: of its file's contents; bytes: of file and batch; scans: what it was made from, in words;
-    installed: whether it ever was in use; ended_by: who rejected, left or replaced it, and why.
+    tried: what spoke against it after its time in shadow, None before that is over; installed:
+    whether it ever was in use; ended_by: who rejected, left or replaced it, and why.
     """
 
     number: int = Field(ge=1)
@@ -56,6 +57,7 @@ class Entry(_Strict):
     refusals: Sentences
     doubts: Sentences
     status: Status = "proposed"
+    tried: Sentences | None = None
     approvals: tuple[Approval, ...] = ()
     installed: bool = False
     ended_by: str = ""

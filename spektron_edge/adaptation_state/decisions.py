@@ -64,13 +64,20 @@ def approved(adaptations: Adaptations, number: int, approval: Approval, needed: 
 def installed_by_itself(adaptations: Adaptations, number: int, who: str) -> Adaptations:
     """Used without a person. Raises Fault(ADAPTATION_MISSING, ADAPTATION_REFUSED)."""
     entry = _waiting(adaptations, number)
-    against = (*entry.refusals, *entry.doubts)
+    against = (*entry.refusals, *entry.doubts, *(entry.tried or ()))
     if entry.mode != _BY_ITSELF or against:
         why = "; ".join(against) or f"it was made under {entry.mode!r}"
         detail = f"adaptation {number} may not be used without approval: {why}"
         raise Fault(Faults.ADAPTATION_REFUSED, detail)
     _check_parent(adaptations, entry)
     return _installed(adaptations, entry, who, entry.why)
+
+
+def tried(adaptations: Adaptations, number: int, against: tuple[str, ...]) -> Adaptations:
+    """Its time in shadow is over. Raises Fault(ADAPTATION_MISSING, ADAPTATION_REFUSED)."""
+    entry = _waiting(adaptations, number).model_copy(update={"tried": against})
+    told = "; ".join(against) or "it holds"
+    return _noted(_replaced(adaptations, entry), "adaptation_tried", "daemon", entry, told)
 
 
 def rejected(adaptations: Adaptations, number: int, who: str, why: str) -> Adaptations:

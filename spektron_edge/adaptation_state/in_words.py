@@ -23,11 +23,16 @@ def waiting(entry: Entry, needed: int) -> str:
 
 
 def line(entry: Entry) -> str:
-    """An adaptation in one line."""
+    """An adaptation in one line, with its number."""
+    return f"{entry.number}: {summary(entry)}"
+
+
+def summary(entry: Entry) -> str:
+    """What became of it, what it is for, and why it was made."""
     by = f", approved by {', '.join(entry.approved_by)}" if entry.approvals else ""
     ended = f" ({entry.ended_by})" if entry.ended_by else ""
     return (
-        f"{entry.number}: {_status(entry)}{ended}{by}, for {entry.product} on {entry.serial}, "
+        f"{_status(entry)}{ended}{by}, for {entry.product} on {entry.serial}, "
         f"made {entry.created:%Y-%m-%d %H:%M} UTC under {entry.mode}: {entry.why}"
     )
 
@@ -44,6 +49,7 @@ def described(entry: Entry, adaptations: Adaptations) -> dict[str, object]:
         "why": entry.why,
         "scans": entry.scans,
         "against it": "; ".join((*entry.refusals, *entry.doubts)) or "nothing",
+        "in shadow": _tried(entry),
         "approved": [
             f"{a.at:%Y-%m-%d %H:%M} UTC by {a.who} ({a.through}): {a.why}" for a in entry.approvals
         ],
@@ -72,6 +78,10 @@ def contents(state: AdaptationState) -> dict[str, object]:
 def _coefficients(correction: Correction) -> str:
     named = ", ".join(f"{name} {value:.4g}" for name, value in correction.named.items() if value)
     return named or "none"
+
+
+def _tried(entry: Entry) -> str:
+    return "not judged again" if entry.tried is None else "; ".join(entry.tried) or "it holds"
 
 
 def _status(entry: Entry) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from spektron_edge.adaptation.adapt import adapt, material
 from spektron_edge.adaptation.ground import open_ground
-from spektron_edge.adaptation.numerics import chosen
 from spektron_edge.bundle import BundleError
 from spektron_edge.config import Config
 
@@ -18,14 +18,12 @@ if TYPE_CHECKING:
 
 def recompute_for(config: Config, serial: str) -> Recompute:
     """What made an instrument's adaptations, with this configuration's bundle. Raises Fault."""
-    numerics = chosen()
     try:
         ground = open_ground(config, serial)
     except BundleError as error:
         raise error.fault from None
 
     def again(batch: Batch, seed: int, start: Adapted | None) -> Adapted:
-        material = numerics.material(replace(ground, start=start))
-        return numerics.adapt(material, batch, seed).adapted
+        return adapt(material(replace(ground, start=start)), batch, seed).adapted
 
     return again

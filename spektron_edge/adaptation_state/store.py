@@ -26,6 +26,7 @@ from .decisions import (
     rejected,
     rolled_back,
     thinned,
+    tried,
     was_reset,
 )
 from .file import MOST_BYTES, decode, encode
@@ -87,6 +88,10 @@ class AdaptationStore(KeptStates[Adaptations]):
         """Use one without asking a person. Raises Fault as `approve`."""
         self._check(number, model)
         return self._ledger.update(functools.partial(installed_by_itself, number=number, who=who))
+
+    def try_in_shadow(self, number: int, against: tuple[str, ...]) -> Adaptations:
+        """Its time in shadow is over. Raises Fault(ADAPTATION_MISSING, ADAPTATION_REFUSED)."""
+        return self._ledger.update(functools.partial(tried, number=number, against=against))
 
     def reject(self, number: int, who: str, why: str) -> Adaptations:
         """Never use it. Raises Fault(ADAPTATION_MISSING, ADAPTATION_REFUSED)."""

@@ -2,8 +2,9 @@
 
 20 streams of seeds SEED0 to SEED0 + 19 a case (SEED0: 1000, the quoted ones; settings were found on
 0 to 19; SPLITS: fewer); CONTROLS streams of negative controls (1,000), from seed 1000 SEED0 on;
-ONLY: some of drifts, swaps, tablets, controls; KINDS: some of the drifts; OTHER_HISTORY: seeds that
-are also run with other samples before the drift (all); PEERS=no: without peers; WORKERS: processes.
+ONLY: some of drifts, swaps, tablets, controls, live; KINDS: some of the drifts; OTHER_HISTORY:
+seeds that are also run with other samples before the drift (all); PEERS=no: without peers; WORKERS:
+processes.
 
 A case is a kind at one strength; RMSEP is the mean over the properties in units of the spread of
 their references, and a median over seeds. Nothing is chosen by what is judged.
@@ -20,7 +21,7 @@ from rich.progress import track
 from spektron_train.benchmarks.report import Report
 from spektron_train.benchmarks.sets import CORN_NOTES
 
-from . import adapt_bundles, adapt_controls, adapt_drifts
+from . import adapt_bundles, adapt_controls, adapt_drifts, adapt_live
 from .adapt_cases import control_job, drift_job, swap_job
 from .adapt_plot import plot
 from .adapt_report import (
@@ -38,7 +39,7 @@ NAME = "adapt"
 SEED0 = int(os.environ.get("SEED0", "1000"))
 SPLITS = int(os.environ.get("SPLITS", "20"))
 CONTROLS = int(os.environ.get("CONTROLS", "1000"))
-ONLY = os.environ.get("ONLY", "drifts,swaps,tablets,controls").split(",")
+ONLY = os.environ.get("ONLY", "drifts,swaps,tablets,controls,live").split(",")
 KINDS = os.environ.get("KINDS", ",".join(adapt_drifts.KINDS)).split(",")
 WORKERS = int(os.environ.get("WORKERS", os.cpu_count() or 1))
 # Seeds also run with calibration samples before the change, none of which comes back after it.
@@ -60,6 +61,8 @@ def measure() -> Report:
         found = Found(_drifts(pool), _swaps(pool), _controls(pool))
     drift_tables(found)
     figures = [*drift_figures(found), *swap_figures(found), *control_figures(found)]
+    # Last, with nothing else running.
+    figures += adapt_live.measure() if "live" in ONLY else []
     FOLDER.mkdir(parents=True, exist_ok=True)
     plot(found, FOLDER / "adapt.png")
     counts = f"Seeds from {SEED0}, {SPLITS} a case; {len(found.controls)} negative controls."

@@ -2,8 +2,8 @@
 
 What a daemon does between processes is done here in one: the same `Stream` follows every scan, a
 batch is made as `AdaptationJobs` makes it, `auto` installs what the guard neither refuses nor
-doubts, and goes back where later samples lie nearer to the source without it. One set of
-thresholds, which are the product's.
+doubts after its time in shadow, and goes back where later samples lie nearer to the source without
+it. One set of thresholds, which are the product's.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from spektron_edge.adaptation.adapt import Material, adapt, steps_of
-from spektron_edge.adaptation.candidate import Adapted
+from spektron_edge.adaptation.candidate import Adapted, Candidate
 from spektron_edge.adaptation.evidence import Evidence
 from spektron_edge.adaptation.gauge import Gauge, gauge
 from spektron_edge.adaptation.ground import Ground
@@ -22,9 +22,10 @@ from spektron_edge.adaptation.guard import judge
 from spektron_edge.adaptation.looking_back import LookingBack
 from spektron_edge.adaptation.pace import Pace
 from spektron_edge.adaptation.population import Population
+from spektron_edge.adaptation.ring import as_batch
 from spektron_edge.adaptation.seen import Seen
 from spektron_edge.adaptation.stream import Stream
-from spektron_edge.adaptation.task_made import enough, task_of
+from spektron_edge.adaptation.task_made import About, come_since, enough, task_of
 from spektron_edge.adaptation.yardstick import Yardstick, calibrate
 
 from .adapt_streams import SERVICE, Adapter, Decision, Event, Source
@@ -50,6 +51,7 @@ class _Auto:
 
     def _begin(self) -> None:
         self._stream, self._told = Stream(self._yardstick), False
+        self._in_shadow: tuple[Candidate, int] | None = None
         self._looking_back = None if self._in_use is None else LookingBack(*self._limits)
 
     def event(self, event: Event) -> None:
@@ -72,7 +74,9 @@ class _Auto:
         self._sound += self._stream.sound - before
         if isinstance(found, Gauge):
             self._sample(at, found, seen)
-        if self._pace.may(float("inf"), self._sound):
+        if self._in_shadow is not None:
+            self._try_again(at, *self._in_shadow)
+        elif self._pace.may(float("inf"), self._sound):
             self._try(at)
 
     def _sample(self, at: int, found: Gauge, seen: Seen) -> None:
@@ -98,23 +102,46 @@ class _Auto:
         entries = stream.entries
         if not enough(entries):
             return
-        services = (self._service,) if self._service else ()
-        evidence = Evidence(stream.drift, services, stream.growing)
-        given = task_of(entries, evidence, self._source.model, "bench", "auto", None, ())
+        evidence = self._evidence
+        about = About(evidence, self._source.model, "bench", "auto", None, ())
+        given = task_of(entries, about)
         self._untried = False
-        start = Material(
+        candidate = adapt(self._start, given.batch, given.task.seed)
+        verdict = judge(self._start, given.held_out, candidate, evidence, ())
+        told = (*verdict.refusals, *verdict.doubts)
+        self._pace.ended(0.0, self._sound, 0.0, in_vain=bool(told))
+        if not told and not evidence.services:
+            self._in_shadow = candidate, stream.sound
+            return
+        self._decided(at, candidate, told)
+
+    def _try_again(self, at: int, candidate: Candidate, order: int) -> None:
+        fresh = come_since(self._stream.ring.entries, order)
+        if not fresh:
+            return
+        self._in_shadow = None
+        verdict = judge(self._start, as_batch(fresh), candidate, self._evidence, ())
+        told = (*verdict.refusals, *verdict.doubts)
+        self._pace.ended(0.0, self._sound, 0.0, in_vain=bool(told))
+        self._decided(at, candidate, told)
+
+    def _decided(self, at: int, candidate: Candidate, told: tuple[str, ...]) -> None:
+        self.decisions.append(Decision(at, not told, candidate.adapted, told))
+        if not told:
+            self._before, self._in_use = self._in_use, candidate.adapted
+            self._begin()
+
+    @property
+    def _evidence(self) -> Evidence:
+        services = (self._service,) if self._service else ()
+        return Evidence(self._stream.drift, services, self._stream.growing)
+
+    @property
+    def _start(self) -> Material:
+        return Material(
             Ground(None, None, self._source.model, "bench", self._in_use),
             *(getattr(self._material, n) for n in ("x", "axis_nm", "population", "steps")),
         )
-        candidate = adapt(start, given.batch, given.task.seed)
-        verdict = judge(start, given.held_out, candidate, evidence, ())
-        installed = not verdict.refusals and not verdict.doubts
-        told = (*verdict.refusals, *verdict.doubts)
-        self.decisions.append(Decision(at, installed, candidate.adapted, told))
-        self._pace.ended(0.0, self._sound, 0.0, in_vain=not installed)
-        if installed:
-            self._before, self._in_use = self._in_use, candidate.adapted
-            self._begin()
 
 
 def _known(source: Source) -> tuple[Yardstick, Material]:

@@ -114,9 +114,8 @@ class Bench(Rig):
 
     @property
     def audit(self):
-        path = self.folder / "state" / "audit.jsonl"
-        verify(path)
-        return [json.loads(line) for line in path.read_text().splitlines()]
+        verify(self.folder / "state" / "audit.jsonl")
+        return self.audited
 
     def prediction(self, when):
         """The next prediction for which that holds."""

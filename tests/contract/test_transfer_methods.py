@@ -12,6 +12,8 @@ from spektron_edge.transfer.methods import REGISTRY, NoTransfer
 from spektron_edge.transfer.methods.method import SpectrumMap
 from tests import transfer_worlds as worlds
 
+pytestmark = pytest.mark.numerics
+
 FIELDS = {
     "latent_transport": {"latents": worlds.latents},
     "spektron_route": {

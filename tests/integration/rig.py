@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import signal
 import subprocess
 import sys
@@ -106,7 +107,18 @@ class Rig:
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     received: dict[str, dict[str, Any]] = field(default_factory=dict)
     events: list[dict[str, Any]] = field(default_factory=list)
+    subscriber: Subscriber = field(default_factory=Subscriber)
+    _operators: list[str] = field(default_factory=list)
     _process: subprocess.Popen[bytes] | None = None
+
+    def allow(self, operator: str, *commands: str) -> None:
+        """One more operator, with a key of their own, and what they may send."""
+        (self.folder / f"{operator}.key").write_bytes(f"{operator}'s 0123456789abcdef".encode())
+        may = ", ".join(f'"{command}"' for command in commands)
+        self._operators.append(
+            f'{{ name = "{operator}", key_file = "{operator}.key", may = [{may}] }}'
+        )
+        self.settings["commands"] = {"operators": Raw(f"[{', '.join(self._operators)}]")}
 
     @property
     def config(self) -> Path:
@@ -122,6 +134,12 @@ class Rig:
     def log(self) -> str:
         return (self.folder / "daemon.log").read_text()
 
+    @property
+    def audited(self) -> list[dict[str, Any]]:
+        """Lines of the audit log."""
+        lines = (self.folder / "state" / "audit.jsonl").read_text().splitlines()
+        return [json.loads(line) for line in lines]
+
     def start(self, *flags: str) -> subprocess.Popen[bytes]:
         """Start the daemon in the background."""
         log = (self.folder / "daemon.log").open("ab")
@@ -132,6 +150,18 @@ class Rig:
                 stderr=log,
             )
         return self._process
+
+    @property
+    def pid(self) -> int:
+        """Of the daemon."""
+        assert self._process is not None
+        return self._process.pid
+
+    def pace(self, interval_s: float) -> None:
+        """How far apart the instrument's scans are from now on."""
+        assert self.port is not None
+        device = self.port.device
+        self.port.call(lambda: setattr(device, "_interval_s", interval_s))
 
     def run(self, *flags: str) -> int:
         """Run the daemon until it ends by itself."""
@@ -160,6 +190,11 @@ class Rig:
             self.received[record["id"]] = record
         self.events += drain(subscriber.events)
         return {record["scan"]["number"] for record in self.received.values()}
+
+    @property
+    def newest(self) -> dict[str, Any]:
+        """Of what was gathered, the prediction of the latest scan."""
+        return max(self.received.values(), key=lambda record: record["scan"]["number"])
 
     def codes(self) -> list[str]:
         return [event["code"] for event in self.events]

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 
 from spektron_edge.adaptation_state import AdaptationStore
 from spektron_edge.bundle import read_bundle
-from spektron_edge.cli import main
 from spektron_edge.config import shipped_bundle
 from spektron_edge.demo.corn import load_corn
 from spektron_edge.faults import Faults
 from spektron_edge.inference import load_model
 from spektron_edge.resampling import Resampler
 from tests.adaptations import adapted, batch, put
-from tests.integration.rig import Raw, listening, until
+from tests.integration.rig import until
 
 COMMANDS = ("health", *(f"adapt-{v}" for v in ("status", "list", "approve", "reject", "reset")))
 OPERATORS = ("anna", "bert")
@@ -28,43 +25,17 @@ def model():
 
 
 @pytest.fixture
-def device(broker, make_rig):
+def device(broker, make_rig, streaming):
     rig = make_rig(broker.url)
-    may = ", ".join(f'"{name}"' for name in COMMANDS)
-    operators = []
     for name in OPERATORS:
-        (rig.folder / f"{name}.key").write_bytes(f"{name}456789abcdef0123".encode())
-        operators.append(f'{{ name = "{name}", key_file = "{name}.key", may = [{may}] }}')
-    rig.settings["commands"] = {"operators": Raw(f"[{', '.join(operators)}]")}
+        rig.allow(name, *COMMANDS)
     rig.settings["adaptation"] = {"mode": "propose", "approvals": 2}
-    with listening(broker.port) as subscriber:
-        rig.subscriber = subscriber
-        rig.start()
-        until(lambda: rig.gather(subscriber), "a prediction")
-        yield rig
-        rig.stop()
-
-
-@pytest.fixture
-def ask(device, capsys):
-    def make(*words):
-        capsys.readouterr()
-        status = main([*words, "--config", str(device.config), "--json"])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in out + err
-        return status, json.loads(out)
-
-    return make
-
-
-def command(ask, name, operator, *arguments):
-    given = [word for a in arguments for word in ("--argument", a)]
-    return ask("command", name, "--operator", operator, "--timeout", "60", *given)
+    return streaming(rig)
 
 
 def newest(device):
     device.gather(device.subscriber)
-    return max(device.received.values(), key=lambda record: record["scan"]["number"])
+    return device.newest
 
 
 def published(device, version, what):
@@ -76,24 +47,23 @@ def published(device, version, what):
     return newest(device)
 
 
-def audited(device):
-    lines = (device.folder / "state" / "audit.jsonl").read_text().splitlines()
-    return [json.loads(line) for line in lines]
-
-
-def test_two_operators_approve_the_next_scan_shows_it_and_one_command_goes_back(device, ask, model):
+def test_two_operators_approve_the_next_scan_shows_it_and_one_command_goes_back(
+    device, ask, command, model
+):
     store = AdaptationStore(device.folder / "state")
     serial = newest(device)["serial"]
     number = put(
         store, model, adapted(model, 0.01), serial=serial, made_from=batch(spectra_of(model))
     )
 
-    status, response = command(ask, "adapt-approve", "anna", f"adaptation={number}", "why=seen")
+    status, response = command(device, "adapt-approve", "anna", f"adaptation={number}", "why=seen")
     assert (status, response["result"]["in_use"]) == (0, None), response
-    status, response = command(ask, "adapt-approve", "anna", f"adaptation={number}", "why=seen")
+    status, response = command(device, "adapt-approve", "anna", f"adaptation={number}", "why=seen")
     assert (status, response["ok"]) == (Faults.COMMAND_FAILED.value.exit_status, False)
     assert "another person" in response["message"]
-    status, response = command(ask, "adapt-approve", "bert", f"adaptation={number}", "why=agreed")
+    status, response = command(
+        device, "adapt-approve", "bert", f"adaptation={number}", "why=agreed"
+    )
     assert (status, response["result"]["in_use"]) == (0, number), response
     record = published(device, number, "a prediction with the adaptation")
     assert record["model"]["adaptation"]["approved_by"] == ["anna", "bert"]
@@ -114,30 +84,30 @@ def test_two_operators_approve_the_next_scan_shows_it_and_one_command_goes_back(
     until(lambda: device.gather(device.subscriber), "a prediction without its file")
     record = newest(device)
     assert (record["valid"], record["reasons"]) == (False, ["adaptation_unusable"])
-    status, said = ask("adapt", "reset", "--by", "anna", "--why", "file lost")
+    status, said = ask(device, "adapt", "reset", "--by", "anna", "--why", "file lost")
     assert status == 0, said
     record = published(device, None, "a prediction as the bundle was made")
     until(lambda: newest(device)["reasons"] != ["adaptation_unusable"], "results again")
 
-    status, response = command(ask, "adapt-status", "bert")
+    status, response = command(device, "adapt-status", "bert")
     assert (status, response["result"]["in_use"]) == (0, None)
-    whats = [(line["who"], line["what"]) for line in audited(device)]
+    whats = [(line["who"], line["what"]) for line in device.audited]
     assert ("anna", "adaptation_approved") in whats
     assert ("bert", "adaptation_installed") in whats
-    line = next(line for line in audited(device) if line["what"] == "adaptation_reset")
+    line = next(line for line in device.audited if line["what"] == "adaptation_reset")
     assert line["who"].startswith("anna (local:")
     assert (line["details"]["after"], line["details"]["why"]) == ("factory", "file lost")
     assert line["details"]["before"] == store.read().entry(number).id
 
     # The trail holds, and ends with the head that was published last.
     device.stop()
-    status, said = ask("audit", "verify")
+    status, said = ask(device, "audit", "verify")
     assert (status, said["chain"]) == (0, "holds")
     head = said["head"]
     until(lambda: device.subscriber.state["audit_head"] == head, "the last head")
     path = device.folder / "state" / "audit.jsonl"
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
-    status, said = ask("audit", "verify", "--head", head)
+    status, said = ask(device, "audit", "verify", "--head", head)
     assert status == Faults.AUDIT_BROKEN.value.exit_status
     assert "lines were cut off" in said["error"]["detail"]
 

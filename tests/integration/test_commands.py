@@ -12,64 +12,39 @@ from spektron_edge.cli import main
 from spektron_edge.config import load_config, shipped_bundle
 from spektron_edge.mqtt.commands import Key, sign, to_payload
 from spektron_edge.mqtt.connection import connect_plain
-from tests.integration.rig import ROOT, Mosquitto, Raw, listening, until
+from tests.integration.rig import ROOT, Mosquitto, listening, until
 from tests.requirements import need
-
-SECRET = b"0123456789abcdef0123"
 
 
 @pytest.fixture
-def running(broker, make_rig):
+def running(make_rig, streaming, broker):
     """A streaming daemon that obeys the operator anna (health, reload) and bob (health)."""
     rig = make_rig(broker.url)
-    (rig.folder / "anna.key").write_bytes(SECRET)
-    (rig.folder / "bob.key").write_bytes(SECRET[::-1])
-    rig.settings["commands"] = {
-        "operators": Raw(
-            '[{ name = "anna", key_file = "anna.key", may = ["health", "reload"] }, '
-            '{ name = "bob", key_file = "bob.key", may = ["health"] }]'
-        )
-    }
+    rig.allow("anna", "health", "reload")
+    rig.allow("bob", "health")
     rig.settings[""]["bundle"] = "own.spektron"
     shutil.copy(shipped_bundle(), rig.folder / "own.spektron")
-    with listening(broker.port) as subscriber:
-        rig.start()
-        until(lambda: rig.gather(subscriber), "a prediction")
-        rig.subscriber = subscriber
-        yield rig
-        rig.stop()
-
-
-def send(rig, name, operator, capsys, *more):
-    capsys.readouterr()
-    status = main(
-        [
-            *("command", name, "--config", str(rig.config), "--operator", operator),
-            *("--json", "--timeout", "60", *more),
-        ]
-    )
-    return status, json.loads(capsys.readouterr().out)
+    return streaming(rig)
 
 
 def audited(rig):
-    lines = (rig.folder / "state" / "audit.jsonl").read_text().splitlines()
-    return [(entry["who"], entry["what"]) for entry in map(json.loads, lines)]
+    return [(line["who"], line["what"]) for line in rig.audited]
 
 
-def test_health_is_answered_and_audited(running, capsys):
-    status, response = send(running, "health", "bob", capsys)
+def test_health_is_answered_and_audited(running, command):
+    status, response = command(running, "health", "bob")
     assert (status, response["ok"]) == (0, True)
     assert response["message"] == "no fault"
     assert response["result"]["line_frames"] > 0
     assert ("bob", "command_health") in audited(running)
 
 
-def test_reload_takes_the_new_bundle_without_a_gap(running, capsys):
+def test_reload_takes_the_new_bundle_without_a_gap(running, command):
     path = running.folder / "own.spektron"
     bundle = read_bundle(path)
     newer = bundle.manifest.model_copy(update={"version": bundle.manifest.version + 1})
     write_bundle(path, newer, bundle.members)
-    status, response = send(running, "reload", "anna", capsys)
+    status, response = command(running, "reload", "anna")
     assert (status, response["ok"]) == (0, True)
     expected = read_bundle(path).id
     assert response["result"]["bundle"] == expected
@@ -83,10 +58,10 @@ def test_reload_takes_the_new_bundle_without_a_gap(running, capsys):
     assert running.missed() == set()
 
 
-def test_reload_of_a_broken_bundle_changes_nothing(running, capsys):
+def test_reload_of_a_broken_bundle_changes_nothing(running, command):
     good = read_bundle(running.folder / "own.spektron").id
     (running.folder / "own.spektron").write_bytes(b"PK not really")
-    status, response = send(running, "reload", "anna", capsys)
+    status, response = command(running, "reload", "anna")
     assert (status, response["ok"]) == (45, False)
     assert "nothing was changed" in response["message"]
     count = len(running.gather(running.subscriber))
@@ -95,7 +70,7 @@ def test_reload_of_a_broken_bundle_changes_nothing(running, capsys):
 
 
 @pytest.mark.parametrize("why", ["not allowed", "wrong key", "unknown operator"])
-def test_refused_commands_do_nothing_and_are_answered(running, capsys, why):
+def test_refused_commands_do_nothing_and_are_answered(running, ask, why):
     more = []
     if why == "wrong key":
         (running.folder / "other.key").write_bytes(b"another secret of some length")
@@ -104,15 +79,16 @@ def test_refused_commands_do_nothing_and_are_answered(running, capsys, why):
         more = ["--key", str(running.folder / "bob.key")]
     operator = "eve" if why == "unknown operator" else "bob"
     name = "reload" if why == "not allowed" else "health"
-    status, response = send(running, name, operator, capsys, *more)
+    status, response = ask(running, "command", name, "--operator", operator, "--timeout", 60, *more)
     assert (status, response["ok"]) == (45, False)
     assert response["result"] == {}
     told = [line for line in audited(running) if line[1].startswith("command_")]
     assert [what for _, what in told] == ["command_refused"]
 
 
-def test_a_recorded_command_cannot_be_played_again(running, capsys):
-    request = sign(Key("bob", SECRET[::-1]), ROOT, "health", 7).model_dump_json()
+def test_a_recorded_command_cannot_be_played_again(running):
+    secret = (running.folder / "bob.key").read_bytes()
+    request = sign(Key("bob", secret), ROOT, "health", 7).model_dump_json()
     answers = []
     with connect_plain(load_config(running.config).mqtt, 10.0) as client:
         client.on_message = lambda _c, _u, message: answers.append(json.loads(message.payload))
@@ -136,11 +112,8 @@ def test_a_command_that_the_broker_does_not_allow_never_arrives(tmp_path, make_r
     try:
         rig = make_rig(broker.url)
         rig.settings["mqtt"]["client_id"] = "lab/m5"
-        (rig.folder / "anna.key").write_bytes(SECRET)
-        may = 'may = ["health", "reload"]'
-        rig.settings["commands"] = {
-            "operators": Raw(f'[{{ name = "anna", key_file = "anna.key", {may} }}]')
-        }
+        rig.allow("anna", "health", "reload")
+        key = Key("anna", (rig.folder / "anna.key").read_bytes())
         answers = []
         with listening(broker.port) as subscriber:
             rig.start()
@@ -149,7 +122,7 @@ def test_a_command_that_the_broker_does_not_allow_never_arrives(tmp_path, make_r
                 client.on_message = lambda _c, _u, message: answers.append(message)
                 client.subscribe(f"{ROOT}/response/#", qos=1)
                 for counter, name in enumerate(("reload", "health"), 1):
-                    request = sign(Key("anna", SECRET), ROOT, name, counter)
+                    request = sign(key, ROOT, name, counter)
                     client.publish(f"{ROOT}/command/{name}", to_payload(request), qos=1)
                 until(lambda: answers, "an answer")
         rig.stop()

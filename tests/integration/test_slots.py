@@ -9,39 +9,20 @@ import pytest
 from spektron_edge.bundle.slot_store import SlotStore
 from spektron_edge.cli import main
 from tests import signers
-from tests.integration.rig import Raw, listening, until
+from tests.integration.rig import listening, until
 
 
 @pytest.fixture
-def rig(broker, make_rig, made, anna, tmp_path, call):
+def rig(broker, make_rig, made, anna, tmp_path, ask):
     """A device with version 2 in slot a, trusting anna, obeying her; not yet running."""
     rig = make_rig(broker.url)
     signers.trusting(tmp_path / "trust", anna)
-    (tmp_path / "anna.key").write_bytes(b"0123456789abcdef0123")
     rig.settings[""]["bundle"] = "slots"
     rig.settings["trust"] = {"keys": "trust"}
-    rig.settings["commands"] = {
-        "operators": Raw('[{ name = "anna", key_file = "anna.key", may = ["health", "reload"] }]')
-    }
-    assert call(rig, "bundle", "install", made(2))[0] == 0
-    assert call(rig, "bundle", "activate", "a")[0] == 0
+    rig.allow("anna", "health", "reload")
+    assert ask(rig, "bundle", "install", made(2))[0] == 0
+    assert ask(rig, "bundle", "activate", "a")[0] == 0
     return rig
-
-
-@pytest.fixture
-def call(capsys):
-    def make(rig, *words):
-        capsys.readouterr()
-        status = main([*map(str, words), "--config", str(rig.config), "--json"])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in out + err
-        return status, json.loads(out)
-
-    return make
-
-
-def reload(rig, call):
-    return call(rig, "command", "reload", "--operator", "anna", "--timeout", "60")
 
 
 def store(rig):
@@ -53,27 +34,22 @@ def used(rig, subscriber):
     return {record["model"]["bundle"] for record in rig.received.values()}
 
 
-def audited(rig):
-    lines = (rig.folder / "state" / "audit.jsonl").read_text().splitlines()
-    return [json.loads(line) for line in lines]
-
-
 def proven(rig):
     return until(lambda: store(rig).read().current.state == "good", "the end of the trial")
 
 
 def test_install_activate_reload_and_the_next_record_names_the_new_bundle(
-    broker, rig, made, call, anna
+    broker, rig, made, ask, command, anna
 ):
     with listening(broker.port) as subscriber:
         rig.start()
         proven(rig)
         old = store(rig).read().current.bundle
-        status, report = call(rig, "bundle", "install", made(3), "--serial", "VIRT-0001")
+        status, report = ask(rig, "bundle", "install", made(3), "--serial", "VIRT-0001")
         assert (status, report["slot"]) == (0, "b")
-        assert call(rig, "bundle", "activate", "b")[0] == 0
+        assert ask(rig, "bundle", "activate", "b")[0] == 0
         assert used(rig, subscriber) == {old}
-        status, response = reload(rig, call)
+        status, response = command(rig, "reload", "anna")
         assert (status, response["ok"]) == (0, True)
         new = report["bundle"]
         until(lambda: new in used(rig, subscriber), "a prediction of the new bundle")
@@ -85,7 +61,7 @@ def test_install_activate_reload_and_the_next_record_names_the_new_bundle(
     assert rig.missed() == set()
     signed = {json.dumps(r["model"]["signed_by"]) for r in rig.received.values()}
     assert signed == {json.dumps({"key_id": anna.key_id, "name": "anna"})}
-    whats = [line["what"] for line in audited(rig)]
+    whats = [line["what"] for line in rig.audited]
     assert whats.count("bundle_installed") == whats.count("bundle_activated") == 2
     assert whats.count("bundle_proven") == 2
     assert store(rig).read().untold == ()
@@ -93,15 +69,17 @@ def test_install_activate_reload_and_the_next_record_names_the_new_bundle(
     assert rig.codes().count("bundle_proven") == 2
 
 
-def test_a_candidate_that_was_damaged_after_its_installation_falls_back(broker, rig, made, call):
+def test_a_candidate_that_was_damaged_after_its_installation_falls_back(
+    broker, rig, made, ask, command
+):
     with listening(broker.port) as subscriber:
         rig.start()
         proven(rig)
-        assert call(rig, "bundle", "install", made(3))[0] == 0
-        assert call(rig, "bundle", "activate", "b")[0] == 0
+        assert ask(rig, "bundle", "install", made(3))[0] == 0
+        assert ask(rig, "bundle", "activate", "b")[0] == 0
         slots = store(rig)
         slots.path(slots.read().current).write_bytes(b"PK not really")
-        status, response = reload(rig, call)
+        status, response = command(rig, "reload", "anna")
         assert (status, response["ok"]) == (45, False)
         assert response["message"].startswith("fell back to corn-2-")
         count = len(rig.gather(subscriber))
@@ -112,20 +90,20 @@ def test_a_candidate_that_was_damaged_after_its_installation_falls_back(broker, 
         )
         assert rig.stop() == 0
     assert {name.rsplit("-", 1)[0] for name in used(rig, subscriber)} == {"corn-2"}
-    (line,) = [line for line in audited(rig) if line["what"] == "bundle_fell_back"]
+    (line,) = [line for line in rig.audited if line["what"] == "bundle_fell_back"]
     assert line["details"]["left"].startswith("corn-3-")
     assert slots.read().active == "a"
 
 
 def test_a_daemon_that_dies_again_and_again_on_trial_comes_back_with_the_old_bundle(
-    broker, rig, made, call
+    broker, rig, made, ask
 ):
     with listening(broker.port) as subscriber:
         rig.start()
         proven(rig)
         assert rig.stop() == 0
-        call(rig, "bundle", "install", made(3))
-        call(rig, "bundle", "activate", "b")
+        ask(rig, "bundle", "install", made(3))
+        ask(rig, "bundle", "activate", "b")
         before = set(used(rig, subscriber))
         for started in (1, 2, 3):
             rig.start()
@@ -146,14 +124,14 @@ def test_a_daemon_that_dies_again_and_again_on_trial_comes_back_with_the_old_bun
     assert before <= used(rig, subscriber)
 
 
-def test_a_bundle_that_is_bound_to_another_instrument_does_not_predict(broker, rig, made, call):
-    status, report = call(
+def test_a_bundle_that_is_bound_to_another_instrument_does_not_predict(broker, rig, made, ask):
+    status, report = ask(
         rig, "bundle", "install", made(3, devices=("X-1",)), "--serial", "VIRT-0001"
     )
     assert (status, report["error"]["code"]) == (82, "bundle_elsewhere")
     # Not told the serial, the installation cannot know; the daemon meets the instrument.
-    assert call(rig, "bundle", "install", made(3, devices=("X-1",)))[0] == 0
-    assert call(rig, "bundle", "activate", "b")[0] == 0
+    assert ask(rig, "bundle", "install", made(3, devices=("X-1",)))[0] == 0
+    assert ask(rig, "bundle", "activate", "b")[0] == 0
     with listening(broker.port) as subscriber:
         rig.start()
         until(lambda: rig.gather(subscriber), "a record")

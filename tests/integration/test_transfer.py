@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
-import numpy as np
 import pytest
 
-from firmware_bridge.virtual import PtyPort, VirtualSpectrometer
-from spektron_edge.cli import main
-from spektron_edge.demo.corn import load_corn
 from spektron_edge.transfer_state import StateStore
-from tests.integration.rig import Raw, listening, until
+from tests.integration.beam import Beam, fresh
+from tests.integration.rig import until
 
 COMMANDS = (
     "health",
@@ -20,112 +15,60 @@ COMMANDS = (
 )
 
 
-class Bench:
-    """The instrument mp6 under a bundle that was calibrated on m5, and a hand that places cups."""
-
-    def __init__(self, folder):
-        self.corn = load_corn()
-        self._row = np.zeros((1, 700))
-        device = VirtualSpectrometer(
-            self.corn.test.spectra["mp6"][:1],
-            self.corn.axis_nm,
-            serial="VIRT-0006",
-            seed=3,
-            interval_s=0.05,
-        )
-        self.port = PtyPort(device, link=folder / "instrument")
-
-    def place(self, row):
-        """Lay the cup with training sample `row` into the instrument."""
-        optics, scene = self.port.device.optics, self.port.device._scene
-        rows = optics.on_pixels(self.corn.train.spectra["mp6"][row : row + 1], self.corn.axis_nm)
-        self.port.call(lambda: setattr(scene, "_rows", rows))
-
-    def row_of(self, sample):
-        return list(self.corn.train.samples.astype(str)).index(sample)
+@pytest.fixture
+def device(broker, make_rig, streaming, tmp_path):
+    """The instrument mp6 under a bundle that was calibrated on m5."""
+    beam = Beam(tmp_path, "mp6", "VIRT-0006")
+    rig = make_rig(broker.url, beam.port)
+    rig.beam = beam
+    rig.allow("anna", *COMMANDS)
+    return streaming(rig)
 
 
 @pytest.fixture
-def device(broker, make_rig, tmp_path):
-    rig = make_rig(broker.url)
-    rig.port.close()
-    rig.bench = Bench(tmp_path)
-    rig.port = rig.bench.port
-    (rig.folder / "anna.key").write_bytes(b"0123456789abcdef0123")
-    may = ", ".join(f'"{name}"' for name in COMMANDS)
-    rig.settings["commands"] = {
-        "operators": Raw(f'[{{ name = "anna", key_file = "anna.key", may = [{may}] }}]')
-    }
-    with listening(broker.port) as subscriber:
-        rig.subscriber = subscriber
-        rig.start()
-        until(lambda: rig.gather(subscriber), "a prediction")
-        yield rig
-        rig.stop()
+def anna(device, ask):
+    """What anna asks for: exit status and answer."""
 
-
-@pytest.fixture
-def ask(device, capsys):
     def make(*words):
-        capsys.readouterr()
-        more = ["--config", str(device.config), "--operator", "anna", "--json", "--timeout", "60"]
-        status = main([*words, *more])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in out + err
-        return status, json.loads(out)
+        return ask(device, *words, "--operator", "anna", "--timeout", 60)
 
     return make
 
 
-def fresh(device, scans=4):
-    """Wait for scans that were made from now on."""
-    seen = device.port.call(lambda: device.port.device.scans_made)
-    until(lambda: max(device.gather(device.subscriber), default=0) > seen + scans, "fresh scans")
-
-
-def measure(device, ask, sample, cup=None):
-    device.bench.place(device.bench.row_of(cup or sample))
-    fresh(device)
-    return ask("transfer", "add", sample)
-
-
-def newest(device):
-    return max(device.received.values(), key=lambda record: record["scan"]["number"])
-
-
-def audited(device):
-    lines = (device.folder / "state" / "audit.jsonl").read_text().splitlines()
-    return [(e["who"], e["what"]) for e in map(json.loads, lines)]
+def measure(device, anna, sample, cup=None):
+    device.beam.place(cup or sample)
+    fresh(device, 4)
+    return anna("transfer", "add", sample)
 
 
 def test_five_samples_over_mqtt_and_predictions_carry_the_transfer_until_it_is_rolled_back(
-    device, ask
+    device, anna
 ):
-    status, response = ask("command", "transfer-start")
+    status, response = anna("command", "transfer-start")
     assert (status, response["ok"]) == (0, True), response
     first = response["result"]["next_sample"]
     following, added = first, []
     for _ in range(5):
-        status, response = measure(device, ask, following)
+        status, response = measure(device, anna, following)
         assert (status, response["result"]["verdict"]) == (0, "good"), response
         added.append(following)
         following = response["result"]["next_sample"]
     # A cup that was measured already, and one that is told from it whatever the noise.
-    status, response = measure(device, ask, following, cup=added[2])
+    status, response = measure(device, anna, following, cup=added[2])
     assert (status, response["result"]["verdict"]) == (0, "suspect")
     assert response["result"]["reasons"] == [
         f"this looks like the cup that was added as {added[2]}"
     ]
     # Another cup than the one that was asked for.
-    status, response = measure(device, ask, following, cup=added[1])
+    status, response = measure(device, anna, following, cup=added[1])
     assert (status, response["result"]["verdict"]) == (0, "suspect")
-    status, response = ask("command", "transfer-status")
+    status, response = anna("command", "transfer-status")
     assert [line.split(":")[0] for line in response["result"]["samples"]] == [*added, following]
-    status, response = measure(device, ask, following)
+    status, response = measure(device, anna, following)
     assert (status, response["result"]["verdict"]) == (0, "good"), response
-    assert ask("command", "transfer-list")[1]["result"] == {"in_use": None, "transfers": []}
+    assert anna("command", "transfer-list")[1]["result"] == {"in_use": None, "transfers": []}
 
-    status, response = ask("command", "transfer-finish", "--argument", "dry_run=true")
+    status, response = anna("command", "transfer-finish", "--argument", "dry_run=true")
     assert (status, response["ok"]) == (0, True)
     device.gather(device.subscriber)
     until(
@@ -133,9 +76,9 @@ def test_five_samples_over_mqtt_and_predictions_carry_the_transfer_until_it_is_r
         "the event of the dry run",
         200.0,
     )
-    assert newest(device)["model"]["transfer"] is None
+    assert device.newest["model"]["transfer"] is None
     device.events.clear()
-    assert ask("command", "transfer-finish")[0] == 0
+    assert anna("command", "transfer-finish")[0] == 0
     before = max(device.gather(device.subscriber))
     until(
         lambda: device.gather(device.subscriber) and "transfer_finished" in device.codes(),
@@ -145,25 +88,24 @@ def test_five_samples_over_mqtt_and_predictions_carry_the_transfer_until_it_is_r
     # Scans went on while the child was fitting.
     assert max(device.gather(device.subscriber)) > before
     until(
-        lambda: (
-            device.gather(device.subscriber) and newest(device)["model"]["transfer"] is not None
-        ),
+        lambda: device.gather(device.subscriber) and device.newest["model"]["transfer"] is not None,
         "a prediction by the transfer",
     )
-    record = newest(device)
+    record = device.newest
     assert record["model"]["transfer"]["version"] == 1
     assert record["serial"] == "VIRT-0006"
-    truth = device.bench.corn.train.references[device.bench.row_of(following)]
+    truth = device.beam.references(following)
     for (name, value), reference in zip(record["values"].items(), truth, strict=True):
         assert abs(value["value"] - reference) < 2.0, name
     assert [v.number for v in StateStore(device.folder / "state").read().held] == [1]
-    status, response = ask("command", "transfer-rollback")
+    status, response = anna("command", "transfer-rollback")
     assert (status, response["result"]) == (0, {"in_use": None})
     until(
-        lambda: device.gather(device.subscriber) and newest(device)["model"]["transfer"] is None,
+        lambda: device.gather(device.subscriber) and device.newest["model"]["transfer"] is None,
         "a prediction without",
     )
-    whats = [what for _, what in audited(device)]
+    audited = [(line["who"], line["what"]) for line in device.audited]
+    whats = [what for _, what in audited]
     for what in ("started", "sample_added", "added", "activated", "concluded", "rolled_back"):
         assert f"transfer_{what}" in whats
-    assert ("anna", "transfer_rolled_back") in audited(device)
+    assert ("anna", "transfer_rolled_back") in audited

@@ -15,6 +15,8 @@ from spektron_edge.adaptation.line_shape import broadened, broadening
 from spektron_edge.adaptation.population import Population, View, noise_of
 from spektron_edge.adaptation.samples import by_sample
 
+pytestmark = pytest.mark.numerics
+
 AXIS = np.arange(1100.0, 2500.0, 4.0)
 U = position(AXIS.size)
 # Small ones: hundredths of absorbance, tenths of nm.

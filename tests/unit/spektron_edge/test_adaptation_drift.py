@@ -82,6 +82,7 @@ def test_run_lengths_are_those_of_a_simulation():
     assert np.mean(lengths) == pytest.approx(expected, abs=4 * expected / np.sqrt(400))
 
 
+@pytest.mark.numerics
 def test_rarer_false_alarms_and_smaller_sources_ask_for_more():
     assert threshold(60, 1e-5) >= threshold(60, 1e-4) >= threshold(60, 1e-2)
     assert threshold(30, 1e-4) >= threshold(200, 1e-4)
@@ -98,6 +99,7 @@ def test_any_value_has_a_bounded_step_and_none_is_above_all(value):
     assert -5 < ranks.step(value) <= ranks.step(2.0) == ranks.step(float("nan"))
 
 
+@pytest.mark.numerics
 def test_false_alarms_are_as_rare_as_promised_whatever_the_distribution():
     """Over source sets: heavy tails, one false alarm in a thousand asked for."""
     rng = np.random.default_rng(2)

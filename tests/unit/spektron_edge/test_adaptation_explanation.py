@@ -15,6 +15,8 @@ from spektron_edge.adaptation.line_shape import broadened, broadening
 from spektron_edge.adaptation.population import Population
 from tests.corn_adapting import NOISE, corn_material, correction, measured
 
+pytestmark = pytest.mark.numerics
+
 
 def explained(spectra, **options):
     material = corn_material()

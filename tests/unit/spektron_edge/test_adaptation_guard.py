@@ -15,6 +15,8 @@ from spektron_edge.adaptation.evidence import Evidence, Stability
 from spektron_edge.adaptation.guard import judge
 from tests.corn_adapting import as_batch, corn_material, correction, measured
 
+pytestmark = pytest.mark.numerics
+
 NOTHING = Evidence()
 SERVICED = Evidence(services=("lamp changed by Eve",))
 TRUE = {"shift": 0.5}
@@ -221,6 +223,7 @@ def test_an_exchange_is_left_to_people_unless_a_service_was_told(corn, exchanged
 def by_figures(candidate, **figures):
     """Terms say all that is to say; compositions could as well."""
     known = {"gained": 100.0, "terms_by_one": 99.0, "terms_misfit": 1.0, "form_gained": 0.0}
+    known |= {"terms_by_scale": 10.0}
     return with_figures(candidate, **known | figures)
 
 
@@ -257,6 +260,33 @@ def test_something_has_to_say_that_the_instrument_changed(
     verdict = judge(corn, held, by_figures(candidate, **figures), evidence, ())
     assert verdict.refusals == ()
     assert verdict.doubts == ((NO_SIGN,) if doubted else ())
+
+
+@pytest.mark.parametrize(
+    ("by_scale", "evidence", "doubted"),
+    [
+        (99.0, OF_STREAM, True),
+        (85.0, OF_STREAM, True),
+        (83.0, OF_STREAM, False),
+        (99.0, SERVICED, False),
+        (99.0, Evidence(astray=("tile",)), False),
+    ],
+)
+def test_what_a_dilution_does_as_well_is_left_to_people(corn, drifted, by_scale, evidence, doubted):
+    held, candidate = drifted
+    verdict = judge(corn, held, by_figures(candidate, terms_by_scale=by_scale), evidence, ())
+    assert verdict.refusals == ()
+    assert ["dilution" in text for text in verdict.doubts] == [True] * doubted
+
+
+def test_a_product_that_is_diluted_looks_like_a_loss_of_gain(corn):
+    """Nothing in its spectra says which of both it is."""
+    diluted, shifted = 0.9 * measured(), correction(shift=0.6).undo(measured())
+    beyond = [
+        found["terms_by_one"] - found["terms_by_scale"]
+        for found in (adapt(corn, as_batch(x), 1).metrics for x in (diluted, shifted))
+    ]
+    assert beyond[0] < guard._UNSAID < beyond[1]
 
 
 def test_a_change_that_still_grows_is_left_to_people(corn, drifted):

@@ -15,6 +15,7 @@ import pytest
 
 from spektron_edge.acquisition import References
 from spektron_edge.adaptation import attempt as attempt_module
+from spektron_edge.adaptation import following as following_module
 from spektron_edge.adaptation import jobs as jobs_module
 from spektron_edge.adaptation.task import RESULT, WORK, YARDSTICK
 from spektron_edge.adaptation_state import AdaptationStore
@@ -110,7 +111,7 @@ def line(make_daemon, cups, make_scan, yardstick):
 
     def make(mode):
         line = Line(make_daemon(mode), cups, make_scan)
-        wait(line.daemon, lambda: line.daemon._adaptations._yardstick is not None)
+        wait(line.daemon, lambda: line.daemon._adaptations.following.yardstick is not None)
         path = line.daemon._config.state_dir / WORK / YARDSTICK
         yardstick(path).setdefault("bytes", path.read_bytes())
         return line
@@ -139,6 +140,20 @@ def conclude(daemon):
     assert daemon._adaptations.attempt is not None
     wait(daemon, lambda: daemon._adaptations.attempt is None)
     daemon._turn(0.0)
+
+
+def through_shadow(line, cups, instrument="mp6"):
+    """From the drift on, until a proposal was judged again."""
+    line.lay("mp6", known(cups, 40))
+    conclude(line.daemon)
+    assert store_of(line.daemon).active(SERIAL) is None
+    line.lay(instrument, known(cups, 12))
+    conclude(line.daemon)
+
+
+def change_mode(daemon, mode):
+    changed = daemon._config.adaptation.model_copy(update={"mode": mode})
+    daemon._reload.config = daemon._config.model_copy(update={"adaptation": changed})
 
 
 def known(cups, count):
@@ -222,8 +237,7 @@ def test_in_shadow_it_is_computed_beside_what_counts(line, cups):
 def test_without_doubts_auto_installs_and_goes_back_when_it_does_harm(line, cups, behaves):
     line = line("auto")
     behaves("sound")
-    line.lay("mp6", known(cups, 40))
-    conclude(line.daemon)
+    through_shadow(line, cups)
     assert store_of(line.daemon).active(SERIAL) is not None
     assert events(line.daemon, "adaptation_judged")
     # The instrument is repaired: what was adapted to is gone.
@@ -235,14 +249,78 @@ def test_without_doubts_auto_installs_and_goes_back_when_it_does_harm(line, cups
     assert line.daemon._serving.in_use.adaptation is None
 
 
-def test_in_propose_people_are_told_that_what_they_approved_does_harm(line, cups, behaves):
+def test_what_does_not_hold_in_shadow_stays_a_proposal(line, cups, behaves):
+    line = line("auto")
+    behaves("sound")
+    through_shadow(line, cups, "m5")
+    (held,) = store_of(line.daemon).held
+    assert (held.status, store_of(line.daemon).active(SERIAL)) == ("proposed", None)
+    assert held.tried
+    assert audited(line.daemon, "adaptation_tried")[0]["details"]["why"] == "; ".join(held.tried)
+
+
+def test_people_see_how_a_proposal_did_in_shadow(line, cups, behaves, capsys):
+    line = line("propose")
+    behaves("sound")
+    through_shadow(line, cups)
+    assert store_of(line.daemon).active(SERIAL) is None
+    config = str(line.daemon._config.state_dir.parent / "edge.toml")
+    assert main(["adapt", "show", "1", "--config", config]) == 0
+    assert "it holds" in capsys.readouterr().out
+
+
+def test_with_a_service_held_out_spectra_suffice(line, cups, behaves):
+    line = line("auto")
+    behaves("sound")
+    line.lay("m5", known(cups, 5))
+    ask(line.daemon, "adapt-service-event", what="detector changed", by="Eve")
+    line.lay("mp6", known(cups, 40))
+    conclude(line.daemon)
+    assert store_of(line.daemon).active(SERIAL) is not None
+
+
+def test_what_is_decided_in_the_meantime_ends_the_time_in_shadow(line, cups, behaves):
     line = line("auto")
     behaves("sound")
     line.lay("mp6", known(cups, 40))
     conclude(line.daemon)
-    config = line.daemon._config
-    changed = config.adaptation.model_copy(update={"mode": "propose"})
-    line.daemon._reload.config = config.model_copy(update={"adaptation": changed})
+    store = AdaptationStore(line.daemon._config.state_dir)
+    store.reject(1, "anna", "the window was dirty")
+    line.lay("mp6", known(cups, 12))
+    assert line.daemon._adaptations.attempt is None
+    assert store_of(line.daemon).held[0].tried is None
+
+
+def test_frozen_nothing_is_computed_beside_what_counts_any_more(line, cups, behaves):
+    line = line("shadow")
+    behaves("sound")
+    through_shadow(line, cups)
+    assert line.daemon._serving.shadow is not None
+    assert store_of(line.daemon).held[0].tried == ()
+    change_mode(line.daemon, "frozen")
+    line.lay("mp6", known(cups, 1))
+    assert line.daemon._serving.shadow is None
+
+
+def test_a_child_that_fails_in_the_meantime_leaves_a_proposal(line, cups, behaves):
+    line = line("auto")
+    behaves("sound")
+    line.lay("mp6", known(cups, 40))
+    conclude(line.daemon)
+    behaves("garbage")
+    line.lay("mp6", known(cups, 12))
+    conclude(line.daemon)
+    assert events(line.daemon, "adaptation_failed")
+    assert [entry.status for entry in store_of(line.daemon).held] == ["proposed"]
+    line.lay("mp6", known(cups, 12))
+    assert line.daemon._adaptations.attempt is None
+
+
+def test_in_propose_people_are_told_that_what_they_approved_does_harm(line, cups, behaves):
+    line = line("auto")
+    behaves("sound")
+    through_shadow(line, cups)
+    change_mode(line.daemon, "propose")
     line.lay("m5", known(cups, 40))
     assert store_of(line.daemon).active(SERIAL) is not None
     assert "rollback" in events(line.daemon, "adaptation_doubtful")[0]["message"]
@@ -371,8 +449,7 @@ def test_a_stability_sample_astray_takes_an_adaptation_back(line, cups, behaves)
     behaves("sound")
     line.lay("m5", ["new1"], 6)
     ask(line.daemon, "adapt-stability", sample="tile")
-    line.lay("mp6", known(cups, 40))
-    conclude(line.daemon)
+    through_shadow(line, cups)
     assert store_of(line.daemon).active(SERIAL) is not None
     line.lay("mp6", ["new1"], 6, lambda x: 1.3 * x)
     assert ask(line.daemon, "adapt-stability", sample="tile").result["astray"]
@@ -414,10 +491,8 @@ def test_a_yardstick_that_cannot_be_made_is_told_once(make_daemon, cups, make_sc
 def test_to_frozen_and_back_it_begins_anew(line, cups):
     line = line("auto")
     line.lay("m5", known(cups, 10))
-    config = line.daemon._config
     for mode, followed in (("frozen", 0), ("auto", 3)):
-        changed = config.adaptation.model_copy(update={"mode": mode})
-        line.daemon._reload.config = config.model_copy(update={"adaptation": changed})
+        change_mode(line.daemon, mode)
         line.lay("m5", known(cups, 3))
         stream = line.daemon._adaptations.stream
         assert (0 if stream is None else stream.sound) == followed
@@ -426,7 +501,8 @@ def test_to_frozen_and_back_it_begins_anew(line, cups):
 def test_a_bundle_that_comes_back_is_followed_again(line, cups, monkeypatch):
     line = line("auto")
     jobs = line.daemon._adaptations
-    monkeypatch.setattr(jobs_module, "yardstick_of", lambda _: "another")
+    for module in (jobs_module, following_module):
+        monkeypatch.setattr(module, "yardstick_of", lambda _: "another")
     jobs._calibrate_after_s = float("inf")
     line.lay("m5", known(cups, 3))
     assert jobs.stream is None

@@ -12,7 +12,6 @@ from spektron_edge.adaptation.adapt import adapt, apart, material
 from spektron_edge.adaptation.candidate import Adapted
 from spektron_edge.adaptation.correction import TERMS
 from spektron_edge.adaptation.ground import Ground, open_ground
-from spektron_edge.adaptation.numerics import Own, chosen
 from spektron_edge.adaptation.steps import CAP, Steps
 from spektron_edge.adaptation_state import AdaptationStore
 from spektron_edge.adaptation_state.batch_file import as_kept
@@ -110,10 +109,6 @@ def test_the_held_out_loss_leaves_the_pull_to_the_start_out(corn):
 # ---- candidates
 
 
-def test_numerics_in_use_are_the_products_own():
-    assert isinstance(chosen(), Own)
-
-
 def test_the_same_batch_and_seed_give_the_same_bits(corn):
     batch = as_batch(correction(shift=0.5).undo(measured()))
     one, two = adapt(corn, batch, 4), adapt(corn, batch, 4)
@@ -201,21 +196,20 @@ def test_without_spectra_nothing_can_be_adapted(tmp_path):
 # ---- replay
 
 
+@pytest.mark.numerics
 @pytest.mark.parametrize("count", [10, pytest.param(100, marks=pytest.mark.long)])
 def test_adaptations_are_made_again_to_the_last_bit(tmp_path, count):
     """Each of its own batch, drift and seed; every third is used, and later ones go on from it."""
     config = load_config(configure(tmp_path / "device"))
     ground = open_ground(config, SERIAL)
-    own, store = Own(), AdaptationStore(config.state_dir)
+    store = AdaptationStore(config.state_dir)
     rng = np.random.default_rng(0)
-    material_of = own.material(ground)
+    material_of = material(ground)
     # As `adapt replay` does it, all read anew; reading it takes longest, so the rest share it.
     anew = recompute_for(config, SERIAL)
 
     def shared(batch, seed, start):
-        return own.adapt(
-            replace(material_of, ground=replace(ground, start=start)), batch, seed
-        ).adapted
+        return adapt(replace(material_of, ground=replace(ground, start=start)), batch, seed).adapted
 
     numbers = []
     for i in range(count):
@@ -224,7 +218,7 @@ def test_adaptations_are_made_again_to_the_last_bit(tmp_path, count):
         instrument = "mp5" if i % 10 == 9 else "m5"
         x = measured(instrument, train=i % 3 == 0, seed=i)[rng.permutation(20)[:14]]
         made_from = as_kept(as_batch(correction(**{name: size * rng.uniform(0.3, 1)}).undo(x)))
-        candidate = own.adapt(material_of, made_from, seed=i)
+        candidate = adapt(material_of, made_from, seed=i)
         given = candidate.adapted
         number = put(store, ground.model, given, made_from, serial=SERIAL, seed=i)
         if i % 3 == 0:
@@ -238,5 +232,5 @@ def test_adaptations_are_made_again_to_the_last_bit(tmp_path, count):
     assert isinstance(kept, Adapted)
     assert kept.correction.coefficients.shape == (len(TERMS),)
     # It does tell where something differs.
-    other = lambda batch, seed, start: own.adapt(material_of, batch, seed + 1).adapted  # noqa: E731
+    other = lambda batch, seed, start: adapt(material_of, batch, seed + 1).adapted  # noqa: E731
     assert replay(store, number, other) != ()

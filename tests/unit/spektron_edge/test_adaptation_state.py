@@ -298,6 +298,18 @@ def test_only_what_nothing_speaks_against_is_used_without_a_person(
     assert store.untold()[-1].who == "auto"
 
 
+def test_what_spoke_against_it_in_shadow_is_left_to_people(store, tiny_model):
+    number = put(store, tiny_model, mode="auto")
+    assert store.read().entry(number).tried is None
+    assert store.try_in_shadow(number, ("farther away",)).entry(number).tried == ("farther away",)
+    assert store.untold()[-1].details["why"] == "farther away"
+    with refused(REFUSED, "farther away"):
+        store.install(number, tiny_model)
+    assert store.approve(number, agreed("anna"), 1, tiny_model).active(SERIAL).number == number
+    with refused(REFUSED, "does not wait"):
+        store.try_in_shadow(number, ())
+
+
 def test_what_the_guard_refuses_no_person_can_approve(store, tiny_model):
     verdict = Verdict(("the spectra are of something else",), (), {})
     number = store.propose(state_for(tiny_model, verdict=verdict), batch())
@@ -486,7 +498,8 @@ def test_scans_in_words_name_each_range_once(scans):
 
 ACTIONS = st.lists(
     st.tuples(
-        st.sampled_from(["put", "approve", "auto", "reject", "back", "reset"]), st.booleans()
+        st.sampled_from(["put", "approve", "auto", "tried", "reject", "back", "reset"]),
+        st.booleans(),
     ),
     max_size=30,
 )
@@ -518,6 +531,8 @@ def carried_out(now, what, number):
         return decisions.approved(now, number, agreed("anna"), 1)
     if what == "auto":
         return decisions.installed_by_itself(now, number, "auto")
+    if what == "tried":
+        return decisions.tried(now, number, () if number % 2 else ("worse",))
     if what == "reject":
         return decisions.rejected(now, number, "anna", "no")
     if what == "back":

@@ -40,6 +40,7 @@ from spektron_edge.adaptation.task import (
     write_result,
     write_task,
 )
+from spektron_edge.adaptation.task_made import IN_SHADOW, come_since
 from spektron_edge.adaptation.yardstick import calibrate
 from spektron_edge.clock import Stamp
 from spektron_edge.diagnostics import ApplicabilityModel
@@ -420,6 +421,16 @@ def test_a_result_of_another_attempt_or_with_numbers_that_are_none_is_refused(tm
 def test_a_folder_that_cannot_be_written_is_a_fault(task, tmp_path):
     (tmp_path / "file").write_text("")
     refused(Faults.STATE_UNWRITABLE, write_task, tmp_path / "file" / "work", task)
+
+
+def test_only_samples_that_came_after_a_proposal_judge_it_again():
+    entries = [entry(i, run=i // 2) for i in range(40)]
+    # The sixth spectrum is the second of its sample: what came after is of others.
+    for order, runs in ((5, 17), (4, 17), (23, 8), (24, 7)):
+        fresh = come_since(entries, entries[order].order)
+        expected = runs if runs >= IN_SHADOW else 0
+        assert len({e.run for e in fresh}) == expected
+        assert all(e.order > entries[order].order for e in fresh)
 
 
 def test_the_gauge_of_a_featureless_spectrum_says_so(yardstick):

@@ -11,6 +11,7 @@ import pytest
 
 from firmware_bridge.virtual import Optics, PtyPort, VirtualSpectrometer
 from spektron_edge import __version__
+from spektron_edge.adaptation_state import AdaptationStore
 from spektron_edge.audit import Audit
 from spektron_edge.cli import main
 from spektron_edge.clock import Stamp
@@ -18,7 +19,10 @@ from spektron_edge.faults import Faults
 from spektron_edge.inspection import inspect_bundle, inspect_state
 from spektron_edge.outbox import Limits, Outbox, OutboxError, Outgoing
 from spektron_edge.state import AUDIT_FILE, OUTBOX_FILE
+from spektron_edge.transfer_state import StateStore
 from tests import bundles
+from tests import transfers as transfers_of
+from tests.adaptations import adapted, put, use
 
 AT = Stamp(1_800_000_000.0, 12.0, "boot-a")
 
@@ -174,6 +178,58 @@ def test_inspect_shows_a_state_folder_and_leaves_it_as_it_is(capsys, state):
     assert report["audit"]["lines"] == 2
     assert report["audit"]["chain"] == "holds"
     assert {n: (state / n).read_bytes() for n in before} == before
+
+
+def test_inspect_says_which_transfer_and_which_adaptation_is_in_use(
+    capsys, state, transfer, tiny_model
+):
+    report = inspect_state(state)
+    assert "transfers" not in report
+    assert "adaptations" not in report
+
+    transfers = StateStore(state)
+    for _ in range(2):
+        number = transfers.add(transfers_of.state_for(transfer, tiny_model), "anna")
+    transfers.activate(number, "anna")
+    adaptations = AdaptationStore(state)
+    for gain in (0.01, 0.02, 0.03):
+        use(adaptations, tiny_model, adapted(tiny_model, gain))
+    adaptations.reject(put(adaptations, tiny_model, adapted(tiny_model, 0.04)), "anna", "seen")
+    put(adaptations, tiny_model, adapted(tiny_model, 0.05))
+    put(adaptations, tiny_model, adapted(tiny_model, 0.06), serial="VIRT-0002")
+
+    assert main(["inspect", str(state), "--json"]) == 0
+    report = json.loads(said(capsys)[0])
+    assert report["transfers"] == {
+        "on VIRT-0001": "2 is in use",
+        **{
+            f"transfer {n}": "for grain on VIRT-0001, made 2026-11-22 00:00 UTC by anna from "
+            "8 samples"
+            for n in (1, 2)
+        },
+    }
+    made = "made 2026-11-22 00:00 UTC under propose: the lamp aged"
+    assert report["adaptations"] == {
+        "on VIRT-0001": "3 is in use",
+        "on VIRT-0002": "none is in use",
+        "adaptation 3": f"installed, approved by anna, for grain on VIRT-0001, {made}",
+        "adaptation 5": f"proposed, for grain on VIRT-0001, {made}",
+        "adaptation 6": f"proposed, for grain on VIRT-0002, {made}",
+    }
+
+
+@pytest.mark.parametrize(
+    ("file", "kind"),
+    [
+        ("adaptations/adaptations.json", Faults.ADAPTATION_UNUSABLE),
+        ("transfers/transfers.json", Faults.TRANSFER_UNUSABLE),
+    ],
+)
+def test_inspect_names_a_damaged_list_and_what_mends_it(capsys, state, file, kind):
+    path = state / file
+    path.parent.mkdir()
+    path.write_text("{")
+    assert str(path) in fails(capsys, kind, "inspect", state)
 
 
 def test_inspect_says_that_a_line_is_unfinished_without_touching_it(state):

@@ -14,6 +14,8 @@ from spektron_edge.transfer.divergence import (
 )
 from spektron_edge.transfer.sinkhorn import sinkhorn
 
+pytestmark = pytest.mark.numerics
+
 
 @st.composite
 def problems(draw):

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from spektron_edge.transfer import History, TransferError, fit
 from spektron_edge.transfer.uncertainty import _alone
 
+pytestmark = pytest.mark.numerics
+
 AXIS = np.arange(1100.0, 1700.0, 3.0)
 
 

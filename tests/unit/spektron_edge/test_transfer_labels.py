@@ -15,6 +15,8 @@ from spektron_edge.transfer.photometer import photometer, two_channels
 from spektron_edge.transfer.problem import Problem
 from spektron_edge.transfer.spread_law import expected_variance, principal
 
+pytestmark = pytest.mark.numerics
+
 AXIS = np.arange(1100.0, 1400.0, 3.0)
 
 

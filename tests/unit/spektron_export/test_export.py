@@ -118,8 +118,11 @@ def test_only_the_transformers_constant_products_are_quantised(checkpoint, expor
     assert all(not z.any() for z in zero_points)
 
 
-def test_same_checkpoint_gives_the_same_bytes(checkpoint, exported, monkeypatch, loose):
+def test_same_checkpoint_gives_the_same_bytes(
+    checkpoint, exported, gradient_again, monkeypatch, loose
+):
     monkeypatch.setenv("SOURCE_DATE_EPOCH", EPOCH)
+    monkeypatch.setattr(graph_set, "export_gradient", lambda _: gradient_again)
     again = exported.path.with_name("again.spektron")
     export_bundle(checkpoint, again, version=7, limits=loose)
     assert again.read_bytes() == exported.path.read_bytes()
@@ -135,6 +138,7 @@ def test_report_is_complete(exported):
     assert set(report["graph_bytes"]) == {*FILES, "weights.onnx"}
 
 
+@pytest.mark.usefixtures("known_graphs")
 def test_parity_out_of_tolerance_writes_nothing(checkpoint, tmp_path, monkeypatch, loose):
     path = tmp_path / "corn.spektron"
 
@@ -157,6 +161,7 @@ def test_parity_out_of_tolerance_writes_nothing(checkpoint, tmp_path, monkeypatc
     assert not path.exists()
 
 
+@pytest.mark.usefixtures("known_graphs")
 def test_oversized_graph_is_refused(checkpoint, tmp_path, monkeypatch, loose):
     monkeypatch.setattr(pack, "MAX_INT8_BYTES", 1000)
     with pytest.raises(ExportError, match="larger than"):
@@ -214,7 +219,7 @@ def test_cli_exit_codes(checkpoint, tmp_path, capsys):
     assert error.value.code == 2
 
 
-def test_cli_writes_and_reports(checkpoint, loose, tmp_path, capsys, monkeypatch):
+def test_cli_writes_and_reports(checkpoint, loose, tmp_path, capsys, monkeypatch, request):
     monkeypatch.setitem(LIMITS, "int8", loose["int8"])
     save_checkpoint(tmp_path / "checkpoint", checkpoint)
     out = tmp_path / "corn.spektron"
@@ -229,6 +234,7 @@ def test_cli_writes_and_reports(checkpoint, loose, tmp_path, capsys, monkeypatch
         "encoder.fp16.onnx",
         "encoder.qdq.onnx",
     }
+    request.getfixturevalue("known_graphs")
     blocked = tmp_path / "file"
     blocked.write_text("")
     assert cli.main([*arguments, "-o", str(blocked / "x.spektron")]) == 6
@@ -246,6 +252,7 @@ def export(checkpoint, loose, tmp_path, capsys, monkeypatch, *words):
     return status, out, capsys.readouterr()
 
 
+@pytest.mark.usefixtures("known_graphs")
 def test_an_export_is_signed_bound_and_keeps_its_spectra_for_a_device(
     checkpoint, loose, tmp_path, capsys, monkeypatch
 ):
@@ -274,6 +281,7 @@ def test_an_export_is_signed_bound_and_keeps_its_spectra_for_a_device(
     assert load_model(bundle).applicability.points == 700
 
 
+@pytest.mark.usefixtures("known_graphs")
 def test_golden_vectors_give_no_kept_back_spectrum_away(
     checkpoint, loose, exported, tmp_path, capsys, monkeypatch
 ):

@@ -70,6 +70,7 @@ def test_page_needs_no_network_and_shows_every_graph(exported, report):
         assert f"<h3>{graph}</h3>" in page
 
 
+@pytest.mark.usefixtures("known_graphs")
 def test_cli_writes_a_report_unless_told_not_to(checkpoint, loose, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(LIMITS, "int8", loose["int8"])
     save_checkpoint(tmp_path / "checkpoint", checkpoint)
@@ -92,6 +93,7 @@ def write_csv(path, axis, x):
     return path
 
 
+@pytest.mark.usefixtures("known_graphs")
 def test_ranges_are_seen_on_the_spectra_given(checkpoint, loose, exported, tmp_path):
     x = np.asarray(checkpoint.source["x"], np.float64)
     wider = np.linspace(0.2, 3.0, len(x))[:, None] * x
