@@ -46,7 +46,7 @@ from .mqtt.retained import RETAINED_FILE, RetainedLedger
 from .mqtt.topics import Topics
 from .notices import Notices
 from .numbering import Numbering
-from .outbox import Outgoing, Progress
+from .outbox import Progress
 from .product import Loaded, load_product, remember, take_product
 from .product_choice import ProductCommands
 from .records import ModelState, StateRecord, Status, to_json
