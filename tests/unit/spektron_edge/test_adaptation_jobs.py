@@ -30,7 +30,7 @@ from tests.corn_bench import SERIAL, Cups, configure
 from .conftest import DARK, WHITE
 from .turns import events, turn
 
-PATIENCE_S = 60
+PATIENCE_S = 200
 
 
 @pytest.fixture(scope="module")
