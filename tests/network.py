@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import os
 import subprocess
 from collections.abc import Iterator
@@ -33,21 +34,23 @@ class FarHost:
 
 @contextlib.contextmanager
 def far_host() -> Iterator[FarHost]:
-    # Names of interfaces have 15 characters at most.
-    mark = f"{os.getpid() % 100_000:05d}"
-    name, cables = f"spektron-{mark}", (f"sp{mark}a", f"sp{mark}b")
+    # Several test runs may be under way; names of interfaces have 15 characters at most.
+    mark = os.getpid() % 16_000
+    name = f"spektron-{mark}"
+    cables = (f"spk{mark}a", f"spk{mark}b")
+    # From the block for benchmarks (RFC 2544), nobody's real network: four addresses a cable.
+    nets = [ipaddress.IPv4Address("198.18.0.0") + 4 * (2 * mark + i) for i in range(2)]
     _ip("netns", "add", name)
     try:
         _ip("-n", name, "link", "set", "lo", "up")
-        # From the block for benchmarks, RFC 2544: nobody's real network.
-        for cable, net in zip(cables, ("198.18.7", "198.18.8"), strict=True):
+        for cable, net in zip(cables, nets, strict=True):
             near, far = f"{cable}n", f"{cable}f"
             _ip("link", "add", near, "type", "veth", "peer", "name", far, "netns", name)
-            _ip("addr", "add", f"{net}.1/30", "dev", near)
+            _ip("addr", "add", f"{net + 1}/30", "dev", near)
             _ip("link", "set", near, "up")
-            _ip("-n", name, "addr", "add", f"{net}.2/30", "dev", far)
+            _ip("-n", name, "addr", "add", f"{net + 2}/30", "dev", far)
             _ip("-n", name, "link", "set", far, "up")
-        yield FarHost(name, "198.18.7.2", "198.18.8.2", cables[0])
+        yield FarHost(name, str(nets[0] + 2), str(nets[1] + 2), cables[0])
     finally:
         _ip("netns", "del", name)
 

@@ -152,7 +152,7 @@ class MqttClient:
         """
         for topic in self._ledger.ghosts(self._settings.url):
             log.info("retained_cleared", topic=topic)
-            message = Message(topic, b"", retain=True, resend=False, content_type=None)
+            message = Message(topic, b"", retain=True, content_type=None)
             self._queue.put(message, beyond=True)
 
     def files_changed(self) -> bool:
@@ -198,8 +198,6 @@ class MqttClient:
             self._topics.of(kind),
             payload,
             retain=retain,
-            # Retained ones are published anew after every connection.
-            resend=not retain,
             content_type=content_type,
             user=user,
             expiry_s=expiry[0] if expiry else None,

@@ -18,15 +18,18 @@ JSON = "application/json"
 class Message:
     """One publication.
 
-    user: user properties; expiry_s: after so many seconds the broker forgets it; resend: what a
-    lost connection may have swallowed is sent again (records and answers; not what is retained,
-    which is published anew after every connection); qos: 0 where nobody says if it arrived.
+    <<<<<<< HEAD
+        user: user properties; expiry_s: after so many seconds the broker forgets it; resend: what a
+        lost connection may have swallowed is sent again (records and answers; not what is retained,
+        which is published anew after every connection); qos: 0 where nobody says if it arrived.
+    =======
+        user: user properties; expiry_s: after so many seconds the broker forgets it.
+    >>>>>>> client
     """
 
     topic: str
     payload: bytes
     retain: bool = False
-    resend: bool = True
     content_type: str | None = JSON
     user: tuple[tuple[str, str], ...] = ()
     expiry_s: int | None = None

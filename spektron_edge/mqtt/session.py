@@ -238,12 +238,8 @@ class Session:
         line: Any = self._paho.socket()
         if line is not None:
             line.close()
-        left = list(self._under_way.values())
+        self._queue.put_back(list(self._under_way.values()))
         self._under_way.clear()
-        self._queue.put_back([sent for sent in left if sent.message.resend])
-        for sent in left:
-            if not sent.message.resend:
-                self._queue.finish()
 
     # ---- paho's callbacks, on the thread of `run`
 

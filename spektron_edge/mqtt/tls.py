@@ -6,6 +6,7 @@ import contextlib
 import ssl
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 from spektron_edge.config import Mqtt
@@ -107,7 +108,8 @@ def explain(error: OSError, settings: Mqtt, where: str) -> Fault | None:
     """Why TLS failed; None where it was something else."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return Fault(Faults.BROKER_UNTRUSTED, f"{where}: {_distrust(error, settings)}")
-    if not isinstance(error, ssl.SSLError) or error.reason is None:
+    # A broker that dies ends TLS without a farewell: nothing is wrong with it.
+    if not isinstance(error, ssl.SSLError) or isinstance(error, ssl.SSLEOFError):
         return None
     if error.reason in _OLD:
         told = f"{where} speaks no TLS 1.2 or newer, and nothing older is spoken here"
@@ -118,7 +120,7 @@ def explain(error: OSError, settings: Mqtt, where: str) -> Fault | None:
         own = settings.cert_file
         ours = "`mqtt.cert_file` is not set" if own is None else f"ours is {own}{_state_of(own)}"
         return Fault(Faults.CERTIFICATE_REFUSED, f"{where}: {refused}; {ours}")
-    return Fault(Faults.BROKER_UNTRUSTED, f"{where}: TLS failed: {error.reason}")
+    return Fault(Faults.BROKER_UNTRUSTED, f"{where}: TLS failed: {error.reason or error}")
 
 
 def _distrust(error: ssl.SSLCertVerificationError, settings: Mqtt) -> str:
@@ -139,7 +141,7 @@ def _utc(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _state_of(path: Any) -> str:
+def _state_of(path: Path) -> str:
     lifetime = _lifetime(path)
     if lifetime is None:
         return ""
@@ -147,7 +149,7 @@ def _state_of(path: Any) -> str:
     return f", valid from {_utc(begins)} to {_utc(ends)}"
 
 
-def _lifetime(path: Any) -> tuple[datetime, datetime] | None:
+def _lifetime(path: Path) -> tuple[datetime, datetime] | None:
     from cryptography import x509
 
     try:

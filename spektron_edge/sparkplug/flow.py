@@ -159,9 +159,7 @@ class Flow:
     def death(self, bd_seq: int) -> Message:
         """The will of a session, and its last message when it ends in good order."""
         payload = node_death(bd_seq, self._now_ms())
-        return Message(
-            self._names.of_node("NDEATH"), payload, resend=False, content_type=None, qos=1
-        )
+        return Message(self._names.of_node("NDEATH"), payload, content_type=None, qos=1)
 
     def next(self) -> Message | None:
         """The next message to send, numbered; None when nothing is due."""
@@ -237,7 +235,7 @@ class Flow:
 
 def _message(topic: str, payload: bytes) -> Message:
     # The specification wants QoS 0 for all but NDEATH, never retained.
-    return Message(topic, payload, resend=False, content_type=None, qos=0)
+    return Message(topic, payload, content_type=None, qos=0)
 
 
 def _understood(record: _Waiting) -> list[Reading] | None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import time
-
 import pytest
 
 from firmware_bridge.virtual import InjectedFaults
@@ -25,31 +22,6 @@ def _account(rig, subscriber, scans):
     assert len(numbers) == len(set(numbers)), "a scan came under two ids"
     assert not set(numbers) & rig.missed()
     return set(numbers), rig.missed()
-
-
-@pytest.mark.parametrize(
-    "away_s", [2.0, pytest.param(10.0, marks=pytest.mark.long)], ids=["2s", "10s"]
-)
-def test_broker_killed_in_the_middle_loses_nothing(broker, make_rig, away_s):
-    rig = make_rig(broker.url, scans=40 + int(10 * away_s), interval_s=0.1)
-    scans = rig.port.device._scans
-    with listening(broker.port) as subscriber:
-        process = rig.start()
-        until(lambda: len(rig.gather(subscriber)) >= 10, "the first predictions")
-        before = len(subscriber.subscriptions)
-        broker.kill()
-        time.sleep(away_s)
-        # The broker remembers no subscription, so the subscriber must be back before the daemon.
-        process.send_signal(signal.SIGSTOP)
-        broker.start()
-        until(lambda: len(subscriber.subscriptions) > before, "the subscriber's return")
-        process.send_signal(signal.SIGCONT)
-        numbers, missed = _account(rig, subscriber, scans)
-        assert rig.stop() == 0
-    assert missed == set()
-    assert len(numbers) == scans
-    assert "broker_unreachable" in rig.codes()
-    assert "broker_unreachable_over" in rig.codes()
 
 
 def test_unplugged_and_back_names_the_missing_scans(broker, make_rig):
@@ -76,6 +48,25 @@ def test_lost_and_broken_frames_are_gaps(broker, make_rig):
     assert missed == {7, 8, 12, 20}
 
 
+<<<<<<< HEAD
+=======
+@pytest.mark.parametrize("rounds", [2, pytest.param(20, marks=pytest.mark.long)])
+def test_killed_daemon_accounts_for_every_scan_after_restart(broker, make_rig, rounds):
+    # It never stops: however long a daemon takes to start, there are scans left for it.
+    rig = make_rig(broker.url, interval_s=0.03)
+    with listening(broker.port) as subscriber:
+        for _ in range(rounds):
+            rig.start()
+            before = len(rig.gather(subscriber))
+            until(lambda: len(rig.gather(subscriber)) >= before + 5, "predictions")  # noqa: B023
+            rig.kill()
+        rig.start()
+        numbers, _ = _account(rig, subscriber, 0)
+        assert rig.stop() == 0
+    assert len(numbers) >= 5 * rounds
+
+
+>>>>>>> client
 def test_power_cycle_of_the_instrument_starts_a_new_count(broker, make_rig):
     rig = make_rig(broker.url, scans=30)
     with listening(broker.port) as subscriber:

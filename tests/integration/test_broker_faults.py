@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import signal
 import subprocess
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pytest
 
@@ -38,11 +39,6 @@ class Account:
 
     rig: object
     subscriber: object
-    began: float = 0.0
-    lines: list[str] = field(default_factory=list)
-
-    def shown(self):
-        return self.rig.port.call(lambda: self.rig.port.device.samples_shown)
 
     def through(self, what, break_it, mend_it, away_s):
         """Break, wait, mend; then every scan that was made by now must arrive."""
@@ -84,10 +80,10 @@ def test_killed_and_started_again(broker, make_rig, away_s):
 
         def come_back():
             # The broker remembers no subscription: the subscriber must be back before the daemon.
-            process.send_signal(subprocess.signal.SIGSTOP)
+            process.send_signal(signal.SIGSTOP)
             broker.start()
             until(lambda: len(account.subscriber.subscriptions) > before, "the subscriber")
-            process.send_signal(subprocess.signal.SIGCONT)
+            process.send_signal(signal.SIGCONT)
 
         account.through("broker killed", broker.kill, come_back, away_s)
 
@@ -99,7 +95,7 @@ def test_stopped_with_its_connections_open(broker, make_rig, away_s):
     rig.settings["mqtt"]["timeout_s"] = 2
     with running(rig, broker) as (account, _):
         account.through("broker stopped", broker.pause, broker.resume, away_s)
-    (noticed,) = [e for e in rig.events if e["code"] == "broker_unreachable"]
+    noticed = next(e for e in rig.events if e["code"] == "broker_unreachable")
     assert "acknowledges nothing for 2 s" in noticed["message"]
 
 

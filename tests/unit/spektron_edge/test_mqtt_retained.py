@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spektron_edge.mqtt.retained import RetainedLedger
@@ -64,6 +64,7 @@ names = st.sampled_from(["a", "b", "ä/ö", 'quote"', "new\nline"])
 
 
 @given(st.lists(st.tuples(st.sampled_from(["use", "strike", "again"]), names), max_size=30))
+@settings(deadline=None, max_examples=40)
 def test_nothing_that_may_be_retained_is_ever_missing(tmp_path_factory, steps):
     path = tmp_path_factory.mktemp("ledger") / "retained.json"
     ledger, retained, used = opened(path), set(), set()
