@@ -73,7 +73,7 @@ def outbox_damaged(salvaged: Salvaged) -> Fault:
     """The fault of an outbox that was set aside."""
     detail = (
         f"the outbox was damaged; it is kept as {salvaged.aside.name}, and {salvaged.records} "
-        "records that had not been acknowledged could be read out of it"
+        "records that had not been acknowledged were taken over"
     )
     return Fault(Faults.STATE_DAMAGED, detail)
 

@@ -18,13 +18,8 @@ JSON = "application/json"
 class Message:
     """One publication.
 
-    <<<<<<< HEAD
-        user: user properties; expiry_s: after so many seconds the broker forgets it; resend: what a
-        lost connection may have swallowed is sent again (records and answers; not what is retained,
-        which is published anew after every connection); qos: 0 where nobody says if it arrived.
-    =======
-        user: user properties; expiry_s: after so many seconds the broker forgets it.
-    >>>>>>> client
+    user: user properties; expiry_s: after so many seconds the broker forgets it; qos: 0 where nobody
+    says if it arrived.
     """
 
     topic: str

@@ -21,19 +21,53 @@ _PAGE = 100
 _BURST_S = 0.5
 
 
+class _Pages:
+    """Records of one lane, read page by page behind what was read before."""
+
+    def __init__(self, query: Callable[[int, int], list[Outgoing]]) -> None:
+        self._query = query
+        self.read: deque[Outgoing] = deque()
+        self._after = 0
+        self._more = True
+
+    def rewind(self) -> None:
+        """Read from the beginning."""
+        self.read.clear()
+        self._after, self._more = 0, True
+
+    def grown(self) -> None:
+        """There is more behind what was read."""
+        self._more = True
+
+    def next(self, taken: Container[str]) -> Outgoing | None:
+        """The next record that is not taken."""
+        while not self.read and self._more:
+            page = self._query(_PAGE, self._after)
+            self._more = len(page) == _PAGE
+            if page:
+                self._after = page[-1].position
+            # Now, since what is taken may be settled by the time it would come out of here.
+            self.read.extend(record for record in page if record.id not in taken)
+        return self.read.popleft() if self.read else None
+
+
 @dataclass(frozen=True)
 class Next:
-    """A record to publish. stored: it comes late, from the disk."""
+    """A record to publish. read_from: the pages it was read from; None for a live one."""
 
     record: Outgoing
-    stored: bool
+    read_from: _Pages | None
+
+    @property
+    def stored(self) -> bool:
+        """Whether it comes late, from the disk."""
+        return self.read_from is not None
 
 
 class Lanes:
     """Reads the outbox; what was taken stays taken until it is settled or given back."""
 
     def __init__(self, outbox: Outbox, in_flight: int, again_per_s: float) -> None:
-        self._outbox = outbox
         self._in_flight = in_flight
         # One of a single one: then live records wait for one acknowledgement.
         self._most_stored = max(1, in_flight - max(1, in_flight // 4))
@@ -83,15 +117,16 @@ class Lanes:
 
     def _following(self) -> Next | None:
         if self._live:
-            return Next(self._live.popleft(), stored=False)
+            return Next(self._live.popleft(), None)
         stored = sum(self._taken[i].stored for i in self._under_way)
         if stored >= self._most_stored:
             return None
-        record = self._backlog.next(self._taken)
-        if record is None and self._may_send_again():
-            record = self._again.next(self._taken)
-            self._allowance -= record is not None
-        return None if record is None else Next(record, stored=True)
+        if (record := self._backlog.next(self._taken)) is not None:
+            return Next(record, self._backlog)
+        if self._may_send_again() and (record := self._again.next(self._taken)) is not None:
+            self._allowance -= 1.0
+            return Next(record, self._again)
+        return None
 
     def _may_send_again(self) -> bool:
         now = time.monotonic()
@@ -118,11 +153,8 @@ class Lanes:
         """It was not published after all."""
         following = self._taken.pop(record_id)
         self._under_way.discard(record_id)
-        if following.stored:
-            self._backlog.rewind()
-            self._again.rewind()
-        else:
-            self._live.appendleft(following.record)
+        pages = following.read_from
+        (self._live if pages is None else pages.read).appendleft(following.record)
 
     @property
     def under_way(self) -> int:
@@ -135,33 +167,3 @@ class Lanes:
         taken = (n.record for n in self._taken.values())
         known = {r.id: r for r in (*self._live, *self._backlog.read, *taken)}
         return sorted(known.values(), key=lambda record: record.position)
-
-
-class _Pages:
-    """Records of one kind, read page by page behind what was read before."""
-
-    def __init__(self, query: Callable[[int, int], list[Outgoing]]) -> None:
-        self._query = query
-        self.read: deque[Outgoing] = deque()
-        self._after = 0
-        self._more = True
-
-    def rewind(self) -> None:
-        """Read from the beginning."""
-        self.read.clear()
-        self._after, self._more = 0, True
-
-    def grown(self) -> None:
-        """There is more behind what was read."""
-        self._more = True
-
-    def next(self, taken: Container[str]) -> Outgoing | None:
-        """The next record that is not taken."""
-        while not self.read and self._more:
-            page = self._query(_PAGE, self._after)
-            self._more = len(page) == _PAGE
-            if page:
-                self._after = page[-1].position
-            # Now, since what is taken may be settled by the time it would come out of here.
-            self.read.extend(record for record in page if record.id not in taken)
-        return self.read.popleft() if self.read else None

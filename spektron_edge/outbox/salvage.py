@@ -18,11 +18,13 @@ from .outgoing import Outgoing, RecordKind
 from .schema import AGAIN, REFUSED, SENT, UNSENT
 
 _ROWS = (
-    "SELECT id, kind, payload, state, reason, {crc}, position FROM record NOT INDEXED "  # noqa: S608
+    "SELECT position, id, kind, payload, state, reason, {crc} FROM record NOT INDEXED "  # noqa: S608
     f"WHERE state NOT IN ({SENT}, {AGAIN}) ORDER BY rowid"
 )
-_Row = tuple[str, str, bytes, int, "str | None", int]
-_SMALL = {
+# What is beyond was never given by SQLite, and leaves it no room for others.
+_MOST_POSITION = 2**53
+_Row = tuple[int, str, str, bytes, int, "str | None", int, int]
+_SMALL: dict[str, tuple[type, ...]] = {
     "progress": (str, int, int),
     "command_counter": (str, int),
     "total": (str, int),
@@ -31,7 +33,7 @@ _SMALL = {
 
 @dataclass(frozen=True)
 class Salvaged:
-    """aside: where the damaged file lies now; records: unsent and refused ones that were read."""
+    """aside: where the damaged file lies now; records: unsent and refused ones taken over."""
 
     aside: Path
     records: int
@@ -42,32 +44,37 @@ def salvage(aside: Path, db: sqlite3.Connection) -> Salvaged:
 
     Raises sqlite3.Error where the new one does not take it.
     """
-    rows: dict[int, _Row] = {}
-    small: dict[str, list[tuple[object, ...]]] = {}
-    with contextlib.suppress(sqlite3.Error), contextlib.closing(_read_only(aside)) as old:
-        (version,) = old.execute("PRAGMA user_version").fetchone()
-        sql = _ROWS.format(crc="crc" if version > 1 else "NULL")
-        for direction in ("ASC", "DESC"):
-            for *row, position in _until_damage(old, f"{sql} {direction}"):
-                if isinstance(position, int) and (whole := _whole(row)) is not None:
-                    rows[position] = whole
-        for table, types in _SMALL.items():
-            small[table] = [
-                row
-                for row in _until_damage(old, f"SELECT * FROM {table}")  # noqa: S608
-                if tuple(map(type, row)) == types
-            ]
     before = db.total_changes
-    db.executemany(
-        "INSERT OR IGNORE INTO record (id, kind, payload, state, reason, crc, size) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?)",
-        [(*rows[position], len(rows[position][2])) for position in sorted(rows)],
-    )
-    records = db.total_changes - before
-    for table, found in small.items():
-        marks = ", ".join("?" * len(_SMALL[table]))
-        db.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", found)  # noqa: S608
+    with contextlib.closing(_read_only(aside)) as old:
+        db.executemany(
+            "INSERT OR IGNORE INTO record (position, id, kind, payload, state, reason, crc, size) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            _records(old),
+        )
+        records = db.total_changes - before
+        for table, types in _SMALL.items():
+            marks = ", ".join("?" * len(types))
+            db.executemany(
+                f"INSERT OR REPLACE INTO {table} VALUES ({marks})",  # noqa: S608
+                (row for row in _until_damage(old, f"SELECT * FROM {table}") if _fits(row, types)),  # noqa: S608
+            )
     return Salvaged(aside, records)
+
+
+def _records(old: sqlite3.Connection) -> Iterator[_Row]:
+    """Those before the damage, and those behind it, one at a time: there may be many."""
+    version = next(_until_damage(old, "PRAGMA user_version"), (0,))[0]
+    sql = _ROWS.format(crc="NULL" if version == 1 else "crc")
+    reached = 0
+    for row in _until_damage(old, f"{sql} ASC"):
+        if (whole := _whole(row)) is not None:
+            reached = whole[0]
+            yield whole
+    for row in _until_damage(old, f"{sql} DESC"):
+        if (whole := _whole(row)) is not None:
+            if whole[0] <= reached:
+                break
+            yield whole
 
 
 def _read_only(path: Path) -> sqlite3.Connection:
@@ -81,17 +88,24 @@ def _until_damage(db: sqlite3.Connection, sql: str) -> Iterator[tuple[object, ..
         yield from db.execute(sql)
 
 
-def _whole(row: list[object]) -> _Row | None:
-    record_id, kind, payload, state, reason, crc = row
+def _fits(row: tuple[object, ...], types: tuple[type, ...]) -> bool:
+    return tuple(map(type, row)) == types
+
+
+def _whole(row: tuple[object, ...]) -> _Row | None:
+    position, record_id, kind, payload, state, reason, crc = row
     if not (isinstance(record_id, str) and isinstance(kind, str) and isinstance(payload, bytes)):
         return None
     if state not in (UNSENT, REFUSED) or not isinstance(reason, str | None):
+        return None
+    if not (isinstance(position, int) and 0 < position < _MOST_POSITION):
         return None
     # `kind` is one that was written, or the checksum does not fit.
     record = Outgoing(record_id, cast(RecordKind, kind), payload)
     if crc != record.crc and not (crc is None and _names(payload, record_id)):
         return None
-    return record_id, kind, payload, int(state == REFUSED) * REFUSED, reason, record.crc
+    state = REFUSED if state == REFUSED else UNSENT
+    return position, record_id, kind, payload, state, reason, record.crc, len(payload)
 
 
 def _names(payload: bytes, record_id: str) -> bool:

@@ -19,7 +19,7 @@ from spektron_edge.clock import Clock
 from spektron_edge.set_aside import set_aside
 
 from .clock import OutboxClock, Reading
-from .errors import OutboxDamagedError, OutboxError, is_damaged, translated
+from .errors import OutboxDamagedError, OutboxError, OutboxFullError, is_damaged, translated
 from .limits import CAUSES, Limits, apply
 from .outgoing import Outgoing, Progress
 from .salvage import Salvaged, salvage
@@ -53,13 +53,15 @@ class Outbox:
         self._clock = OutboxClock(self._host_clock, last[0] if last else None)
 
     def _begin_anew(self) -> Salvaged:
-        # Kept until all is done: a disk that is full for a while must not end the salvage.
+        # Remembered until there is a new file: the disk may be full for a while.
         self._aside = self._aside or _set_aside(self.path)
         try:
             self._db = open_database(self.path)
         except sqlite3.Error as error:
             raise translated(error, self.path) from error
-        with self._transaction():
+        self.salvaged = Salvaged(self._aside, 0)
+        # Where there is no room for them, what was damaged is kept all the same.
+        with contextlib.suppress(OutboxFullError), self._transaction():
             self.salvaged = salvage(self._aside, self._db)
         self._aside = None
         return self.salvaged
@@ -76,10 +78,8 @@ class Outbox:
         self._take_up()
         with self._transaction():
             now_s = self._clock.now_s
-            self._db.executemany(
-                f"INSERT OR IGNORE {_INSERT}",
-                [_row(r, now_s) for r in held],
-            )
+            rows = [_row(r, now_s) for r in held]
+            self._db.executemany(f"INSERT OR IGNORE {_INSERT}", rows)
             self._put_progress(progress)
         return salvaged
 

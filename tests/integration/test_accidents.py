@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from firmware_bridge.virtual import InjectedFaults
 from tests.integration.rig import listening, until
 
@@ -48,25 +46,6 @@ def test_lost_and_broken_frames_are_gaps(broker, make_rig):
     assert missed == {7, 8, 12, 20}
 
 
-<<<<<<< HEAD
-=======
-@pytest.mark.parametrize("rounds", [2, pytest.param(20, marks=pytest.mark.long)])
-def test_killed_daemon_accounts_for_every_scan_after_restart(broker, make_rig, rounds):
-    # It never stops: however long a daemon takes to start, there are scans left for it.
-    rig = make_rig(broker.url, interval_s=0.03)
-    with listening(broker.port) as subscriber:
-        for _ in range(rounds):
-            rig.start()
-            before = len(rig.gather(subscriber))
-            until(lambda: len(rig.gather(subscriber)) >= before + 5, "predictions")  # noqa: B023
-            rig.kill()
-        rig.start()
-        numbers, _ = _account(rig, subscriber, 0)
-        assert rig.stop() == 0
-    assert len(numbers) >= 5 * rounds
-
-
->>>>>>> client
 def test_power_cycle_of_the_instrument_starts_a_new_count(broker, make_rig):
     rig = make_rig(broker.url, scans=30)
     with listening(broker.port) as subscriber:

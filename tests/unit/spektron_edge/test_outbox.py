@@ -28,7 +28,7 @@ from spektron_edge.outbox import (
     read_counts,
 )
 from spektron_edge.outbox.clock import OutboxClock
-from spektron_edge.outbox.schema import SCHEMA_VERSION
+from spektron_edge.outbox.schema import SCHEMA_VERSION, open_database
 
 UNLIMITED = Limits(10**9, 10**9)
 
@@ -505,6 +505,25 @@ def test_a_renewal_that_fails_is_tried_again(open_outbox, tmp_path, monkeypatch)
     assert len(list(tmp_path.glob("*.damaged-?"))) == 1
 
 
+def test_no_room_for_what_was_read_is_no_reason_to_stop(open_outbox, tmp_path, monkeypatch):
+    outbox = open_outbox()
+    outbox.commit([named(n) for n in range(60)])
+    outbox.close()
+    damage(outbox.path, 3)
+
+    def small(path):
+        db = open_database(path)
+        db.execute("PRAGMA max_page_count = 14")
+        return db
+
+    monkeypatch.setattr("spektron_edge.outbox.store.open_database", small)
+    again = open_outbox()
+    assert again.salvaged.records == 0
+    assert again.salvaged.aside.exists()
+    again.commit([named(1)])
+    assert ids(again) == [named(1).id]
+
+
 @pytest.mark.parametrize("share", [0.3, 0.7])
 def test_a_file_cut_short_is_set_aside(open_outbox, tmp_path, share):
     path = tmp_path / "outbox.sqlite"
@@ -772,9 +791,9 @@ class AgainstAModel(RuleBasedStateMachine):
                 gone += 1
             return gone
 
-        waiting = sum(self.rows[i][1] for i in self._of(UNSENT, REFUSED))
-        drop((SENT,), max(0, min(self.limits.keep_sent_bytes, self.limits.max_bytes - waiting)))
         dropped = drop((UNSENT, REFUSED), self.limits.max_bytes)
+        waiting = sum(self.rows[i][1] for i in self._of(UNSENT, REFUSED))
+        drop((SENT,), min(self.limits.keep_sent_bytes, self.limits.max_bytes - waiting))
         assert self.outbox.prune() == ({"full": dropped} if dropped else {})
         self.dropped += dropped
 
