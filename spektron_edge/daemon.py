@@ -196,8 +196,8 @@ class Daemon:
         for fault in self._state.damage:
             self._notices.begin(fault)
         self._adapters.model(self._model_state())
-        self._client.start()
         self._adapters.start()
+        self._client.start()
         self._line.start()
         while not self._stopping:
             self._turn(_TURN_S)

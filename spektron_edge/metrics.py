@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _ADDRESS = "127.0.0.1"
 _PREFIX = "spektron_"
 # Of the state's counters, those that also go down.
-_LEVELS = ("unsent", "sent", "refused", "waiting_for_disk")
+_LEVELS = ("unsent", "sent", "sent_again", "refused", "waiting_for_disk")
 
 
 class Metrics:

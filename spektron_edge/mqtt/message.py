@@ -18,8 +18,8 @@ JSON = "application/json"
 class Message:
     """One publication.
 
-    user: user properties; expiry_s: after so many seconds the broker forgets it; qos: 0 where nobody
-    says if it arrived.
+    user: user properties; expiry_s: after so many seconds the broker forgets it; qos: 0 is not
+    acknowledged, so that nobody knows what a lost connection has swallowed.
     """
 
     topic: str

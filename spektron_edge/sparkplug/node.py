@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from spektron_edge.config import Mqtt
 from spektron_edge.faults import Fault
 from spektron_edge.mqtt.backoff import Backoff
 from spektron_edge.mqtt.blame import Blame
+from spektron_edge.mqtt.keeper import Keeper
 from spektron_edge.mqtt.message import Message
 from spektron_edge.mqtt.send_queue import Numbered, Waker
 from spektron_edge.mqtt.session import Session
@@ -23,7 +23,6 @@ from .bd_seq import BD_SEQ_FILE, BdSeq
 from .flow import Flow, Names
 from .payload import asks_for_rebirth
 
-_PATIENCE_S = 4.0
 _LONGEST_COMMAND = 16384
 
 
@@ -39,40 +38,42 @@ class SparkplugNode:
         state_dir: Path,
         backoff: Backoff | None = None,
     ) -> None:
-        """client_id: its own. Nothing connects yet."""
+        """client_id: its own; most: records that wait without a session. Nothing connects yet."""
         self._settings = settings.model_copy(update={"session_expiry_s": 0})
         self._client_id = client_id
         self._commands = names.of_node("NCMD")
         self._flow = Flow(names, most, lambda: round(1000 * time.time()))
-        self._bd_seq = BdSeq(state_dir / BD_SEQ_FILE)
-        self._backoff = backoff or Backoff()
         self._source = _Source(self._flow)
+        self._bd_seq = BdSeq(state_dir / BD_SEQ_FILE)
+        self._number: int | None = None
+        self._backoff = backoff or Backoff()
         self._blame = Blame()
         self._session: Session | None = None
-        self._number = 0
+        self._keeper: Keeper | None = None
         self._stopping = False
-        self._hurry = threading.Event()
         self._said: str | None = None
-        self._thread = threading.Thread(target=self._keep_up, name="sparkplug", daemon=True)
 
     def start(self) -> None:
-        """Begin to connect, and keep at it."""
+        """Begin to connect, and keep at it. Raises Fault(CONFIG_INVALID) for unreadable secrets."""
         self._source.open()
-        self._thread.start()
+        self._keeper = Keeper(self._new_session, self._tell, self._backoff)
+        self._keeper.start()
 
     def stop(self) -> None:
         """Send what waits, declare the node dead and disconnect."""
         self._stopping = True
-        self._leave()
-        if self._thread.is_alive():
-            self._thread.join(_PATIENCE_S)
+        if self._keeper is not None:
+            self._source.leaving = True
+            self._keeper.stop()
         if left := self._flow.waiting:
             log.info("sparkplug_unsent", records=left)
         self._source.close()
 
     def renew(self) -> None:
         """Leave in good order and go on with certificates and password as they are now."""
-        self._leave()
+        if self._keeper is not None:
+            self._source.leaving = True
+            self._keeper.again()
 
     def offer(self, kind: str, payload: bytes, *, stored: bool = False) -> None:
         """A record (prediction, event, state); stored: it comes late."""
@@ -94,38 +95,15 @@ class SparkplugNode:
         """Records sent, records dropped, rebirths, sessions, commands not understood."""
         return Counter(self._flow.counts)
 
-    def _leave(self) -> None:
-        if self._session is not None:
-            self._source.leaving = True
-            self._session.leave()
-        self._hurry.set()
-
-    # ---- the thread
-
-    def _keep_up(self) -> None:
-        self._number = self._bd_seq.next()
-        while not self._stopping:
-            lasted_s = 0.0
-            try:
-                session = self._new_session()
-            except Fault as fault:
-                self._tell(fault)
-            else:
-                end = session.run()
-                lasted_s = end.lasted_s
-                if session.connect_sent:
-                    self._number = self._bd_seq.next()
-                if end.fault is not None:
-                    self._tell(end.fault)
-                else:
-                    continue
-            self._hurry.wait(self._backoff.wait_s(lasted_s))
-            self._hurry.clear()
+    # ---- what happens on the keeper's thread
 
     def _new_session(self) -> Session:
+        # A number that no CONNECT has carried is still good.
+        if self._number is None or (self._session is not None and self._session.connect_sent):
+            self._number = self._bd_seq.next()
         death = self._flow.death(self._number)
-        self._source.begin(death)
-        session = Session(
+        self._source.begin(death, leaving=self._stopping)
+        self._session = Session(
             self._settings,
             self._client_id,
             death,
@@ -134,11 +112,7 @@ class SparkplugNode:
             self._blame,
             self,
         )
-        self._session = session
-        if self._stopping:
-            # `stop` may have told the one before.
-            self._leave()
-        return session
+        return self._session
 
     def _tell(self, fault: Fault) -> None:
         # The daemon tells of its own connection by events; this one is beside it.
@@ -147,14 +121,13 @@ class SparkplugNode:
             self._said = str(fault)
             log.warn("sparkplug_disconnected", detail=fault, next=fault.next_step)
 
-    # ---- what a session tells
-
     def accepted(self) -> None:
         """Owner: CONNACK."""
         self._said = None
         self._flow.counts["sparkplug_sessions"] += 1
-        self._flow.begin(self._number)
-        log.info("sparkplug_connected", bd_seq=self._number)
+        number = self._number or 0
+        self._flow.begin(number)
+        log.info("sparkplug_connected", bd_seq=number)
 
     def steady(self) -> None:
         """Owner: nothing depends on it here."""
@@ -199,9 +172,9 @@ class _Source(Waker):
         self._taken = 0
         self.leaving = False
 
-    def begin(self, death: Message) -> None:
+    def begin(self, death: Message, *, leaving: bool) -> None:
         """A new session, which ends with this."""
-        self._death, self._over, self.leaving = death, False, False
+        self._death, self._over, self.leaving = death, False, leaving
 
     @property
     def waiting(self) -> int:

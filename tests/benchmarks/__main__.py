@@ -24,6 +24,7 @@ NAMES = (
     "transfer_methods",
     "transfer_samples",
     "adapt",
+    "fleet",
 )
 # Take up to an hour; by name only.
 LONG = ("transfer", "transfer_methods", "adapt")

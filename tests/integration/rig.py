@@ -85,6 +85,12 @@ class Mosquitto:
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
 
+    @property
+    def pid(self) -> int:
+        """Of the broker."""
+        assert self._process is not None
+        return self._process.pid
+
     def reload(self) -> None:
         """Read password and access lists again."""
         assert self._process is not None

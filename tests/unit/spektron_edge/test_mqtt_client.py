@@ -137,6 +137,9 @@ def test_an_accepted_session_is_said_and_a_wanted_end_is_no_fault(make, said):
         assert client.connected
         client.stop()
         assert not client.connected
+        deadline = time.monotonic() + PATIENCE_S
+        while peer.lines[0].seen[-1].kind != mp.DISCONNECT and time.monotonic() < deadline:
+            time.sleep(0.01)
         assert peer.lines[0].seen[-1].kind == mp.DISCONNECT
     assert not [item for item in said.items if isinstance(item, FaultRaised)]
 

@@ -1,0 +1,70 @@
+"""The edge node's own session with a real broker that comes and goes."""
+
+from __future__ import annotations
+
+import pytest
+
+from spektron_edge.config import Mqtt
+from spektron_edge.mqtt.backoff import Backoff
+from spektron_edge.sparkplug.flow import Names
+from spektron_edge.sparkplug.node import SparkplugNode
+from spektron_edge.sparkplug.wire import Payload
+from tests.integration.ear import ear
+from tests.integration.rig import Mosquitto, until
+from tests.predictions import prediction
+from tests.requirements import need
+
+NAMES = Names("lab", "m5", "spectrometer")
+EDGE = "spBv1.0/lab/+/m5/#"
+
+
+@pytest.fixture
+def start(broker, tmp_path):
+    """start(**of the node): a started edge node."""
+    nodes = []
+
+    def make(url=broker.url, most=10):
+        settings = Mqtt(url=url, timeout_s=5.0)
+        node = SparkplugNode(settings, "m5-sparkplug", NAMES, most, tmp_path, Backoff(lambda: -0.9))
+        node.model({"moisture": "% (w/w)"})
+        node.start()
+        nodes.append(node)
+        return node
+
+    yield make
+    for node in nodes:
+        node.stop()
+
+
+def test_bd_seq_counts_connects_and_not_attempts_that_never_got_there(broker, start):
+    node = start()
+    until(lambda: node.counts["sparkplug_sessions"] == 1, "a session")
+    broker.kill()
+    until(lambda: node.counts["sparkplug_disconnects"] >= 3, "attempts in vain")
+    for number in range(1, 15):
+        node.offer("prediction", prediction(number))
+    broker.start()
+    with ear(broker.port, EDGE) as heard:
+        until(lambda: node.counts["sparkplug_sessions"] == 2, "another session")
+        node.offer("prediction", prediction(15))
+        node.stop()
+        death = heard.until(lambda m: "/NDEATH/" in m.topic, "its end")
+    # Its births were over before anybody could listen; the death tells the number all the same.
+    (bd_seq,) = Payload.FromString(death.payload).metrics
+    assert bd_seq.long_value == 1
+    assert node.counts["sparkplug_dropped"] == 4
+    assert node.counts["sparkplug_sent"] == 11
+
+
+def test_nothing_is_sent_after_the_farewell_and_a_refused_node_goes_on_trying(tmp_path, start):
+    need("broker")
+    closed = Mosquitto(tmp_path, "allow_anonymous false")
+    closed.start()
+    try:
+        node = start(url=closed.url)
+        until(lambda: node.counts["sparkplug_disconnects"] >= 2, "refusals")
+        node.offer("prediction", prediction())
+        node.stop()
+        assert node.counts["sparkplug_sent"] == 0
+    finally:
+        closed.kill()
