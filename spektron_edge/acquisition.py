@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,8 +20,9 @@ from .spectrum import Spectrum
 class References:
     """Dark and white reference of one instrument at one integration time.
 
-    dark, white: (P,) counts; integration_us: of one exposure, us. Taken since the same power-on
-    (`boot_id`): a lamp that was off in between is another lamp.
+    dark, white: (P,) counts; integration_us: of one exposure, us; white_temperature_c: of the
+    detector during the white reference, deg C, NaN where nobody noted it. Taken since the same
+    power-on (`boot_id`): a lamp that was off in between is another lamp.
     """
 
     dark: NDArray[np.float64]
@@ -30,6 +32,7 @@ class References:
     serial: str
     boot_id: int
     integration_us: int
+    white_temperature_c: float = math.nan
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from . import log
-from .config import Config
+from .config import Config, Mqtt
 from .metrics import Metrics
 from .mqtt.client import Listener, MqttClient
 from .mqtt.home_assistant import HomeAssistant
@@ -28,6 +28,7 @@ class Adapters:
 
     def __init__(self, config: Config, topics: Topics) -> None:
         """Nothing starts yet. Raises Fault(CONFIG_INVALID) for a package that is not installed."""
+        self._topics = topics
         self._birth_topic = config.home_assistant.birth_topic
         self._home_assistant: HomeAssistant | None = None
         self._announce = threading.Event()
@@ -64,6 +65,11 @@ class Adapters:
             self._sparkplug.stop()
         if self._metrics is not None:
             self._metrics.stop()
+
+    def use(self, mqtt: Mqtt) -> None:
+        """The broker is another one, or reached by other means."""
+        if self._sparkplug is not None:
+            self._sparkplug.use(mqtt, _sparkplug_id(mqtt, self._topics))
 
     def renew(self) -> None:
         """Password or certificates have changed."""
@@ -137,5 +143,9 @@ def _sparkplug(config: Config, topics: Topics) -> SparkplugNode | None:
     names = Names(
         settings.group or topics.site, settings.edge_node or topics.instrument, settings.device
     )
-    own_id = f"{config.mqtt.client_id or topics.client_id}-sparkplug"
+    own_id = _sparkplug_id(config.mqtt, topics)
     return SparkplugNode(config.mqtt, own_id, names, settings.queue_records, config.state_dir)
+
+
+def _sparkplug_id(mqtt: Mqtt, topics: Topics) -> str:
+    return f"{mqtt.client_id or topics.client_id}-sparkplug"

@@ -88,7 +88,7 @@ class Adapting:
             return entry, Fault(Faults.ADAPTATION_UNUSABLE, fault.detail)
 
     def _look_at_shadow(self, serial: str, model: Model, *, replaced: bool) -> None:
-        """One of another instrument or bundle, or that does not wait any more, goes."""
+        """One of another instrument, bundle or product, or that does not wait any more, goes."""
         if self.shadow is None:
             return
         before, adapted = self.shadow
@@ -97,6 +97,7 @@ class Adapting:
             entry = self.store.read().entry(before.number)
         except Fault:
             return
-        fits = (entry.serial, entry.bundle) == (serial, model.bundle_id) and not replaced
+        of = entry.serial, entry.bundle, entry.product
+        fits = of == (serial, model.bundle_id, model.product.name) and not replaced
         if fits and entry.status == "proposed":
             self.shadow = entry, adapted

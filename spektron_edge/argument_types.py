@@ -61,3 +61,12 @@ def with_config(parser: argparse.ArgumentParser) -> None:
     """Add what every command on a device's state takes: --config and --json."""
     parser.add_argument("--config", type=Path, required=True, help="the daemon's configuration")
     parser.add_argument("--json", action="store_true")
+
+
+def schema_name(text: str) -> str:
+    """One of the published records."""
+    from .schema import names
+
+    if text not in names():
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(names())}")
+    return text

@@ -12,7 +12,7 @@ from .bundle import BundleError
 from .bundle.rules import check_serial
 from .config import load_config
 from .faults import Fault, Faults
-from .instrument import as_fault
+from .line_faults import as_fault
 from .mqtt.commands import CommandRefused, read_key
 from .mqtt.connection import connect_plain, new_client
 from .mqtt.topics import Topics

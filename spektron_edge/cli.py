@@ -21,7 +21,7 @@ from . import (
     outbox_commands,
     transfer_commands,
 )
-from .argument_types import natural, positive, seconds
+from .argument_types import natural, positive, schema_name, seconds
 from .command_names import COMMANDS
 from .faults import Fault, Faults
 from .json_errors import Parser, parsed, tell_error
@@ -92,6 +92,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     simulate.add_argument("--json", action="store_true", help="one JSON object a line")
     simulate.set_defaults(command=_simulate)
+
+    schema = commands.add_parser("schema", help="JSON Schema of what is published")
+    schema.add_argument("name", nargs="?", type=schema_name, help="default: list them")
+    schema.add_argument("--json", action="store_true", help="a schema is JSON in any case")
+    schema.set_defaults(command=_schema)
 
     inspect = commands.add_parser("inspect", help="show a bundle or a state folder")
     inspect.add_argument("path", type=Path, nargs="?", help="default: the bundle that is shipped")
@@ -177,6 +182,16 @@ def _inspect(arguments: argparse.Namespace) -> int:
     path = arguments.path or shipped_bundle()
     report = inspect_state(path) if path.is_dir() else inspect_bundle(path)
     show(report, as_json=arguments.json)
+    return 0
+
+
+def _schema(arguments: argparse.Namespace) -> int:
+    from .schema import names, schema
+
+    if arguments.name is None:
+        show({"schemas": list(names())}, as_json=arguments.json)
+    else:
+        show(schema(arguments.name), as_json=True)
     return 0
 
 

@@ -7,6 +7,11 @@ from typing import Literal, get_args
 CommandName = Literal[
     "health",
     "reload",
+    "take-dark",
+    "take-reference",
+    "scan-now",
+    "set-integration",
+    "choose-product",
     "transfer-start",
     "transfer-add",
     "transfer-status",

@@ -198,6 +198,35 @@ class Commands(_Section):
     """Who may do what over MQTT. Without operators, no command is accepted."""
 
     operators: Annotated[tuple[Operator, ...], AfterValidator(_distinct)] = ()
+    two_people: tuple[CommandName, ...] = Field(
+        (), description="carried out only when a second operator asks for the same in 10 minutes"
+    )
+    reload_trial_s: float = Field(
+        60.0,
+        gt=0,
+        le=3600,
+        description="what worked before a reload has to work again within so long",
+    )
+
+    @model_validator(mode="after")
+    def _enough_people(self) -> Commands:
+        if "adapt-approve" in self.two_people:
+            raise ValueError("two people for adapt-approve: set `approvals = 2` in [adaptation]")
+        for name in self.two_people:
+            if sum(name in operator.may for operator in self.operators) < 2:
+                raise ValueError(f"two_people: fewer than two operators may {name}")
+        return self
+
+
+class SpectraSettings(_Section):
+    """Spectra beside the predictions, best effort: docs/payloads.md."""
+
+    every: int = Field(0, ge=0, description="publish that of every so-manieth scan; 0: none")
+    apart_s: float = Field(0.0, ge=0, description="and not closer than this in time")
+    precision: Literal["float32", "float16"] = Field(
+        "float32", description="float16 keeps three digits: to look at, not to calibrate with"
+    )
+    compression: Literal["none", "zlib"] = "none"
 
 
 class Trust(_Section):
@@ -281,6 +310,7 @@ class Config(_Section):
     acquisition: Acquisition = Acquisition()
     outbox: OutboxLimits = OutboxLimits()
     commands: Commands = Commands()
+    spectra: SpectraSettings = SpectraSettings()
     trust: Trust | None = None
     inference: InferenceSettings = InferenceSettings()
     adaptation: AdaptationSettings = AdaptationSettings()
@@ -317,11 +347,24 @@ def load_config(path: Path) -> Config:
 
     Relative paths in the file are relative to the file's folder.
     """
+    return parse_config(read_config(path), path)
+
+
+def read_config(path: Path) -> str:
+    """The file's text. Raises Fault(CONFIG_INVALID)."""
     try:
-        document = tomllib.loads(path.read_text("utf-8-sig"))
+        return path.read_text("utf-8-sig")
     except OSError as error:
         raise Fault(Faults.CONFIG_INVALID, f"cannot read {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UnicodeDecodeError as error:
+        raise Fault(Faults.CONFIG_INVALID, f"{path} is not TOML: {error}") from None
+
+
+def parse_config(text: str, path: Path) -> Config:
+    """Check a text as if the file held it. Raises Fault(CONFIG_INVALID) naming every wrong key."""
+    try:
+        document = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise Fault(Faults.CONFIG_INVALID, f"{path} is not TOML: {error}") from None
     try:
         config = Config.model_validate(document)
@@ -367,6 +410,6 @@ def _anchored(config: Config, folder: Path) -> Config:
             "bundle": at(config.bundle) if isinstance(config.bundle, Path) else config.bundle,
             "trust": trust,
             "mqtt": mqtt,
-            "commands": Commands(operators=operators),
+            "commands": config.commands.model_copy(update={"operators": operators}),
         }
     )

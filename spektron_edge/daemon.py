@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import Counter
 from dataclasses import replace
@@ -15,9 +16,10 @@ from .adaptation.jobs import AdaptationJobs
 from .adaptation_state.commands import AdaptationCommands
 from .adapters import Adapters
 from .axis_store import save_axis
+from .choices import ChoiceStore
 from .clock import Clock, ClockWatch
 from .clock_sync import SYNC_FILE, ClockSync
-from .config import load_config
+from .config import Config
 from .delivery import Delivery
 from .faults import Fault, Faults
 from .inbox import (
@@ -31,9 +33,12 @@ from .inbox import (
     InstrumentReady,
     Item,
     Measured,
+    OrderDone,
     Streaming,
 )
-from .instrument import InstrumentThread, Settings
+from .instrument_commands import InstrumentCommands
+from .instrument_line import InstrumentLine
+from .last_good import load_working
 from .ledger import Action
 from .mqtt.client import MqttClient
 from .mqtt.command_handler import CommandHandler, CommandOutcome, without_arguments
@@ -41,13 +46,15 @@ from .mqtt.retained import RETAINED_FILE, RetainedLedger
 from .mqtt.topics import Topics
 from .notices import Notices
 from .numbering import Numbering
-from .outbox import Outgoing, Progress
+from .outbox import Progress
 from .product import Loaded, load_product, remember, take_product
+from .product_choice import ProductCommands
 from .records import ModelState, StateRecord, Status, to_json
-from .reload import reload
+from .reload import Reload
 from .reporter import Reporter
 from .serving import Serving
 from .spare_time import SpareTime
+from .spectrum_feed import SpectrumFeed
 from .state import open_state, storage_fault
 from .storage import Storage, limits_of
 from .transfer_session.jobs import TransferJobs
@@ -73,8 +80,8 @@ class Daemon:
         fail_fast: end with the first fault's exit status instead of waiting for it to pass.
         Raises Fault for what cannot pass by itself: configuration, bundle, state folder.
         """
-        self._config_path = config_path
-        self._config = config = load_config(config_path)
+        found = load_working(config_path)
+        config = found.config
         log.set_up(config.log.format, config.log.level)
         # A bundle in a slot is loaded later: its start is counted, by one daemon at a time.
         loaded = None if config.uses_slots else load_product(config)
@@ -95,7 +102,7 @@ class Daemon:
             limits_of(config.outbox),
             self._clock,
         )
-        loaded = self._take_first(loaded)
+        loaded = self._take_first(config, loaded)
         sync = ClockSync(config.state_dir / SYNC_FILE)
         self._watch = ClockWatch(loaded.created_utc_s, awaited=sync.awaited)
         self._reporter = Reporter(config.site, config.instrument, self._clock, self._watch)
@@ -107,11 +114,10 @@ class Daemon:
             lambda record, stored: self._adapters.published(record, stored=stored),
         )
         self._numbering = Numbering(self._state.outbox)
-        self._instrument = InstrumentThread(
-            Settings(config.serial, config.acquisition, config.state_dir),
-            self._clock,
-            self._from_line,
-        )
+        self._choices = ChoiceStore(config.state_dir)
+        self._line = InstrumentLine(config, self._clock, self._choices, self._from_line)
+        self._ready = False
+        self._missing = 0
         self._notices = Notices(self._reporter, self._delivery, self._on_fault)
         self._storage = Storage(
             self._state, self._delivery, self._numbering, self._notices, self._audit_action
@@ -119,26 +125,37 @@ class Daemon:
         self._serving = Serving(
             config, loaded, self._notices, self._audit_action, self._model_changed
         )
+        tickets = itertools.count(1)
+        self._reload = Reload(config_path, found, self._serving, self._notices, self._use, tickets)
         self._transfers = TransferJobs(
             config_path, lambda: self._config, self._serving, self._notices, self._audit_action
         )
         self._adaptations = AdaptationJobs(
             config_path, lambda: self._config, self._serving, self._notices, self._audit_action
         )
+        self._spectra = SpectrumFeed(lambda: self._config, self._client)
         self._spare = SpareTime(lambda: (*self._transfers.children, *self._adaptations.children))
         self._scan_at = self._spare_at = float("-inf")
         self._idle = True
+        self._instrument_commands = InstrumentCommands(
+            self._line.orders, self._choices, self._serving, self._finish, tickets
+        )
         self._commands = CommandHandler(
             self._client,
             topics.root,
             {
                 "health": without_arguments(self._health),
-                "reload": without_arguments(self._reload),
+                "reload": without_arguments(self._read_again),
+                **self._instrument_commands.actions(),
+                **ProductCommands(
+                    lambda: self._config, self._serving, self._choices, self._reload.settled
+                ).actions(),
                 **self._transfers.actions(),
                 **evidence_actions(self._adaptations),
                 **AdaptationCommands(lambda: self._config, self._serving).actions(),
             },
             self._state.outbox.accept_counter,
+            self._audit,
         )
         self._counters: Counter[str] = Counter()
         self._fail_fast = fail_fast
@@ -147,11 +164,15 @@ class Daemon:
         self._started = time.monotonic()
         self._state_due = self._upkeep_due = self._started
 
-    def _take_first(self, from_file: Loaded | None) -> Loaded:
+    @property
+    def _config(self) -> Config:
+        return self._reload.config
+
+    def _take_first(self, config: Config, from_file: Loaded | None) -> Loaded:
         try:
             if from_file is None:
-                return take_product(self._config)
-            remember(self._config, from_file)
+                return take_product(config)
+            remember(config, from_file)
         except BaseException:
             self._state.close()
             raise
@@ -169,13 +190,15 @@ class Daemon:
         self._audit("daemon_started", version=__version__, bundle=bundle, signed_by=signed_by)
         self._serving.tell_of_changes()
         self._serving.tell_of_backend()
+        self._serving.tell_of_choice()
+        self._reload.tell()
         log.info("started", version=__version__, bundle=bundle, instrument=self._config.instrument)
         for fault in self._state.damage:
             self._notices.begin(fault)
         self._adapters.model(self._model_state())
         self._adapters.start()
         self._client.start()
-        self._instrument.start()
+        self._line.start()
         while not self._stopping:
             self._turn(_TURN_S)
         self._wind_down()
@@ -216,8 +239,7 @@ class Daemon:
         return True
 
     def _wind_down(self) -> None:
-        self._instrument.halt()
-        self._instrument.join(_DRAIN_S)
+        self._line.stop(_DRAIN_S)
         deadline = time.monotonic() + _DRAIN_S
         # Scans left in the inbox are few; commands may go on arriving for ever.
         while self._turn(0.0) and time.monotonic() < deadline:
@@ -228,6 +250,9 @@ class Daemon:
             self._delivery.note(now=True)
         with self._storage.guarded():
             self._spare.finish()
+        self._instrument_commands.end()
+        if (ended := self._reload.end()) is not None:
+            self._commands.finish(*ended)
         self._transfers.end()
         self._adaptations.end()
         if not self._exit_status:
@@ -252,18 +277,25 @@ class Daemon:
         match item:
             case Measured():
                 self._scan(item)
+            case Acknowledged(mid, _, error) if self._spectra.acknowledged(mid, error):
+                pass
             case Acknowledged(mid, at, error):
                 self._adapters.acknowledged(mid, error)
                 refusal = self._delivery.acknowledge(mid, at, error)
                 if refusal is not None:
                     self._notices.begin(refusal)
             case Consumed(serial, boot_id, number):
-                self._store(Progress(serial, boot_id, number), None)
+                progress = Progress(serial, boot_id, number)
+                if self._account(progress):
+                    self._delivery.store((), progress)
+            case OrderDone():
+                self._instrument_commands.done(item)
             case InstrumentReady():
                 self._instrument_ready(item)
             case Streaming():
                 self._streaming(item)
             case FaultRaised(fault):
+                self._reload.fails("broker" if fault.kind in BROKER else "instrument")
                 if fault.kind in LINE:
                     self._adapters.instrument(present=False)
                 self._notices.begin(fault)
@@ -282,15 +314,19 @@ class Daemon:
         outcome = serving.evaluate(measured, self._ages, now)
         self._transfers.measured(scan, outcome, now)
         self._spare.later(lambda: self._adaptations.measured(scan, outcome, now))
-        record = self._reporter.prediction(
-            scan, references, outcome, serving.model, now, serving.in_use
-        )
         progress = Progress(scan.serial, scan.boot_id, scan.number)
-        stored = self._store(progress, record, scan.last_byte_at)
+        if not self._account(progress):
+            return
+        record = self._reporter.prediction(
+            scan, references, outcome, serving.model, now, serving.in_use, missing=self._missing
+        )
+        self._missing = 0
+        self._delivery.store((record,), progress, scan.last_byte_at)
         self._scan_at = time.monotonic()
         self._adapters.predicted(record)
-        if not stored:
-            return
+        self._spectra.offer(record.id, scan, outcome.absorbance)
+        if measured.ticket is not None:
+            self._instrument_commands.scanned(measured.ticket, scan, outcome, record.id)
         self._counters["valid" if outcome.valid else "invalid"] += 1
         if outcome.fault is not None:
             self._notices.begin(outcome.fault)
@@ -304,10 +340,8 @@ class Daemon:
         limits = self._config.acquisition
         return Ages(limits.dark_max_age_s, limits.white_max_age_s)
 
-    def _store(
-        self, progress: Progress, record: Outgoing | None, born: float | None = None
-    ) -> bool:
-        """Queue what came of a scan number, after a gap event where numbers before it are missing.
+    def _account(self, progress: Progress) -> bool:
+        """Take note of a scan number; a gap becomes an event, and counts for the next prediction.
 
         False when the instrument sent the number twice.
         """
@@ -319,13 +353,14 @@ class Daemon:
             return False
         self._notices.end((Faults.SCANS_REPEATED,))
         if step.gap is not None:
+            self._missing += step.gap[1] - step.gap[0] + 1
             self._notices.count_gap([step.gap])
             gap = self._notices.gap([step.gap], "they never reached the outbox")
             self._delivery.store((gap,), None)
-        self._delivery.store(() if record is None else (record,), progress, born)
         return True
 
     def _instrument_ready(self, ready: InstrumentReady) -> None:
+        self._ready = True
         self._notices.end(LINE)
         self._adapters.instrument(present=True)
         last = self._numbering.last(ready.serial)
@@ -339,8 +374,14 @@ class Daemon:
             # Only spectra from files are checked against it.
             log.warn("axis_not_saved", detail=error, next="make room in `state_dir`")
         self._serving.instrument(ready.serial, ready.axis_nm)
+        self._spectra.instrument(ready.serial, ready.axis_nm)
 
     def _streaming(self, streaming: Streaming) -> None:
+        self._line.streaming(streaming)
+        if self._ready:
+            self._reload.works("instrument")
+        # Who has to take references by hand waits for no timer to be told so.
+        self._state_due = time.monotonic()
         self._notices.end(PREPARATION)
         if streaming.measured and (new := streaming.references) is not None:
             self._notices.end(REFERENCES)
@@ -349,6 +390,8 @@ class Daemon:
 
     def _connected(self) -> None:
         self._counters["connections"] += 1
+        self._reload.works("broker")
+        self._spectra.connected()
         self._notices.end(BROKER)
         log.info("broker_connected", url=self._config.mqtt.url)
         self._publish_status(Status(status="online"))
@@ -360,29 +403,40 @@ class Daemon:
     # ---- commands
 
     def _command(self, command: CommandReceived) -> None:
-        served = self._commands.serve(command, self._config.commands.operators)
-        if served is not None:
-            request, outcome = served
-            self._audit(
-                f"command_{command.name}", request.operator, ok=outcome.ok, message=outcome.message
-            )
+        self._commands.serve(command, self._config.commands)
+
+    def _finish(self, ticket: int, outcome: CommandOutcome) -> None:
+        self._commands.finish(ticket, outcome)
 
     def _health(self) -> CommandOutcome:
         codes = self._notices.codes
         return CommandOutcome(not codes, ", ".join(codes) or "no fault", dict(self._figures()))
 
-    def _reload(self) -> CommandOutcome:
+    def _read_again(self) -> CommandOutcome:
+        """Configuration and bundle, and what the configuration's files hold now."""
         try:
             renew = self._client.files_changed()
         except Fault as fault:
             return CommandOutcome(False, f"nothing was changed: {fault}")
-        self._config, outcome = reload(self._config_path, self._config, self._serving)
+        outcome = self._reload.reload()
         if renew and outcome.ok:
             self._client.renew()
             self._adapters.renew()
             told = "; connects anew with the changed password or certificates"
             return replace(outcome, message=outcome.message + told)
         return outcome
+
+    def _use(self, before: Config, config: Config) -> None:
+        """Other broker or line. Raises Fault, and nothing was changed."""
+        if config.mqtt != before.mqtt:
+            if self._client.connected:
+                self._publish_status(Status(status="offline"))
+            self._client.use(config.mqtt)
+            self._adapters.use(config.mqtt)
+        if (config.serial, config.acquisition) != (before.serial, before.acquisition):
+            # What the line before has said meanwhile does not speak for the new one.
+            self._ready = False
+            self._line.change(config)
 
     def _model_changed(self, loaded: Loaded) -> None:
         self._watch.floor_utc_s = max(self._watch.floor_utc_s, loaded.created_utc_s)
@@ -412,9 +466,13 @@ class Daemon:
 
     def _look_after(self) -> None:
         now = time.monotonic()
+        self._spectra.send()
         self._check_clock()
         self._serving.look_after_trial(now)
         self._serving.look_after_adaptations()
+        self._instrument_commands.look_after(now, self._notices.codes)
+        if (ended := self._reload.look_after(now)) is not None:
+            self._commands.finish(*ended)
         self._transfers.look_after()
         self._adaptations.look_after()
         if now >= self._state_due:
@@ -441,7 +499,6 @@ class Daemon:
             self._notices.end((Faults.CLOCK_SUSPECT,))
 
     def _figures(self) -> dict[str, int]:
-        line = self._instrument.link.counters
         return {
             **self._counters,
             "missed_scans": self._notices.missed_scans,
@@ -450,12 +507,11 @@ class Daemon:
             "dropped_scans": self._inbox.dropped[Measured],
             **self._adaptations.counts,
             **self._adapters.counts,
+            **self._spectra.counters,
             "commands_refused": self._commands.refused + self._inbox.dropped[CommandReceived],
             "refused_notices": self._delivery.refused_notices,
             "waiting_for_disk": self._delivery.waiting,
-            "line_bytes": line.bytes,
-            "line_frames": line.frames,
-            "line_crc_errors": line.crc_errors,
+            **self._line.figures,
         }
 
     def _publish_state(self) -> None:
@@ -465,6 +521,12 @@ class Daemon:
             time=self._reporter.times(),
             uptime_s=round(time.monotonic() - self._started, 1),
             faults=self._notices.codes,
+            waiting_for=(
+                *self._line.waiting_for(self._ages),
+                *self._commands.two_people.waiting,
+            ),
+            integration_us=self._line.integration_us,
+            chosen=self._choices.in_words,
             counters=self._figures(),
             p50_ms=self._delivery.latencies.quantile(0.50),
             p99_ms=self._delivery.latencies.quantile(0.99),

@@ -1,4 +1,4 @@
-"""Applicability of a calibration to one spectrum: Hotelling T2 and the Q residual.
+"""Applicability of a calibration to one spectrum: Hotelling T2, Q residual, nearest neighbour.
 
 A result from a spectrum outside the calibration's domain is invalid (ASTM D6122). The domain is a
 principal-component model of the calibration spectra's derivative, shipped in the bundle.
@@ -7,7 +7,7 @@ principal-component model of the calibration spectra's derivative, shipped in th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +17,20 @@ from .preprocessing import correlate_valid
 
 @dataclass(frozen=True)
 class Applicability:
-    """Two distances with their limits; both limits are exceeded by 1 % of good spectra."""
+    """Two distances with their limits; both limits are exceeded by 1 % of good spectra.
+
+    neighbour: distance to the nearest calibration spectrum among the scores, each in units of its
+    standard deviation, None where the bundle has no spectra. Its limit is the largest distance of
+    a calibration spectrum to its own nearest neighbour (ASTM E1655). It is told and makes no result
+    invalid: one good spectrum in n + 1 is beyond it.
+    """
 
     t2: float
     t2_limit: float
     q: float
     q_limit: float
+    neighbour: float | None = None
+    neighbour_limit: float | None = None
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -41,7 +49,8 @@ class ApplicabilityModel:
     """PCA of the filtered calibration spectra.
 
     kernel: (w,) filter applied before the PCA (Savitzky-Golay first derivative).
-    mean: (L - w + 1,); loadings: (k, L - w + 1), orthonormal rows; score_std: (k,).
+    mean: (L - w + 1,); loadings: (k, L - w + 1), orthonormal rows; score_std: (k,); neighbours:
+    (n, k) scaled scores of the calibration spectra, where they are known.
     """
 
     kernel: NDArray[np.float64]
@@ -50,10 +59,12 @@ class ApplicabilityModel:
     score_std: NDArray[np.float64]
     t2_limit: float
     q_limit: float
+    neighbours: NDArray[np.float64] | None = None
+    neighbour_limit: float | None = None
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.float64]]) -> ApplicabilityModel:
-        """Build from the members `pca_*` of a bundle's source.npz.
+        """Build from the members `pca_*` of a bundle's source.npz, and `x` where it is there.
 
         Raises ValueError when a member is missing, is not finite or does not fit the others.
         """
@@ -75,7 +86,26 @@ class ApplicabilityModel:
         numbers = (*vectors, model.loadings, model.t2_limit, model.q_limit)
         if not all(np.all(np.isfinite(n)) for n in numbers) or not np.all(model.score_std > 0):
             raise ValueError("the applicability model holds unusable numbers")
-        return model
+        return model._with_neighbours(arrays.get("x"))
+
+    def _with_neighbours(self, spectra: NDArray[np.float64] | None) -> ApplicabilityModel:
+        """spectra: (n, L) of the calibration; of another shape or too few, they are not used."""
+        if spectra is None or spectra.ndim != 2 or len(spectra) < 2:
+            return self
+        if spectra.shape[1] != self.points or not np.all(np.isfinite(spectra)):
+            return self
+        scores = np.stack([self._scores(x)[0] for x in np.asarray(spectra, np.float64)])
+        scaled = scores / self.score_std
+        nearest = [np.partition(np.linalg.norm(scaled - row, axis=1), 1)[1] for row in scaled]
+        return replace(self, neighbours=scaled, neighbour_limit=float(np.max(nearest)))
+
+    def _scores(
+        self, absorbance: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Scores (k,) of one spectrum (L,), and what they leave of it (L - w + 1,)."""
+        residual = correlate_valid(absorbance, self.kernel) - self.mean
+        scores = self.loadings @ residual
+        return scores, residual - scores @ self.loadings
 
     @property
     def points(self) -> int:
@@ -83,13 +113,17 @@ class ApplicabilityModel:
         return self.mean.size + self.kernel.size - 1
 
     def assess(self, absorbance: NDArray[np.float64]) -> Applicability:
-        """T2 and Q of one spectrum, (L,) absorbance on the model's grid."""
-        residual = correlate_valid(absorbance, self.kernel) - self.mean
-        scores = self.loadings @ residual
-        residual = residual - scores @ self.loadings
+        """The distances of one spectrum, (L,) absorbance on the model's grid."""
+        scores, residual = self._scores(absorbance)
+        scaled = scores / self.score_std
+        neighbour = None
+        if self.neighbours is not None:
+            neighbour = float(np.min(np.linalg.norm(self.neighbours - scaled, axis=1)))
         return Applicability(
-            t2=float(np.sum((scores / self.score_std) ** 2)),
+            t2=float(np.sum(scaled**2)),
             t2_limit=self.t2_limit,
             q=float(residual @ residual),
             q_limit=self.q_limit,
+            neighbour=neighbour,
+            neighbour_limit=self.neighbour_limit,
         )

@@ -27,7 +27,7 @@ class Faults(Enum):
 
     10-19 set-up, 20-29 serial line, 30-39 measurement, 40-49 MQTT, 50-59 clock, 60-69 demo,
     71-79 inference engines, 80-89 bundles: trust and slots, 90-99 calibration transfer,
-    100-109 adaptation.
+    100-109 adaptation, 110-119 commands.
     """
 
     CONFIG_INVALID = FaultKind(
@@ -60,6 +60,14 @@ class Faults(Enum):
         17,
         "give an id that the outbox holds, or a time with its zone: 2026-11-22T10:00Z",
     )
+    CHOICE_UNFIT = FaultKind(
+        "choice_unfit", 18, "send `choose-product` again; the configured product is measured"
+    )
+    CONFIG_FELL_BACK = FaultKind(
+        "config_fell_back",
+        19,
+        "correct the configuration file, then `command reload`; the last good one is in use",
+    )
 
     PORT_MISSING = FaultKind("port_missing", 20, "check the cable and `serial.url`")
     PORT_BUSY = FaultKind("port_busy", 21, "stop the other program that holds the port")
@@ -89,13 +97,16 @@ class Faults(Enum):
     NO_DARK = FaultKind(
         "no_dark",
         31,
-        "set `acquisition.automatic_references`; the instrument needs shutter and white reference",
+        "send `take-dark` and `take-reference`; an instrument with shutter and white reference "
+        "takes them itself with `acquisition.automatic_references`",
     )
     NO_REFERENCE = FaultKind(
         "no_reference", 32, "none: the daemon measures dark and white reference again"
     )
     REFERENCE_EXPIRED = FaultKind(
-        "reference_expired", 33, "set `acquisition.automatic_references`, or longer ages"
+        "reference_expired",
+        33,
+        "send `take-dark` and `take-reference`; or `acquisition.automatic_references`, longer ages",
     )
     REFERENCE_INTERRUPTED = FaultKind(
         "reference_interrupted", 34, "check the instrument's power; the reference is taken again"
@@ -250,6 +261,12 @@ class Faults(Enum):
     )
     ADAPTATION_INPUT = FaultKind(
         "adaptation_input", 108, "correct what the detail names; nothing was stored"
+    )
+    COMMAND_INPUT = FaultKind(
+        "command_input", 110, "correct what the detail names; nothing was changed"
+    )
+    COMMAND_NOT_DONE = FaultKind(
+        "command_not_done", 111, "see what the detail says, then send the command again"
     )
     INTERNAL = FaultKind(
         "internal", 70, "report this with the log; the daemon starts the part again"

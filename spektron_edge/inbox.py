@@ -27,18 +27,26 @@ class InstrumentReady:
 
 @dataclass(frozen=True)
 class Streaming:
-    """Everything a scan needs is there; sample scans follow. `measured`: references are new."""
+    """Everything a scan needs is there; sample scans follow. `measured`: references are new.
+
+    integration_us: of one exposure; by_hand: references are taken when an operator asks for them;
+    lacking: the commands that wait for that.
+    """
 
     references: References | None
     measured: bool
+    integration_us: int | None = None
+    by_hand: bool = False
+    lacking: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A sample scan with the references that belong to it."""
+    """A sample scan with the references that belong to it; `ticket` of the order it answers."""
 
     scan: Scan
     references: References | None
+    ticket: int | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,16 @@ class Consumed:
     serial: str
     boot_id: int
     number: int
+
+
+@dataclass(frozen=True)
+class OrderDone:
+    """What came of an order: a fault, or what was done and the integration in us from now on."""
+
+    ticket: int
+    fault: Fault | None
+    told: str = ""
+    integration_us: int | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +112,7 @@ Item = (
     | Streaming
     | Measured
     | Consumed
+    | OrderDone
     | FaultRaised
     | FaultsOver
     | Connected

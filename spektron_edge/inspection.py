@@ -9,6 +9,7 @@ from .adaptation_state import Adaptations, AdaptationStore, in_words
 from .audit import AuditError, verify
 from .bundle import BundleError, read_bundle
 from .bundle.slot_store import SlotStore
+from .choices import ChoiceStore
 from .faults import Fault, Faults
 from .inference import load_gradient, load_model
 from .outbox import OutboxError, read_counts
@@ -62,7 +63,7 @@ def inspect_bundle(path: Path) -> dict[str, object]:
 
 
 def inspect_state(folder: Path) -> dict[str, object]:
-    """Outbox counts, the audit chain, and what is installed, read only.
+    """Outbox counts, the audit chain, what is installed and what operators chose, read only.
 
     Raises Fault(STATE_DAMAGED, STATE_UNWRITABLE, TRANSFER_UNUSABLE, ADAPTATION_UNUSABLE).
     """
@@ -83,6 +84,10 @@ def inspect_state(folder: Path) -> dict[str, object]:
             }
         if slots.folder.is_dir():
             report["bundles"] = describe_slots(slots)
+        choices = ChoiceStore(folder)
+        choices.read()
+        if choices.in_words:
+            report["chosen"] = list(choices.in_words)
         if (versions := StateStore(folder).read()).held:
             report["transfers"] = describe_transfers(versions)
         if (adaptations := AdaptationStore(folder).read()).held:

@@ -12,9 +12,11 @@ from .bundle.rules import check_version
 from .bundle.slot_store import SlotStore
 from .bundle.slots import Slot, Slots, accepted, begun, fell_back
 from .bundle.trust import read_trust
+from .choices import ChoiceStore
 from .config import Config
 from .faults import Fault, Faults
 from .inference import Model, load_model
+from .manifest import Manifest
 
 # What speaks against the bundle itself. A trust store that cannot be read is no reason to leave it.
 _OF_THE_BUNDLE = (Faults.BUNDLE_INVALID, Faults.BUNDLE_UNTRUSTED, Faults.BUNDLE_ELSEWHERE)
@@ -25,7 +27,8 @@ class Loaded:
     """A model ready to predict, and where it came from.
 
     created_utc_s: when its bundle was made, seconds since 1970; on_trial: it still has to prove
-    itself in its slot; left: why it is not the one that was asked for, empty when it is.
+    itself in its slot; left: why it is not the one that was asked for, empty when it is; unfit: why
+    it is not the product that an operator chose, empty when it is; products: that there are.
     """
 
     model: Model
@@ -34,6 +37,19 @@ class Loaded:
     version: int
     on_trial: bool = False
     left: str = ""
+    unfit: str = ""
+    products: tuple[str, ...] = ()
+
+
+def product_of(config: Config, manifest: Manifest) -> str | None:
+    """The product that an operator chose, where the bundle has it, else the configured one.
+
+    Raises Fault(STATE_DAMAGED) where nobody can tell what was chosen.
+    """
+    chosen = ChoiceStore(config.state_dir).read().product
+    if chosen is not None and any(p.name == chosen.product for p in manifest.products):
+        return chosen.product
+    return config.product
 
 
 def terms_of(config: Config, serial: str | None = None) -> Terms:
@@ -55,8 +71,8 @@ def load_product(config: Config, serial: str | None = None) -> Loaded:
     store, terms = SlotStore(config.state_dir), terms_of(config, serial)
     slots = store.read()
     if config.uses_slots:
-        return _from_slot(store, current_slot(slots, store.folder), terms)
-    return _load(config.bundle_path, terms, slots)
+        return _from_slot(config, store, current_slot(slots, store.folder), terms)
+    return _load(config, config.bundle_path, terms, slots)
 
 
 def take_product(config: Config, serial: str | None = None, running: str = "") -> Loaded:
@@ -67,9 +83,9 @@ def take_product(config: Config, serial: str | None = None, running: str = "") -
     """
     store, terms = SlotStore(config.state_dir), terms_of(config, serial)
     if config.uses_slots:
-        loaded = _begin(store, terms, running)
+        loaded = _begin(config, store, terms, running)
     else:
-        loaded = _load(config.bundle_path, terms, store.read())
+        loaded = _load(config, config.bundle_path, terms, store.read())
     remember(config, loaded)
     return loaded
 
@@ -82,14 +98,14 @@ def remember(config: Config, loaded: Loaded) -> None:
         )
 
 
-def _begin(store: SlotStore, terms: Terms, running: str) -> Loaded:
+def _begin(config: Config, store: SlotStore, terms: Terms, running: str) -> Loaded:
     current = current_slot(store.read(), store.folder)
     # Counted before it is loaded: a graph may take the whole process down.
     slots = store.read() if current.bundle == running else store.update(begun)
     chosen = current_slot(slots, store.folder)
     left = "" if chosen.bundle == current.bundle else f"{current.bundle} did not start in order"
     try:
-        return _from_slot(store, chosen, terms, left)
+        return _from_slot(config, store, chosen, terms, left)
     except Fault as fault:
         if fault.kind not in _OF_THE_BUNDLE or slots.fallback is None:
             raise
@@ -97,7 +113,7 @@ def _begin(store: SlotStore, terms: Terms, running: str) -> Loaded:
         other = slots.held[slots.fallback]
     try:
         # Loaded before the pointer moves: where neither can be used, nothing is changed.
-        loaded = _from_slot(store, other, terms, why)
+        loaded = _from_slot(config, store, other, terms, why)
     except Fault:
         raise Fault(Faults.BUNDLE_INVALID, f"{why}; the other slot cannot be used either") from None
     store.update(functools.partial(fell_back, why=why))
@@ -112,10 +128,12 @@ def current_slot(slots: Slots, folder: Path) -> Slot:
     return slots.current
 
 
-def _from_slot(store: SlotStore, slot: Slot, terms: Terms, left: str = "") -> Loaded:
+def _from_slot(
+    config: Config, store: SlotStore, slot: Slot, terms: Terms, left: str = ""
+) -> Loaded:
     # Its version was judged at installation; going back was an operator's or a trial's choice.
     path = store.path(slot)
-    loaded = _load(path, terms, None, on_trial=slot.state == "trying", left=left)
+    loaded = _load(config, path, terms, None, on_trial=slot.state == "trying", left=left)
     if loaded.model.bundle_id != slot.bundle:
         detail = f"{path} holds {loaded.model.bundle_id}, not {slot.bundle}, which was installed"
         raise Fault(Faults.BUNDLE_INVALID, detail)
@@ -123,7 +141,13 @@ def _from_slot(store: SlotStore, slot: Slot, terms: Terms, left: str = "") -> Lo
 
 
 def _load(
-    path: Path, terms: Terms, slots: Slots | None, *, on_trial: bool = False, left: str = ""
+    config: Config,
+    path: Path,
+    terms: Terms,
+    slots: Slots | None,
+    *,
+    on_trial: bool = False,
+    left: str = "",
 ) -> Loaded:
     """slots: whose floors the bundle has to meet, or None."""
     try:
@@ -131,9 +155,23 @@ def _load(
         signer = terms.admit(bundle)
         if signer is not None and slots is not None:
             check_version(bundle.manifest, slots.floors)
-        model = load_model(bundle, terms.product, terms.precision, signer, terms.backend)
+        product = product_of(config, bundle.manifest)
+        model = load_model(bundle, product, terms.precision, signer, terms.backend)
     except BundleError as error:
         raise error.fault from None
     manifest = bundle.manifest
     created_utc_s = manifest.provenance.created.timestamp()
-    return Loaded(model, created_utc_s, manifest.name, manifest.version, on_trial, left)
+    chosen = ChoiceStore(config.state_dir).read().product
+    unfit = ""
+    if chosen is not None and chosen.product != model.product.name:
+        unfit = f"{bundle.id} has no product {chosen.product!r}, which {chosen.by} chose"
+    return Loaded(
+        model,
+        created_utc_s,
+        manifest.name,
+        manifest.version,
+        on_trial,
+        left,
+        unfit,
+        tuple(p.name for p in manifest.products),
+    )

@@ -16,6 +16,9 @@ def new_id() -> str:
     return str(ULID())
 
 
+Stage = Literal["finished", "accepted", "waiting"]
+
+
 class _Record(BaseModel):
     # NaN has no place in JSON; a value that could not be computed is null.
     # Every field is always written, so the published schema requires those with defaults too.
@@ -30,9 +33,14 @@ class _Record(BaseModel):
 class Times(_Record):
     """When: both clocks of the host, and whether the wall clock can be believed."""
 
-    utc: str
+    utc: str = Field(description="ISO 8601, milliseconds")
     running_s: float = Field(description="seconds since the host started (CLOCK_BOOTTIME)")
-    clock: Literal["ok", "suspect"]
+    clock: Literal["ok", "suspect"] = Field(
+        description="suspect: `utc` is before something that certainly happened"
+    )
+
+
+Basis = Literal["transfer_90", "held_out_rmsep_90"]
 
 
 class Value(_Record):
@@ -41,31 +49,53 @@ class Value(_Record):
 
     value: float | None
     unit: str
-    low: float | None = Field(None, description="90 % interval, where a transfer knows it")
+    low: float | None = Field(None, description="90 % interval; null where nobody measured it")
     high: float | None = None
+    basis: Basis | None = Field(
+        None,
+        description="what the interval rests on: this instrument's transfer "
+        "(`model.transfer.interval_basis`), or the bundle's held-out samples",
+    )
 
 
 class ScanInfo(_Record):
     """Which exposure, under which conditions."""
 
     number: int = Field(description="the instrument's scan number since its power-on")
-    boot_id: int
-    device_us: int
-    integration_us: int
-    averages: int
-    temperature_c: float | None
+    boot_id: int = Field(description="another one after every power-on")
+    device_us: int = Field(description="the instrument's clock since then, us")
+    integration_us: int = Field(description="of one exposure, us")
+    averages: int = Field(description="exposures averaged")
+    temperature_c: float | None = Field(description="of the detector")
     saturated: int = Field(description="saturated channels")
-    dark_age_s: float | None
-    white_age_s: float | None
+    dark_age_s: float | None = Field(
+        description="null without one, or where the host restarted since"
+    )
+    white_age_s: float | None = Field(description="the same of the white reference")
+    white_temperature_c: float | None = Field(
+        None, description="of the detector during the white reference, where it was noted"
+    )
+    missing_before: int = Field(
+        0, description="scan numbers lost since the prediction before this one"
+    )
 
 
 class ApplicabilityInfo(_Record):
-    """Hotelling T2 and Q residual of the spectrum, each with its 99 % limit."""
+    """Hotelling T2 and Q residual of the spectrum, each with its 99 % limit, and the nearest
+    calibration spectrum."""
 
     t2: float
     t2_limit: float
     q: float
     q_limit: float
+    neighbour: float | None = Field(
+        None,
+        description="distance to the nearest calibration spectrum, scores in units of their "
+        "standard deviation; null where the bundle has no spectra",
+    )
+    neighbour_limit: float | None = Field(
+        None, description="largest such distance within the calibration; beyond it is no reason"
+    )
 
 
 class SignerInfo(_Record):
@@ -105,7 +135,7 @@ class ShadowInfo(_Record):
 class ModelInfo(_Record):
     """What computed the values."""
 
-    bundle: str
+    bundle: str = Field(description="name, version and hash")
     signed_by: SignerInfo | None = Field(
         None, description="null where the device is told to trust anybody's bundle"
     )
@@ -131,14 +161,14 @@ class Prediction(_Record):
     schema_: Literal["spektron.prediction/1"] = Field(
         "spektron.prediction/1", serialization_alias="schema"
     )
-    id: str
+    id: str = Field(description="ULID; the same whenever the record is sent again")
     site: str
     instrument: str
-    serial: str
+    serial: str = Field(description="the instrument's own number")
     time: Times
     scan: ScanInfo
-    values: dict[str, Value]
-    valid: bool
+    values: dict[str, Value] = Field(description="by property")
+    valid: bool = Field(description="whether the values may be used")
     reasons: tuple[str, ...] = Field(description="fault codes or exceeded limits; empty when valid")
     applicability: ApplicabilityInfo | None
     model: ModelInfo
@@ -173,6 +203,13 @@ class StateRecord(_Record):
     time: Times
     uptime_s: float
     faults: tuple[str, ...]
+    waiting_for: tuple[str, ...] = Field(
+        (), description="commands that somebody has to send, or to send as the second person"
+    )
+    integration_us: int | None = Field(None, description="null until the instrument streams")
+    chosen: tuple[str, ...] = Field(
+        (), description="what operators chose in place of the configuration"
+    )
     counters: dict[str, int]
     p50_ms: float | None = Field(description="last serial byte to PUBACK, median")
     p99_ms: float | None
@@ -187,6 +224,9 @@ class ModelState(_Record):
     instrument: str
     model: ModelInfo
     properties: dict[str, str] = Field(description="property -> unit")
+    interval_basis: str | None = Field(
+        None, description="of the values' intervals where no transfer is in use"
+    )
 
 
 class Status(_Record):
@@ -203,12 +243,48 @@ class Response(_Record):
         "spektron.response/1", serialization_alias="schema"
     )
     command: str
+    stage: Stage = Field(
+        "finished",
+        description="accepted: the instrument is asked, and one more answer follows; waiting: for "
+        "another operator to ask for the same",
+    )
     ok: bool
     message: str
     correlation: str | None = Field(description="the request's own, echoed")
     result: dict[str, str | int | float | bool | tuple[str, ...] | None] = Field(
         default_factory=dict
     )
+
+
+class Axis(_Record):
+    """The wavelengths that published spectra of an instrument are on. Retained."""
+
+    schema_: Literal["spektron.axis/1"] = Field("spektron.axis/1", serialization_alias="schema")
+    site: str
+    instrument: str
+    serial: str
+    id: str = Field(description="the same for the same values")
+    unit: Literal["nm"] = "nm"
+    values: tuple[float, ...]
+
+
+class SpectrumHeader(_Record):
+    """First line of a published spectrum; `points` numbers follow, little-endian."""
+
+    schema_: Literal["spektron.spectrum/1"] = Field(
+        "spektron.spectrum/1", serialization_alias="schema"
+    )
+    record: str = Field(description="id of the prediction that was made of it")
+    site: str
+    instrument: str
+    serial: str
+    scan: int = Field(description="its number")
+    boot_id: int
+    quantity: Literal["absorbance"] = "absorbance"
+    axis: str = Field(description="id of the retained axis")
+    points: int
+    dtype: Literal["float16", "float32"]
+    compression: Literal["none", "zlib"]
 
 
 PUBLISHED: dict[str, type[_Record]] = {
@@ -218,6 +294,8 @@ PUBLISHED: dict[str, type[_Record]] = {
     "model": ModelState,
     "status": Status,
     "response": Response,
+    "axis": Axis,
+    "spectrum": SpectrumHeader,
 }
 
 

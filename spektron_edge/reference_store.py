@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 
@@ -30,6 +31,7 @@ def save_references(folder: Path, references: References) -> None:
             boot=np.array(references.dark_taken.boot),
             serial=np.array(references.serial),
             numbers=np.array([references.boot_id, references.integration_us], np.int64),
+            white_temperature_c=np.array(references.white_temperature_c),
         )
         stream.flush()
         os.fsync(stream.fileno())
@@ -49,6 +51,10 @@ def load_references(folder: Path) -> References | None:
                 serial=str(data["serial"]),
                 boot_id=int(data["numbers"][0]),
                 integration_us=int(data["numbers"][1]),
+                # Files from before it was kept are as good without.
+                white_temperature_c=float(data["white_temperature_c"])
+                if "white_temperature_c" in data
+                else math.nan,
             )
     except Exception:  # noqa: BLE001  numpy raises a dozen unrelated types for a damaged file
         return None

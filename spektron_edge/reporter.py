@@ -14,11 +14,13 @@ from .clock import Clock, ClockWatch, Stamp, age_s
 from .faults import Fault
 from .in_use import InUse
 from .inference import Model
+from .intervals import BASIS, basis_in_words, half_widths
 from .outbox import Outgoing
 from .pipeline import Outcome
 from .records import (
     AdaptationInfo,
     ApplicabilityInfo,
+    Basis,
     Event,
     ModelInfo,
     ModelState,
@@ -94,8 +96,11 @@ class Reporter:
         model: Model,
         now: Stamp,
         in_use: InUse = _ALONE,
+        *,
+        missing: int = 0,
     ) -> Outgoing:
-        """One scan's result; in_use: what it came from beside the model."""
+        """One scan's result; in_use: what it came from beside the model; missing: scans that were
+        lost since the last prediction."""
         distances = outcome.applicability
         dark_age = None if references is None else age_s(references.dark_taken, now)
         white_age = None if references is None else age_s(references.white_taken, now)
@@ -115,8 +120,12 @@ class Reporter:
                 saturated=scan.saturated,
                 dark_age_s=dark_age,
                 white_age_s=white_age,
+                white_temperature_c=None
+                if references is None
+                else _finite(references.white_temperature_c),
+                missing_before=missing,
             ),
-            values=_values(model, outcome.values, outcome.half_width),
+            values=_values(model, outcome.values, *_intervals(model, outcome, in_use)),
             valid=outcome.valid,
             reasons=outcome.reasons,
             applicability=None
@@ -126,6 +135,8 @@ class Reporter:
                 t2_limit=distances.t2_limit,
                 q=distances.q,
                 q_limit=distances.q_limit,
+                neighbour=distances.neighbour,
+                neighbour_limit=distances.neighbour_limit,
             ),
             model=model_info(model, in_use),
             shadow=_shadow(model, outcome, in_use),
@@ -139,24 +150,40 @@ class Reporter:
             instrument=self.instrument,
             model=model_info(model, in_use),
             properties={p.name: p.unit for p in model.product.properties},
+            interval_basis=basis_in_words(model),
         )
 
 
-def _values(model: Model, values: Numbers | None, half_width: Numbers | None) -> dict[str, Value]:
+def _intervals(
+    model: Model, outcome: Outcome, in_use: InUse
+) -> tuple[Numbers | None, Basis | None]:
+    """Half widths (n_properties,) and what they rest on, where that was measured."""
+    if outcome.half_width is not None:
+        return outcome.half_width, "transfer_90"
+    # Nobody measured what an adaptation or a sample of another kind makes of the errors.
+    if not outcome.valid or in_use.transfer is not None or in_use.adaptation is not None:
+        return None, None
+    return half_widths(model), BASIS
+
+
+def _values(
+    model: Model, values: Numbers | None, half_width: Numbers | None, basis: Basis | None
+) -> dict[str, Value]:
     return {
         p.name: _value(
             None if values is None else _finite(values[j]),
-            None if half_width is None else float(half_width[j]),
+            None if half_width is None else _finite(half_width[j]),
             p.unit,
+            basis,
         )
         for j, p in enumerate(model.product.properties)
     }
 
 
-def _value(value: float | None, half: float | None, unit: str) -> Value:
+def _value(value: float | None, half: float | None, unit: str, basis: Basis | None) -> Value:
     if value is None or half is None:
         return Value(value=value, unit=unit)
-    return Value(value=value, unit=unit, low=value - half, high=value + half)
+    return Value(value=value, unit=unit, low=value - half, high=value + half, basis=basis)
 
 
 def _shadow(model: Model, outcome: Outcome, in_use: InUse) -> ShadowInfo | None:
@@ -165,7 +192,7 @@ def _shadow(model: Model, outcome: Outcome, in_use: InUse) -> ShadowInfo | None:
         return None
     return ShadowInfo(
         adaptation=adaptation_info(in_use.shadow),
-        values=_values(model, shadow.values, None),
+        values=_values(model, shadow.values, None, None),
         valid=not shadow.reasons,
         reasons=shadow.reasons,
     )

@@ -74,6 +74,11 @@ class Serving:
         return self._loaded.model
 
     @property
+    def loaded(self) -> Loaded:
+        """The model in use, and where it came from."""
+        return self._loaded
+
+    @property
     def signed_by(self) -> str | None:
         """Who signed the model in use, as far as anybody was asked for."""
         signer = self.model.signed_by
@@ -91,6 +96,14 @@ class Serving:
         return self._adapting.adapted
 
     @property
+    def unfit(self) -> Fault | None:
+        """Why no result is valid whatever is measured: what is in use does not fit the model."""
+        for found in (self._transfer, self.adapted):
+            if isinstance(found, Fault):
+                return found
+        return None
+
+    @property
     def shadow(self) -> Adapted | None:
         """The adaptation that is computed beside what counts."""
         return None if self._adapting.shadow is None else self._adapting.shadow[1]
@@ -102,6 +115,7 @@ class Serving:
         self._refit()
         self._changed(loaded)
         self.tell_of_backend()
+        self.tell_of_choice()
         self.tell_of_changes()
 
     def instrument(self, serial: str, axis_nm: NDArray[np.float64]) -> None:
@@ -156,6 +170,13 @@ class Serving:
             self._changed(self._loaded)
             self.tell_of_backend()
         return outcome if shadow is None else replace(outcome, shadow=shadow)
+
+    def tell_of_choice(self) -> None:
+        """Say that another product is measured than an operator chose, or that it no longer is."""
+        if self._loaded.unfit:
+            self._notices.begin(Fault(Faults.CHOICE_UNFIT, self._loaded.unfit))
+        else:
+            self._notices.end((Faults.CHOICE_UNFIT,))
 
     def tell_of_backend(self) -> None:
         """Say that the CPU computes what a GPU was asked to, or that it no longer does."""

@@ -10,11 +10,14 @@ from pathlib import Path
 
 from firmware_bridge.protocol_doc import render as protocol_page
 from spektron_edge.faults import Faults
-from spektron_edge.mqtt.commands import Request
-from spektron_edge.records import PUBLISHED
+from spektron_edge.schema import generate
 from spektron_edge.transfer.methods import REGISTRY
 
-DOCS = Path(__file__).resolve().parents[1] / "docs"
+from .payload_pages import filled
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+PACKAGE = ROOT / "spektron_edge"
 
 
 def faults_page() -> str:
@@ -70,11 +73,11 @@ def pages() -> dict[Path, str]:
     """Every generated page and its text."""
     made = {DOCS / "faults.md": faults_page(), DOCS / "protocol.md": protocol_page()}
     made[DOCS / "transfer-methods.md"] = methods_page()
-    schemas = {n: model.model_json_schema(mode="serialization") for n, model in PUBLISHED.items()}
-    schemas["request"] = Request.model_json_schema()
-    for name, schema in schemas.items():
-        path = DOCS / "schemas" / f"{name}.schema.json"
-        made[path] = json.dumps(schema, indent=2, sort_keys=True) + "\n"
+    made |= {path: filled(path) for path in (DOCS / "payloads.md", DOCS / "commands.md")}
+    for name, schema in generate().items():
+        for folder in (DOCS, PACKAGE):
+            path = folder / "schemas" / f"{name}.schema.json"
+            made[path] = json.dumps(schema, indent=2, sort_keys=True) + "\n"
     return made
 
 
@@ -84,4 +87,4 @@ if __name__ == "__main__":
     for path, text in pages().items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-        print(path.relative_to(DOCS.parent))
+        print(path.relative_to(ROOT))

@@ -65,7 +65,7 @@ def stability_measured(
         name,
         who,
         clock.now(),
-        instrument=(serial, model.bundle_id),
+        instrument=(serial, model.calibration),
         spectra=np.array([scan.spectrum for scan in found]),
         values={n: values[:, j] for j, n in enumerate(names)},
         errors={n: f.rmsep for n, f in figures.items()},

@@ -79,8 +79,8 @@ class EvidenceStore:
     ) -> StabilitySample:
         """The sample in the beam: known from now on, or measured again.
 
-        instrument: serial number and id of the bundle; spectra: (k, L) on the model's grid, values:
-        (k,) by property, of its scans; errors: of the calibration, by property.
+        instrument: serial number and `Model.calibration`; spectra: (k, L) on the model's grid,
+        values: (k,) by property, of its scans; errors: of the calibration, by property.
 
         Raises Fault(ADAPTATION_INPUT), and Fault(SAMPLE_REFUSED) for fewer than three scans.
         """
@@ -135,7 +135,7 @@ class EvidenceStore:
 def for_guard(
     samples: Sequence[StabilitySample], serial: str, bundle: str, properties: Sequence[str]
 ) -> tuple[Stability, ...]:
-    """Those of an instrument under a bundle, properties in this order."""
+    """Those of an instrument under a `Model.calibration`, properties in this order."""
     return tuple(
         Stability(
             sample.name,

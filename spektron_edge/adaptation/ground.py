@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from spektron_edge.bundle import Bundle
 from spektron_edge.config import Config
 from spektron_edge.inference import Model, load_model
-from spektron_edge.product import terms_of
+from spektron_edge.product import product_of, terms_of
 from spektron_edge.transfer_session.source import configured_bundle
 
 from .candidate import Adapted
@@ -30,5 +30,5 @@ def open_ground(config: Config, serial: str) -> Ground:
     on is the daemon's. Raises Fault and BundleError."""
     bundle = configured_bundle(config)
     signer = terms_of(config, serial or None).admit(bundle)
-    model = load_model(bundle, config.product, config.precision, signer)
+    model = load_model(bundle, product_of(config, bundle.manifest), config.precision, signer)
     return Ground(config, bundle, model, serial)

@@ -72,7 +72,7 @@ def _seed(serial: str, entries: Sequence[Entry]) -> int:
 def _given(about: About, seed: int, tried: int | None, batch: Batch, held_out: Batch) -> Given:
     model, evidence = about.model, about.evidence
     properties = [p.name for p in model.product.properties]
-    stability = for_guard(about.samples, about.serial, model.bundle_id, properties)
+    stability = for_guard(about.samples, about.serial, model.calibration, properties)
     task = Task(
         id=secrets.token_hex(6),
         bundle=model.bundle_id,

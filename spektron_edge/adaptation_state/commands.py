@@ -11,7 +11,7 @@ from spektron_edge.adaptation.candidate import Adapted
 from spektron_edge.clock import Clock
 from spektron_edge.config import Config
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.mqtt.arguments import Taken, TakenKind, take_arguments
+from spektron_edge.mqtt.arguments import Nothing, Taken, TakenKind, take_arguments
 from spektron_edge.mqtt.command_handler import CommandOutcome, Result
 from spektron_edge.mqtt.commands import Request
 from spektron_edge.serving import Serving
@@ -25,18 +25,14 @@ _PRINTABLE = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$"
 _MOST_LISTED = 50
 
 
-class _Nothing(Taken):
-    """No arguments."""
-
-
-class _Decide(Taken):
+class Decide(Taken):
     """adaptation: its number."""
 
     adaptation: int = Field(ge=1)
     why: str = Field(pattern=_PRINTABLE)
 
 
-class _GoBack(Taken):
+class GoBack(Taken):
     """Why, if anybody wants to say."""
 
     why: str = Field("not said", pattern=_PRINTABLE)
@@ -65,32 +61,32 @@ class AdaptationCommands:
         return AdaptationStore(self._config().state_dir)
 
     def _status(self, request: Request) -> CommandOutcome:
-        _taken(request, _Nothing)
+        _taken(request, Nothing)
         return self._told(self._store().read())
 
     def _list(self, request: Request) -> CommandOutcome:
-        _taken(request, _Nothing)
+        _taken(request, Nothing)
         held = self._store().read().held
         told = tuple(line(entry) for entry in held[-_MOST_LISTED:])
         return CommandOutcome(True, f"{len(held)} adaptations", {"adaptations": told})
 
     def _approve(self, request: Request) -> CommandOutcome:
-        given = _taken(request, _Decide)
+        given = _taken(request, Decide)
         at = datetime.fromtimestamp(self._clock.now().utc_s, timezone.utc)
         approval = Approval(who=request.operator, through="mqtt", at=at, why=given.why)
         config, model = self._config(), self._serving.model
         return self._changed(approve(self._store(), given.adaptation, approval, config, model))
 
     def _reject(self, request: Request) -> CommandOutcome:
-        given = _taken(request, _Decide)
+        given = _taken(request, Decide)
         return self._changed(self._store().reject(given.adaptation, request.operator, given.why))
 
     def _roll_back(self, request: Request) -> CommandOutcome:
-        given, serial = _taken(request, _GoBack), self._serving.serial
+        given, serial = _taken(request, GoBack), self._serving.serial
         return self._changed(self._store().roll_back(serial, request.operator, given.why))
 
     def _reset(self, request: Request) -> CommandOutcome:
-        given, serial = _taken(request, _GoBack), self._serving.serial
+        given, serial = _taken(request, GoBack), self._serving.serial
         return self._changed(self._store().reset(serial, request.operator, given.why))
 
     def _changed(self, adaptations: Adaptations) -> CommandOutcome:

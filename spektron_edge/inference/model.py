@@ -41,6 +41,11 @@ class Model:
     asked: BackendName = "cpu"
 
     @property
+    def calibration(self) -> str:
+        """Bundle and product: what holds for one product of a bundle does not for another."""
+        return f"{self.bundle_id} {self.product.name}"
+
+    @property
     def active(self) -> BackendName:
         """The backend that runs now; it changes when a GPU fails in the middle of things."""
         return self.backend.active if isinstance(self.backend, FallingBack) else "cpu"

@@ -58,6 +58,10 @@ class Taken(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+class Nothing(Taken):
+    """No arguments."""
+
+
 TakenKind = TypeVar("TakenKind", bound=Taken)
 
 

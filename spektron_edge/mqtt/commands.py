@@ -21,10 +21,18 @@ from spektron_edge.config import Operator
 from .arguments import Argument, Arguments, canonical_arguments
 
 MIN_KEY_BYTES = 16
+_MOST_SAID = 128
 
 
 class CommandRefused(Exception):
-    """The request is not accepted; the message may be sent to whoever asked."""
+    """The request is not accepted; the message may be sent to whoever asked.
+
+    operator: who asked, where that was proven.
+    """
+
+    def __init__(self, message: str, operator: str | None = None) -> None:
+        super().__init__(message)
+        self.operator = operator
 
 
 class Request(BaseModel):
@@ -103,8 +111,11 @@ def parse(payload: bytes) -> Request:
     """The request in a payload. Raises CommandRefused when it is none."""
     try:
         return Request.model_validate_json(payload)
-    except ValidationError:
-        raise CommandRefused("the payload is not a signed request") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])[:_MOST_SAID]
+        what = f"{where}: {first['msg']}" if where else first["msg"]
+        raise CommandRefused(f"the payload is not a signed request: {what[:_MOST_SAID]}") from None
 
 
 def authorise(
@@ -128,6 +139,6 @@ def authorise(
     if not hmac.compare_digest(expected, request.mac):
         raise CommandRefused("operator or signature refused")
     if command not in operator.may:
-        raise CommandRefused(f"{operator.name} may not {command}")
+        raise CommandRefused(f"{operator.name} may not {command}", operator.name)
     if not accept_counter(operator.name, request.counter):
-        raise CommandRefused("the counter was used before; send a larger one")
+        raise CommandRefused("the counter was used before; send a larger one", operator.name)

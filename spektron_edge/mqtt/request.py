@@ -53,7 +53,7 @@ def send_command(
 def _awaited(
     answers: queue.SimpleQueue[bytes], correlation: str, timeout_s: float
 ) -> dict[str, object]:
-    deadline = time.monotonic() + timeout_s
+    deadline, accepted = time.monotonic() + timeout_s, False
     while (left := deadline - time.monotonic()) > 0:
         try:
             response = json.loads(answers.get(timeout=left))
@@ -62,5 +62,8 @@ def _awaited(
         except ValueError:
             continue  # not from a daemon
         if isinstance(response, dict) and response.get("correlation") == correlation:
-            return response
-    raise Fault(Faults.COMMAND_FAILED, f"no answer within {timeout_s:g} s")
+            if response.get("stage") != "accepted":
+                return response
+            accepted = True
+    told = "accepted, and not finished" if accepted else "no answer"
+    raise Fault(Faults.COMMAND_FAILED, f"{told} within {timeout_s:g} s")

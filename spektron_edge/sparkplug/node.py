@@ -39,8 +39,7 @@ class SparkplugNode:
         backoff: Backoff | None = None,
     ) -> None:
         """client_id: its own; most: records that wait without a session. Nothing connects yet."""
-        self._settings = settings.model_copy(update={"session_expiry_s": 0})
-        self._client_id = client_id
+        self._settings, self._client_id = _without_expiry(settings), client_id
         self._commands = names.of_node("NCMD")
         self._flow = Flow(names, most, lambda: round(1000 * time.time()))
         self._source = _Source(self._flow)
@@ -69,8 +68,13 @@ class SparkplugNode:
             log.info("sparkplug_unsent", records=left)
         self._source.close()
 
+    def use(self, settings: Mqtt, client_id: str) -> None:
+        """Leave in good order and go on with another broker, or the same one by other means."""
+        self._settings, self._client_id = _without_expiry(settings), client_id
+        self.renew()
+
     def renew(self) -> None:
-        """Leave in good order and go on with certificates and password as they are now."""
+        """The same with certificates and password as they are now."""
         if self._keeper is not None:
             self._source.leaving = True
             self._keeper.again()
@@ -159,6 +163,11 @@ class SparkplugNode:
             self._flow.rebirth()
         else:
             self._flow.counts["sparkplug_commands_ignored"] += 1
+
+
+def _without_expiry(settings: Mqtt) -> Mqtt:
+    # The specification wants a clean start and no session behind it.
+    return settings.model_copy(update={"session_expiry_s": 0})
 
 
 class _Source(Waker):

@@ -17,6 +17,7 @@ _Column = tuple[str, DataType, str | None, Callable[[_Record], Scalar | None]]
 
 REBIRTH_METRIC = Definition(REBIRTH, DataType.BOOLEAN)
 _VALUE = (("Value", "value"), ("Low", "low"), ("High", "high"))
+# What came into the records later is asked for by `get`: an outbox may hold older ones.
 
 _PREDICTION: tuple[_Column, ...] = (
     ("Record ID", DataType.STRING, None, lambda r: str(r["id"])),
@@ -24,6 +25,7 @@ _PREDICTION: tuple[_Column, ...] = (
     ("Reasons", DataType.STRING, None, lambda r: ", ".join(r["reasons"])),
     ("Clock Suspect", DataType.BOOLEAN, None, lambda r: bool(r["time"]["clock"] != "ok")),
     ("Scan/Number", DataType.INT64, None, lambda r: int(r["scan"]["number"])),
+    ("Scan/Missing Before", DataType.INT64, None, lambda r: r["scan"].get("missing_before")),
     ("Scan/Temperature", DataType.DOUBLE, "°C", lambda r: _number(r["scan"]["temperature_c"])),
     ("Scan/Dark Age", DataType.DOUBLE, "s", lambda r: _number(r["scan"]["dark_age_s"])),
     ("Scan/White Age", DataType.DOUBLE, "s", lambda r: _number(r["scan"]["white_age_s"])),
@@ -31,6 +33,13 @@ _PREDICTION: tuple[_Column, ...] = (
     ("Applicability/T2 Limit", DataType.DOUBLE, None, lambda r: _distance(r, "t2_limit")),
     ("Applicability/Q", DataType.DOUBLE, None, lambda r: _distance(r, "q")),
     ("Applicability/Q Limit", DataType.DOUBLE, None, lambda r: _distance(r, "q_limit")),
+    ("Applicability/Neighbour", DataType.DOUBLE, None, lambda r: _distance(r, "neighbour")),
+    (
+        "Applicability/Neighbour Limit",
+        DataType.DOUBLE,
+        None,
+        lambda r: _distance(r, "neighbour_limit"),
+    ),
     ("Model/Bundle", DataType.STRING, None, lambda r: str(r["model"]["bundle"])),
 )
 _EVENT: tuple[_Column, ...] = (
@@ -110,4 +119,4 @@ def _number(value: float | None) -> float | None:
 
 def _distance(record: _Record, key: str) -> float | None:
     applicability = record["applicability"]
-    return None if applicability is None else _number(applicability[key])
+    return None if applicability is None else _number(applicability.get(key))

@@ -11,6 +11,7 @@ from spektron_edge.clock import Clock, Stamp
 from spektron_edge.config import Config
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.ledger import Action
+from spektron_edge.mqtt.arguments import Nothing
 from spektron_edge.mqtt.command_handler import CommandOutcome, Result
 from spektron_edge.mqtt.commands import Request
 from spektron_edge.notices import Notices
@@ -23,7 +24,7 @@ from spektron_edge.transfer_state import StateStore, Version
 from .conclusion import Finished
 from .fitting import Fitting
 from .labels import read_labels
-from .requests import Add, Finish, Nothing, Start, taken
+from .requests import Add, Finish, Start, taken
 from .session import Session, Status
 from .source import Source
 from .spectra_file import Scans
@@ -106,9 +107,10 @@ class TransferJobs:
         self._notices.once(fault)
 
     def _session(self, who: str) -> Session:
-        """With the source that was read before, as long as the bundle is the same one."""
-        bundle = self._serving.model.bundle_id
-        if self._source is not None and self._source.bundle != bundle:
+        """With the source that was read before, as long as bundle and product are the same."""
+        model = self._serving.model
+        of = model.bundle_id, model.product.name
+        if self._source is not None and (self._source.bundle, self._source.product) != of:
             self._source = None
         return Session(
             self._config_path, who, config=self._config(), clock=self._clock, source=self._source

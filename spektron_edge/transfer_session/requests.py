@@ -12,10 +12,6 @@ from spektron_edge.recent import KEPT
 DEFAULT_SCANS = 3
 
 
-class Nothing(Taken):
-    """No arguments."""
-
-
 class Start(Taken):
     """samples: sealed samples in hand; absent: any of the source's."""
 

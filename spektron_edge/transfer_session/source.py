@@ -16,7 +16,7 @@ from spektron_edge.config import Config
 from spektron_edge.device_key import load_device_key
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.manifest import Product
-from spektron_edge.product import current_slot, terms_of
+from spektron_edge.product import current_slot, product_of, terms_of
 
 from .distances import nearest
 
@@ -68,7 +68,7 @@ def open_source(config: Config, serial: str | None = None) -> Source:
     bundle = configured_bundle(config)
     try:
         terms_of(config, serial).admit(bundle)
-        product = bundle.manifest.product(config.product)
+        product = bundle.manifest.product(product_of(config, bundle.manifest))
     except BundleError as error:
         raise error.fault from None
     except KeyError as error:

@@ -17,7 +17,8 @@ from spektron_edge.config import Acquisition, Serial, shipped_bundle
 from spektron_edge.demo.corn import PROPERTIES, UNIT, load_corn
 from spektron_edge.inbox import Inbox, Measured
 from spektron_edge.inference import load_model
-from spektron_edge.instrument import InstrumentThread, Settings
+from spektron_edge.instrument import InstrumentThread
+from spektron_edge.instrument_session import Settings
 from spektron_edge.merit import merits
 from spektron_edge.pipeline import evaluate
 from spektron_edge.resampling import Resampler

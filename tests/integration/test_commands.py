@@ -10,9 +10,10 @@ import pytest
 from spektron_edge.bundle import read_bundle, write_bundle
 from spektron_edge.cli import main
 from spektron_edge.config import load_config, shipped_bundle
-from spektron_edge.mqtt.commands import Key, sign
+from spektron_edge.mqtt.commands import Key, sign, to_payload
 from spektron_edge.mqtt.connection import connect_plain
-from tests.integration.rig import ROOT, until
+from tests.integration.rig import ROOT, Mosquitto, listening, until
+from tests.requirements import need
 
 
 @pytest.fixture
@@ -81,7 +82,8 @@ def test_refused_commands_do_nothing_and_are_answered(running, ask, why):
     status, response = ask(running, "command", name, "--operator", operator, "--timeout", 60, *more)
     assert (status, response["ok"]) == (45, False)
     assert response["result"] == {}
-    assert not [line for line in audited(running) if line[1].startswith("command_")]
+    told = [line for line in audited(running) if line[1].startswith("command_")]
+    assert [what for _, what in told] == ["command_refused"]
 
 
 def test_a_recorded_command_cannot_be_played_again(running):
@@ -96,6 +98,38 @@ def test_a_recorded_command_cannot_be_played_again(running):
         client.publish(f"{ROOT}/command/health", b"{not json", qos=1)
         until(lambda: len(answers) == 3, "three answers")
     assert [answer["ok"] for answer in answers] == [True, False, False]
+
+
+def test_a_command_that_the_broker_does_not_allow_never_arrives(tmp_path, make_rig):
+    need("broker")
+    acl = tmp_path / "acl"
+    # Everybody reads; only the daemon, by its client id, writes all of its topics.
+    acl.write_text(
+        f"topic read #\ntopic write {ROOT}/command/health\npattern write spektron/%c/#\n"
+    )
+    broker = Mosquitto(tmp_path, f"allow_anonymous true\nacl_file {acl}")
+    broker.start()
+    try:
+        rig = make_rig(broker.url)
+        rig.settings["mqtt"]["client_id"] = "lab/m5"
+        rig.allow("anna", "health", "reload")
+        key = Key("anna", (rig.folder / "anna.key").read_bytes())
+        answers = []
+        with listening(broker.port) as subscriber:
+            rig.start()
+            until(lambda: rig.gather(subscriber), "a prediction")
+            with connect_plain(load_config(rig.config).mqtt, 10.0) as client:
+                client.on_message = lambda _c, _u, message: answers.append(message)
+                client.subscribe(f"{ROOT}/response/#", qos=1)
+                for counter, name in enumerate(("reload", "health"), 1):
+                    request = sign(key, ROOT, name, counter)
+                    client.publish(f"{ROOT}/command/{name}", to_payload(request), qos=1)
+                until(lambda: answers, "an answer")
+        rig.stop()
+        assert [message.topic for message in answers] == [f"{ROOT}/response/health"]
+        assert ("anna", "command_reload") not in audited(rig)
+    finally:
+        broker.kill()
 
 
 def test_check_config_probes_instrument_and_broker(broker, make_rig, capsys):

@@ -63,6 +63,7 @@ def references():
         serial="VIRT-0001",
         boot_id=7,
         integration_us=1000,
+        white_temperature_c=24.5,
     )
 
 

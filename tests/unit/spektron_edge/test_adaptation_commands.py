@@ -214,7 +214,7 @@ def test_replay_says_whether_every_bit_is_the_same(adapt, store, tiny_model, mon
 def commands(daemon, make_scan):
     turn(daemon, ready(make_scan))
     rules = AdaptationSettings(mode="propose", approvals=2)
-    daemon._config = daemon._config.model_copy(update={"adaptation": rules})
+    daemon._reload.config = daemon._config.model_copy(update={"adaptation": rules})
     return AdaptationCommands(lambda: daemon._config, daemon._serving).actions()
 
 
@@ -285,13 +285,13 @@ def test_reload_takes_other_rules(daemon, commands, there, tmp_path, tiny_model)
     put(there, tiny_model)
     path = tmp_path / "edge.toml"
     before = path.read_text()
-    assert daemon._reload().ok
+    assert daemon._reload.reload().ok
     with pytest.raises(Fault, match=r'adaptation\.mode is "frozen"'):
         ask(commands, "adapt-approve", adaptation=1, why="seen")
     path.write_text(f'{before}[adaptation]\nmode = "auto"\n')
-    assert daemon._reload().message.startswith("bundle tiny-1")
+    assert daemon._reload.reload().message.startswith("bundle tiny-1")
     assert ask(commands, "adapt-approve", adaptation=1, why="seen").result["in_use"] == 1
-    assert daemon._reload().message.endswith("; adaptation 1")
+    assert daemon._reload.reload().message.endswith("; adaptation 1")
 
 
 def test_an_adaptation_that_is_not_applied_is_told(daemon, commands, there, tiny_model, state):

@@ -153,7 +153,7 @@ def through_shadow(line, cups, instrument="mp6"):
 
 def change_mode(daemon, mode):
     changed = daemon._config.adaptation.model_copy(update={"mode": mode})
-    daemon._config = daemon._config.model_copy(update={"adaptation": changed})
+    daemon._reload.config = daemon._config.model_copy(update={"adaptation": changed})
 
 
 def known(cups, count):

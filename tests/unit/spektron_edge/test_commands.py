@@ -7,13 +7,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spektron_edge.config import Operator
+from spektron_edge.config import Commands, Operator
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.inbox import CommandReceived
 from spektron_edge.mqtt import request as module
 from spektron_edge.mqtt.command_handler import CommandHandler, CommandOutcome
 from spektron_edge.mqtt.commands import CommandRefused, Key, authorise, parse, read_key, sign
+from spektron_edge.mqtt.limited import Limited
 from spektron_edge.mqtt.topics import Topics
+from spektron_edge.mqtt.two_people import WITHIN_S, TwoPeople
 
 ROOT = "spektron/plant/nir"
 SECRET = b"0123456789abcdef"
@@ -162,6 +164,16 @@ class Client:
         self.responses.append((command, json.loads(payload), correlation))
 
 
+class Lines(list):
+    def __call__(self, what, who, **details):
+        self.append((who, what, details))
+
+
+@pytest.fixture
+def rules(operators):
+    return Commands(operators=operators)
+
+
 @pytest.fixture
 def desk(open_outbox):
     client = Client()
@@ -169,49 +181,120 @@ def desk(open_outbox):
         "health": lambda request: CommandOutcome(True, "fine", {"valid": 3}),
         "reload": lambda request: CommandOutcome(False, "nothing was changed"),
     }
-    return CommandHandler(client, ROOT, actions, open_outbox().accept_counter), client
+    audit = Lines()
+    handler = CommandHandler(client, ROOT, actions, open_outbox().accept_counter, audit)
+    return handler, client, audit
 
 
-def test_a_command_is_carried_out_and_answered(desk, operators):
-    desk, client = desk
-    command = CommandReceived("health", payload(command="health"), b"\x01\x02")
-    request, outcome = desk.serve(command, operators)
-    assert (request.operator, outcome.ok) == ("anna", True)
+def test_a_command_is_carried_out_answered_and_audited(desk, rules):
+    desk, client, audit = desk
+    desk.serve(CommandReceived("health", payload(command="health"), b"\x01\x02"), rules)
     ((name, response, correlation),) = client.responses
     assert (name, correlation) == ("health", b"\x01\x02")
     assert response == {
         "schema": "spektron.response/1",
         "command": "health",
+        "stage": "finished",
         "ok": True,
         "message": "fine",
         "correlation": "c",
         "result": {"valid": 3},
     }
+    line = ("anna", "command_health", {"ok": True, "stage": "finished", "message": "fine"})
+    assert audit == [line]
 
 
-def test_a_command_that_fails_is_answered_as_failed(desk, operators):
-    desk, client = desk
-    desk.serve(CommandReceived("reload", payload(), None), operators)
+def test_a_command_that_fails_is_answered_and_audited_as_failed(desk, rules):
+    desk, client, audit = desk
+    desk.serve(CommandReceived("reload", payload(), None), rules)
     assert client.responses[0][1]["ok"] is False
+    assert audit[0][2]["ok"] is False
+
+
+def test_an_accepted_command_is_answered_twice_under_its_correlation(desk, rules):
+    desk, client, audit = desk
+    desk._actions["health"] = lambda request: CommandOutcome(True, "the answer follows", ticket=7)
+    desk.serve(CommandReceived("health", payload(command="health"), b"x"), rules)
+    desk.finish(7, CommandOutcome(False, "withdrawn"))
+    desk.finish(7, CommandOutcome(True, "a second end is none"))
+    told = [(r["stage"], r["ok"], r["correlation"], raw) for _, r, raw in client.responses]
+    assert told == [("accepted", True, "c", b"x"), ("finished", False, "c", b"x")]
+    assert [line[2]["stage"] for line in audit] == ["accepted", "finished"]
 
 
 @pytest.mark.parametrize("name", ["health", "unheard-of", ""])
-def test_a_refused_command_is_counted_and_answered_without_its_own_words(desk, operators, name):
-    desk, client = desk
-    assert desk.serve(CommandReceived(name, b"junk", None), operators) is None
+def test_a_refused_command_is_counted_answered_and_audited_without_a_proven_name(desk, rules, name):
+    desk, client, audit = desk
+    desk.serve(CommandReceived(name, b"junk", None), rules)
     assert desk.refused == 1
     assert client.responses[0][1]["correlation"] is None
     assert client.responses[0][1]["ok"] is False
+    ((who, what, details),) = audit
+    assert (who, what, details["command"]) == ("not proven", "command_refused", name)
 
 
-def test_a_flood_of_refused_commands_is_counted_and_an_operator_still_served(desk, operators):
-    desk, client = desk
+def test_who_is_proven_and_may_not_is_named(desk, rules):
+    desk, _, audit = desk
+    asked = payload(operator="bert", secret=b"another key of its own")
+    desk.serve(CommandReceived("reload", asked, None), rules)
+    assert audit[0][0] == "bert"
+    assert audit[0][2]["why"] == "bert may not reload"
+
+
+def test_a_flood_of_refused_commands_is_counted_and_an_operator_still_served(desk, rules):
+    desk, client, audit = desk
     for _ in range(5000):
-        desk.serve(CommandReceived("health", b"junk", None), operators)
+        desk.serve(CommandReceived("health", b"junk", None), rules)
     assert desk.refused == 5000
     assert len(client.responses) < 5000
-    assert desk.serve(CommandReceived("reload", payload(), None), operators) is not None
+    assert len(audit) < 500
+    desk.serve(CommandReceived("reload", payload(), None), rules)
     assert client.responses[-1][1]["command"] == "reload"
+    assert audit[-1][0] == "anna"
+
+
+def test_what_a_flood_left_out_of_the_audit_log_is_told_by_the_next_line():
+    now = [0.0]
+    lines = Limited(2, 60.0, lambda: now[0])
+    assert [lines.admit() for _ in range(5)] == [0, 0, None, None, None]
+    now[0] = 60.0
+    assert [lines.admit(), lines.admit(), lines.admit()] == [3, 0, None]
+
+
+@pytest.fixture
+def two(operators):
+    bert = operators[1].model_copy(update={"may": ("health",)})
+    return Commands(operators=(operators[0], bert), two_people=("health",))
+
+
+def ask_health(desk, rules, operator, counter):
+    secret = SECRET if operator == "anna" else b"another key of its own"
+    asked = payload(operator=operator, secret=secret, command="health", counter=counter)
+    desk.serve(CommandReceived("health", asked, None), rules)
+
+
+def test_two_different_people_are_needed_where_two_are_configured(desk, two):
+    desk, client, audit = desk
+    ask_health(desk, two, "anna", 1)
+    ask_health(desk, two, "anna", 2)
+    assert desk.two_people.waiting == ("second person for health",)
+    ask_health(desk, two, "bert", 1)
+    assert [r["stage"] for _, r, _ in client.responses] == ["waiting", "waiting", "finished"]
+    assert desk.two_people.waiting == ()
+    assert (audit[-1][0], audit[-1][2]["with"]) == ("bert", "anna")
+
+
+def test_the_second_person_has_to_ask_for_the_same_within_ten_minutes():
+    now = [0.0]
+    people = TwoPeople(lambda: now[0])
+    first = sign(Key("anna", SECRET), ROOT, "x", 1, "", {"a": 1})
+    other = sign(Key("bert", SECRET), ROOT, "x", 1, "", {"a": 2})
+    same = sign(Key("bert", SECRET), ROOT, "x", 2, "", {"a": 1})
+    assert people.partner("x", first) is None
+    assert people.partner("x", other) is None
+    now[0] = WITHIN_S
+    assert people.partner("x", same) is None
+    assert people.partner("x", first) == "bert"
 
 
 # ---- the operator's side
@@ -238,6 +321,14 @@ def test_a_refusal_is_an_answer():
     refused = {"correlation": "c", "ok": False}
     others = {"correlation": None, "ok": False}
     assert module._awaited(answers(others, refused), "c", 30.0) == refused
+
+
+def test_an_accepted_command_is_waited_for():
+    accepted = {"correlation": "c", "ok": True, "stage": "accepted"}
+    finished = {"correlation": "c", "ok": False, "stage": "finished"}
+    assert module._awaited(answers(accepted, finished), "c", 30.0) == finished
+    with pytest.raises(Fault, match="accepted, and not finished"):
+        module._awaited(answers(accepted), "c", 0.05)
 
 
 def test_no_answer_is_a_fault():

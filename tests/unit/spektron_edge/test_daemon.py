@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import logging
+import random
 from dataclasses import replace
 
 import pytest
@@ -41,6 +42,27 @@ def test_every_scan_becomes_one_prediction_and_every_hole_an_event(daemon, scan,
     assert predicted(daemon) == [1, 4]
     assert [e["scans"] for e in events(daemon, "scans_missed")] == [[[2, 3]]]
     assert daemon._figures()["repeated_scans"] == 1
+
+
+def test_a_prediction_says_how_many_numbers_are_missing_before_it(daemon, scan, make_scan):
+    rng = random.Random()
+    numbers = sorted(rng.sample(range(1, 200), 40))
+    used_up = set(rng.sample(numbers, 10))
+    items = [Consumed("VIRT-0001", 7, n) if n in used_up else scan(n) for n in numbers]
+    turn(daemon, ready(make_scan), Consumed("VIRT-0001", 7, 0))
+    for item in items:
+        turn(daemon, item)
+    daemon._turn(0.0)
+    before = {
+        r["scan"]["number"]: r["scan"]["missing_before"] for r in stored(daemon) if "scan" in r
+    }
+    assert set(before) == set(numbers) - used_up
+    last, gone = 0, 0
+    for number in numbers:
+        gone, last = gone + number - last - 1, number
+        if number in before:
+            assert before[number] == gone, numbers
+            gone = 0
 
 
 def test_trouble_with_one_message_does_not_lose_those_behind_it(
@@ -149,19 +171,19 @@ def test_a_reload_takes_the_new_bundle_and_names_what_needs_a_restart(daemon, tm
     path = bundles.write_tiny(tmp_path / "new.spektron", version=2)
     text = (tmp_path / "edge.toml").read_text().splitlines()
     text[3] = f'bundle = "{path}"'
-    (tmp_path / "edge.toml").write_text("\n".join([*text, "keepalive_s = 7"]))
-    outcome = daemon._reload()
+    (tmp_path / "edge.toml").write_text("\n".join([*text, "[outbox]", "max_mb = 7"]))
+    outcome = daemon._reload.reload()
     assert outcome.ok
     assert outcome.result["bundle"].startswith("tiny-2-")
-    assert "restart for: mqtt" in outcome.message
-    assert daemon._config.mqtt.keepalive_s == 30
+    assert "restart for: outbox" in outcome.message
+    assert daemon._config.outbox.max_mb == 256
 
 
 @pytest.mark.parametrize("text", ["no toml", 'site = "s"\n'])
 def test_a_reload_that_fails_changes_nothing(daemon, tmp_path, text):
     before = daemon._serving.model
     (tmp_path / "edge.toml").write_text(text)
-    outcome = daemon._reload()
+    outcome = daemon._reload.reload()
     assert not outcome.ok
     assert "nothing was changed" in outcome.message
     assert daemon._serving.model is before
@@ -189,9 +211,9 @@ def test_the_daemon_ends_though_commands_go_on_arriving(daemon, monkeypatch):
     monkeypatch.setattr("spektron_edge.daemon._DRAIN_S", 0.05)
     monkeypatch.setattr(daemon, "_turn", lambda _: 1)
     daemon._client.start()
-    daemon._instrument.start()
-    daemon._instrument.halt()
-    daemon._instrument.join()
+    daemon._line._thread.start()
+    daemon._line._thread.halt()
+    daemon._line._thread.join()
     daemon._wind_down()
 
 
@@ -200,14 +222,14 @@ def test_the_daemon_ends_in_good_order_even_when_its_disk_is_gone(daemon, scan, 
         raise OutboxFullError("database or disk is full")
 
     daemon._client.start()
-    daemon._instrument.start()
+    daemon._line._thread.start()
     turn(daemon, Connected())
     with monkeypatch.context() as patch:
         for name in ("commit", "counts", "unsent", "prune"):
             patch.setattr(daemon._state.outbox, name, full)
         daemon._delivery._sent = ["x"]
         daemon._wind_down()
-    assert not daemon._instrument.is_alive()
+    assert not daemon._line._thread.is_alive()
 
 
 # ---- slots, trials and binding
@@ -372,7 +394,7 @@ def test_an_orderly_end_does_not_count(start, slots, monkeypatch):
     daemon = start()
     assert slots.read().current.starts == 1
     daemon._client.start()
-    daemon._instrument.start()
+    daemon._line._thread.start()
     daemon._wind_down()
     assert slots.read().current.starts == 0
 
@@ -385,10 +407,10 @@ def test_a_reload_takes_the_slot_that_was_activated(start, slots, tmp_path):
     assert install(slots, source, terms(None), "local:anna").slot == "a"
     assert version(daemon) == "tiny-2"
     activate(slots, "a", terms(None), "local:anna")
-    outcome = daemon._reload()
+    outcome = daemon._reload.reload()
     assert (outcome.ok, version(daemon)) == (True, "tiny-3")
     assert slots.read().current.starts == 1
-    daemon._reload()
+    daemon._reload.reload()
     assert slots.read().current.starts == 1
 
 
@@ -399,7 +421,7 @@ def test_a_reload_of_a_slot_that_cannot_be_used_says_so_and_falls_back(start, sl
     source = bundles.write_tiny(tmp_path / "new.spektron", version=3)
     install(slots, source, terms(None), "local:anna")
     slots.path(activate(slots, "a", terms(None), "local:anna").current).write_bytes(b"gone")
-    outcome = daemon._reload()
+    outcome = daemon._reload.reload()
     assert not outcome.ok
     assert outcome.message.startswith("fell back to tiny-2-")
     assert version(daemon) == "tiny-2"
@@ -448,7 +470,7 @@ def test_a_reload_of_a_bundle_that_is_bound_to_others_changes_nothing(
     text[3] = f'bundle = "{path}"'
     (tmp_path / "edge.toml").write_text("\n".join(text))
     before = daemon._serving.model
-    outcome = daemon._reload()
+    outcome = daemon._reload.reload()
     assert (outcome.ok, "OTHER-1" in outcome.message) == (False, True)
     assert daemon._serving.model is before
 
@@ -461,7 +483,7 @@ def test_records_name_who_signed(tmp_path, daemon, scan, make_scan):
     text = (tmp_path / "edge.toml").read_text().splitlines()
     text[3] = f'bundle = "{path}"'
     (tmp_path / "edge.toml").write_text("\n".join([*text, '[trust]\nkeys = "trust"']))
-    outcome = daemon._reload()
+    outcome = daemon._reload.reload()
     assert outcome.ok
     assert f"signed by anna ({anna.key_id})" in outcome.message
     turn(daemon, scan(2))

@@ -54,6 +54,30 @@ def test_an_offset_in_absorbance_is_no_reason(arrays):
     assert model.assess(spectrum + 0.5).q == pytest.approx(model.assess(spectrum).q, rel=1e-6)
 
 
+def test_the_nearest_neighbour_is_found_and_its_limit_is_the_calibration_s_own(arrays):
+    calibration = bundles.spectra(40)
+    without = {name: values for name, values in arrays.items() if name != "x"}
+    assert ApplicabilityModel.from_arrays(without).assess(calibration[0]).neighbour is None
+    model = ApplicabilityModel.from_arrays({**arrays, "x": calibration})
+    filtered = correlate_valid(calibration, arrays["pca_kernel"]) - arrays["pca_mean"]
+    scores = filtered @ arrays["pca_loadings"].T / arrays["pca_score_std"]
+    distances = np.linalg.norm(scores[:, None] - scores[None], axis=2)
+    np.fill_diagonal(distances, np.inf)
+    seen = model.assess(calibration[0])
+    assert seen.neighbour == pytest.approx(0.0, abs=1e-6)
+    assert seen.neighbour_limit == pytest.approx(distances.min(axis=1).max(), rel=1e-6)
+    far = bundles.spectra(1)[0] + 30 * (bundles.spectra(1)[0] - calibration.mean(axis=0))
+    assert model.assess(far).neighbour > seen.neighbour_limit
+
+
+@pytest.mark.parametrize(
+    "spectra", [np.zeros((1, 60)), np.zeros((5, 59)), np.full((5, 60), np.nan)]
+)
+def test_calibration_spectra_that_do_not_fit_give_no_neighbours(arrays, spectra):
+    model = ApplicabilityModel.from_arrays({**arrays, "x": spectra})
+    assert model.assess(bundles.spectra(1)[0]).neighbour is None
+
+
 def test_a_distance_that_is_no_number_counts_as_outside():
     nan = float("nan")
     reasons = Applicability(t2=nan, t2_limit=1.0, q=nan, q_limit=1.0).reasons

@@ -206,7 +206,7 @@ def test_the_daemon_tells_that_it_fell_back_and_that_it_no_longer_does(
         assert daemon._notices.codes == ("backend_fell_back",)
         assert "cannot load the engine" in events(daemon)[-1]["message"]
         trt.refuses.clear()
-        assert daemon._reload().ok
+        assert daemon._reload.reload().ok
         assert daemon._notices.codes == ()
         assert events(daemon)[-1]["code"] == "backend_fell_back_over"
         # The GPU fails in the middle of things.

@@ -68,6 +68,6 @@ def test_whatever_a_scan_can_suffer_from_ends_with_the_next_good_scan():
 
 
 def test_every_fault_of_the_line_ends_when_the_instrument_answers():
-    from spektron_edge.instrument import _LINE_FAULTS
+    from spektron_edge.line_faults import LINE_FAULTS
 
-    assert set(_LINE_FAULTS.values()) <= {*active_faults.LINE, *active_faults.PREPARATION}
+    assert set(LINE_FAULTS.values()) <= {*active_faults.LINE, *active_faults.PREPARATION}

@@ -14,13 +14,24 @@ from firmware_bridge import errors
 from firmware_bridge.link import Link
 from firmware_bridge.protocol import LampState, Position
 from firmware_bridge.virtual import InjectedFaults, Optics, PtyPort, VirtualSpectrometer
+from spektron_edge import exposures, instrument_session
 from spektron_edge import instrument as module
 from spektron_edge.acquisition import absorbance
 from spektron_edge.clock import Clock
 from spektron_edge.config import Acquisition, Serial
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.inbox import Consumed, FaultRaised, InstrumentReady, Measured, Streaming
-from spektron_edge.instrument import InstrumentThread, Settings, as_fault
+from spektron_edge.inbox import (
+    Consumed,
+    FaultRaised,
+    InstrumentReady,
+    Measured,
+    OrderDone,
+    Streaming,
+)
+from spektron_edge.instrument import InstrumentThread
+from spektron_edge.instrument_session import Settings
+from spektron_edge.line_faults import LINE_FAULTS, as_fault
+from spektron_edge.orders import Order, Orders
 from spektron_edge.reference_store import load_references, save_references
 from spektron_edge.scan import Scan
 
@@ -56,7 +67,8 @@ class Rig:
             Acquisition(**{"reference_averages": 4, **acquisition}),
             self.folder,
         )
-        self.thread = InstrumentThread(settings, Clock(), self.said.put)
+        self.orders = Orders()
+        self.thread = InstrumentThread(settings, Clock(), self.said.put, self.orders)
         self.thread.link.reply_timeout_s = 5.0
         self.thread.start()
         return self
@@ -72,6 +84,11 @@ class Rig:
     def trouble(self, kind):
         return self.until(FaultRaised, lambda t: t.fault.kind is kind).fault
 
+    def order(self, ticket, what, integration_us=None):
+        """Ask for something; what came of it."""
+        self.orders.put(Order(ticket, what, integration_us))
+        return self.until(OrderDone, lambda done: done.ticket == ticket)
+
     def measured(self, count):
         return [self.until(Measured) for _ in range(count)]
 
@@ -86,6 +103,7 @@ class Rig:
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch):
     monkeypatch.setattr(module, "_PAUSE_S", 0.05)
+    monkeypatch.setattr(instrument_session, "_PAUSE_S", 0.05)
 
 
 @pytest.fixture
@@ -223,7 +241,7 @@ def test_references_that_cannot_be_saved_serve_all_the_same(make, monkeypatch):
     def save(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module, "save_references", save)
+    monkeypatch.setattr(instrument_session, "save_references", save)
     rig = make().start()
     assert rig.until(Streaming).measured
     rig.measured(1)
@@ -338,7 +356,7 @@ def test_no_error_of_the_line_is_without_a_fault():
         return {kind}.union(*(below(k) for k in kind.__subclasses__()))
 
     for kind in below(errors.LinkError) - {errors.LinkError}:
-        assert any(k in module._LINE_FAULTS for k in kind.__mro__)
+        assert any(k in LINE_FAULTS for k in kind.__mro__)
 
 
 def wire_scan(**changes):
@@ -356,14 +374,14 @@ def wire_scan(**changes):
 
 
 def test_a_lamp_state_of_the_future_is_not_trusted():
-    assert module._lamp(7) is LampState.OFF
-    assert module._lamp(2) is LampState.STABLE
+    assert exposures.lamp_state(7) is LampState.OFF
+    assert exposures.lamp_state(2) is LampState.STABLE
 
 
 def test_a_position_of_the_future_is_a_fault_and_not_the_end_of_the_thread():
-    assert module._position(wire_scan(position=2)) is Position.REFERENCE
+    assert exposures.position_of(wire_scan(position=2)) is Position.REFERENCE
     with pytest.raises(Fault) as caught:
-        module._position(wire_scan(position=9))
+        exposures.position_of(wire_scan(position=9))
     assert caught.value.kind is Faults.VERSION_MISMATCH
 
 
@@ -374,3 +392,137 @@ def test_scan_carries_what_the_wire_said(make):
     assert scan.counts.dtype == np.float64
     assert scan.position is Position.SAMPLE
     assert scan.device_us > 0
+
+
+# ---- what operators ask for
+
+BY_HAND = {"automatic_references": False}
+
+
+def test_a_scan_that_was_asked_for_comes_from_after_the_asking(make):
+    rig = make().start()
+    last = rig.measured(2)[-1].scan.number
+    rig.orders.put(Order(1, "scan-now"))
+    asked = rig.until(Measured, lambda item: item.ticket == 1)
+    assert asked.scan.number > last
+    assert asked.references is not None
+    assert rig.measured(1)[0].ticket is None
+
+
+def test_references_by_hand_are_a_pair_once_both_were_asked_for(make, tmp_path):
+    rig = make(acquisition=BY_HAND).start()
+    waiting = rig.until(Streaming)
+    assert waiting.by_hand
+    assert waiting.lacking == ("take-dark", "take-reference")
+    assert rig.order(1, "take-dark").told == "dark measured; send take-reference next"
+    assert rig.until(Streaming).lacking == ("take-reference",)
+    assert load_references(tmp_path) is None
+    assert rig.order(2, "take-reference").told == "white reference measured"
+    done = rig.until(Streaming)
+    assert done.measured
+    assert done.lacking == ()
+    item = rig.until(Measured, lambda item: item.references is not None)
+    assert absorbance(item.scan, item.references).absorbance.max() < 1.0
+    kept = load_references(tmp_path)
+    np.testing.assert_array_equal(kept.dark, done.references.dark)
+    assert kept.white_temperature_c == done.references.white_temperature_c
+    assert np.isfinite(kept.white_temperature_c)
+
+
+def test_half_a_pair_by_hand_outlives_the_cable_and_not_the_power(make):
+    rig = make(acquisition=BY_HAND).start()
+    rig.until(Streaming)
+    rig.order(1, "take-dark")
+    rig.port.unplug()
+    rig.until(FaultRaised)
+    rig.port.plug()
+    assert rig.until(Streaming).lacking == ("take-reference",)
+    rig.port.power_cycle()
+    assert rig.until(Streaming, lambda s: len(s.lacking) == 2)
+
+
+def test_power_lost_during_a_reference_by_hand_is_answered(make):
+    rig = make(acquisition=BY_HAND, faults={"power_loss_in_reference": True}).start()
+    rig.until(Streaming)
+    rig.order(1, "take-dark")
+    assert rig.order(2, "take-reference").fault.kind is Faults.REFERENCE_INTERRUPTED
+    assert rig.until(Streaming).lacking == ("take-dark", "take-reference")
+
+
+def test_a_white_that_is_not_brighter_than_the_dark_is_refused(make, monkeypatch):
+    # Without shutter and tile a person shows them; here nobody does.
+    info = VirtualSpectrometer.info
+    monkeypatch.setattr(
+        VirtualSpectrometer, "info", lambda self: replace(info(self), capabilities=0)
+    )
+    monkeypatch.setitem(globals(), "SPECTRA", np.full((2, AXIS.size), 0.3))
+    rig = make().start()
+    assert rig.until(Streaming).by_hand
+    assert rig.order(1, "take-dark").fault is None
+    fault = rig.order(2, "take-reference").fault
+    assert fault.kind is Faults.NOT_FINITE
+    assert "not brighter than the dark" in fault.detail
+    assert rig.measured(1)
+
+
+def test_a_wrong_integration_is_mended_while_references_cannot_be_had(make):
+    rig = make(acquisition={"integration_us": 100_000}).start()
+    rig.trouble(Faults.SATURATED)
+    done = rig.order(1, "set-integration", 1000)
+    assert (done.fault, done.integration_us) == (None, 1000)
+    assert rig.until(Streaming).integration_us == 1000
+    assert rig.measured(1)[0].scan.integration_us == 1000
+
+
+def test_an_integration_that_saturates_leaves_the_one_before(make):
+    rig = make().start()
+    before = rig.until(Streaming)
+    assert rig.order(1, "set-integration", 100_000).fault.kind is Faults.SATURATED
+    assert rig.order(2, "set-integration", 1).fault.kind is Faults.COMMAND_INPUT
+    after = rig.until(Streaming)
+    assert (after.integration_us, after.measured) == (1000, False)
+    assert after.references is before.references
+
+
+def test_an_integration_that_was_set_outlives_the_cable(make):
+    rig = make().start()
+    rig.until(Streaming)
+    rig.order(1, "set-integration", 900)
+    rig.port.unplug()
+    rig.until(FaultRaised)
+    rig.port.plug()
+    assert rig.until(Streaming, lambda s: not s.measured).integration_us == 900
+    assert rig.order(2, "set-integration").told == "integration 900 -> 1000 us"
+
+
+def test_what_was_not_begun_can_be_withdrawn(make):
+    orders = Orders()
+    orders.put(Order(1, "scan-now"))
+    orders.put(Order(2, "take-dark"))
+    assert orders.take("set-integration") is None
+    assert orders.withdraw(2)
+    assert not orders.withdraw(2)
+    assert orders.take() == Order(1, "scan-now")
+    assert not orders.withdraw(1)
+    assert orders.take() is None
+    assert not orders.any
+
+
+def test_an_instrument_without_samples_left_answers_so(make):
+    rig = make(scans=2).start()
+    rig.measured(2)
+    assert "no sample scan" in rig.order(1, "scan-now").fault.detail
+
+
+def test_whatever_goes_wrong_an_order_is_answered(make, monkeypatch):
+    def broken(*_, **__):
+        raise ZeroDivisionError("nobody thought of that")
+
+    rig = make().start()
+    rig.until(Streaming)
+    with monkeypatch.context() as patch:
+        patch.setattr(instrument_session, "replace", broken)
+        assert "nobody thought of that" in rig.order(1, "take-dark").fault.detail
+        rig.trouble(Faults.INTERNAL)
+    rig.until(Streaming)
+    assert rig.order(2, "take-dark").fault is None

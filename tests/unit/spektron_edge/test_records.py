@@ -9,11 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
+from scipy import stats
 from ulid import ULID
 
 from spektron_edge.acquisition import Ages
 from spektron_edge.clock import Clock, ClockWatch
 from spektron_edge.faults import Fault, Faults
+from spektron_edge.intervals import student_t
+from spektron_edge.manifest import Evaluation, Figures
 from spektron_edge.pipeline import evaluate
 from spektron_edge.records import (
     PUBLISHED,
@@ -89,6 +92,8 @@ def test_a_prediction_says_everything_about_its_scan(predict, make_scan):
         "saturated": 0,
         "dark_age_s": 10.0,
         "white_age_s": 5.0,
+        "white_temperature_c": 24.5,
+        "missing_before": 0,
     }
     flat = bundles.expected(np.full(60, 0.4))["y"]
     values = document["values"]
@@ -98,9 +103,54 @@ def test_a_prediction_says_everything_about_its_scan(predict, make_scan):
         "unit": "% by mass",
         "low": None,
         "high": None,
+        "basis": None,
     }
     assert document["model"]["product"] == "grain"
     assert document["time"]["clock"] == "ok"
+
+
+@pytest.fixture
+def measured_model(tiny_model):
+    """The same as if it had been measured on 20 held-out samples, for moisture."""
+    figures = {"moisture": Figures(rmsep=0.1, r2=1.0, bias=0.0, sep=0.1, rpd=9.0)}
+    evaluation = Evaluation(data="grain", samples=20, figures={tiny_model.graph.precision: figures})
+    product = tiny_model.product.model_copy(update={"evaluation": evaluation})
+    return replace(tiny_model, product=product)
+
+
+def value(reporter, model, scan, references, now, name="moisture", **changes):
+    resampler = Resampler.between(scan.axis_nm, model.product.grid.axis())
+    outcome = replace(evaluate(scan, references, resampler, model, AGES, now), **changes)
+    sent = reporter.prediction(scan, references, outcome, model, now)
+    return checked("prediction", sent.payload)["values"][name]
+
+
+def test_an_interval_rests_on_what_was_held_out(
+    reporter, measured_model, make_scan, references, now
+):
+    told = value(reporter, measured_model, make_scan(0.4), references, now, reasons=())
+    half = stats.t(20).ppf(0.95) * 0.1
+    assert told["basis"] == "held_out_rmsep_90"
+    assert told["high"] - told["value"] == pytest.approx(half, rel=1e-3)
+    assert told["value"] - told["low"] == pytest.approx(half, rel=1e-3)
+    words = reporter.model_state(measured_model).interval_basis
+    assert words == "held_out_rmsep_90: value +- 1.72 x RMSEP of 20 held-out samples (grain)"
+
+
+def test_no_interval_is_guessed(reporter, measured_model, make_scan, references, now):
+    given = (reporter, measured_model, make_scan(0.4), references, now)
+    assert value(*given, name="protein", reasons=())["basis"] is None
+    assert value(*given, reasons=("t2_above_limit",))["basis"] is None
+    few = measured_model.product.evaluation.model_copy(update={"samples": 4})
+    product = measured_model.product.model_copy(update={"evaluation": few})
+    given = (reporter, replace(measured_model, product=product), *given[2:])
+    assert value(*given, reasons=())["low"] is None
+
+
+@pytest.mark.parametrize("freedom", [5, 7, 20, 60, 1000])
+@pytest.mark.parametrize("share", [0.9, 0.95])
+def test_quantiles_are_student_s(freedom, share):
+    assert student_t(share, freedom) == pytest.approx(stats.t(freedom).ppf(share), rel=2e-3)
 
 
 @pytest.mark.parametrize(

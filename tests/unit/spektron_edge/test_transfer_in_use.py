@@ -68,7 +68,7 @@ def test_reload_takes_up_a_transfer(daemon, scan, make_scan, store, state):
     turn(daemon, ready(make_scan), scan(1))
     assert last(daemon)["model"]["transfer"] is None
     use(store, state)
-    outcome = daemon._reload()
+    outcome = daemon._reload.reload()
     assert outcome.message.endswith("transfer 1")
     turn(daemon, scan(2))
     assert last(daemon)["model"]["transfer"]["version"] == 1

@@ -166,7 +166,7 @@ def test_new_samples_and_references_come_over_mqtt_too(daemon, lay):
     lay("new3", 5)
     outcome = ask(daemon, "transfer-add", sample="silo-4", new=True, labels=("oil=3.4",), scans=5)
     assert outcome.result["verdict"] == "good"
-    (added,) = Session(daemon._config_path, "x").store.read().work.current
+    (added,) = Session(daemon._reload._path, "x").store.read().work.current
     assert (added.labels, added.paired, len(added.taken)) == ({"oil": 3.4}, False, 5)
     lay("new3")
     refused(Faults.TRANSFER_INPUT, daemon, "transfer-add", sample="x", new=True, labels="oil")
@@ -218,7 +218,7 @@ def test_while_it_fits_scans_go_on_and_nothing_else_is_begun(daemon, lay):
 def test_a_finish_cut_off_before_the_end_of_the_session_is_taken_up(daemon, lay, monkeypatch):
     ask(daemon, "transfer-start")
     add(daemon, lay, 3)
-    session = Session(daemon._config_path, "anna")
+    session = Session(daemon._reload._path, "anna")
     with monkeypatch.context() as patched:
         patched.setattr(session.store, "end", lambda *_, **__: None)
         session.finish()
@@ -242,7 +242,7 @@ def test_at_its_end_the_daemon_leaves_no_child(daemon, lay):
 
 
 def test_what_the_command_line_did_is_told_by_the_daemon(daemon, cups):
-    session = Session(daemon._config_path, "local:bert")
+    session = Session(daemon._reload._path, "local:bert")
     session.start(SERIAL)
     session.add("75", cups.scans("75"))
     daemon._serving.tell_of_changes()

@@ -11,6 +11,7 @@ import pytest
 from spektron_edge.daemon import Daemon
 from spektron_edge.inbox import CommandReceived, InstrumentReady
 from spektron_edge.mqtt.commands import Key, sign, to_payload
+from spektron_edge.mqtt.limited import Limited
 from spektron_edge.transfer_session import Session
 from tests.corn_bench import SERIAL, Cups, configure
 
@@ -77,7 +78,7 @@ def send(daemon, monkeypatch):
 
     def make(verb, payload):
         # Refusals of a flood are not answered.
-        daemon._commands._refused_at.clear()
+        daemon._commands._answers = Limited(1, 0.0)
         turn(daemon, CommandReceived(f"transfer-{verb}", payload, b""))
         return json.loads(answers.pop())
 
@@ -101,7 +102,7 @@ def test_an_unknown_argument_is_named(ask, verb):
 
 
 def test_every_kind_of_value_for_every_argument_is_answered(daemon, ask):
-    session = Session(daemon._config_path, "x")
+    session = Session(daemon._reload._path, "x")
     session.start(SERIAL)
     cups = Cups()
     session.add("5", cups.scans("5"))
