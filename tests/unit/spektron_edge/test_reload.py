@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from spektron_edge.config import load_config
+from spektron_edge.config import SparkplugSettings, load_config
 from spektron_edge.daemon import Daemon
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.last_good import LastGood, load_working
@@ -54,6 +54,17 @@ def test_what_worked_has_to_work_again(daemon, used, change):
     ticket, ended = daemon._reload.look_after(59.5)
     assert (ticket, ended.ok) == (outcome.ticket, True)
     assert daemon._config.serial.url == "/dev/other"
+
+
+def test_sparkplug_keeps_its_broker_until_a_restart_and_that_is_told(daemon, used, change):
+    daemon._reload.config = daemon._config.model_copy(
+        update={"sparkplug": SparkplugSettings(enabled=True)}
+    )
+    change("mqtt://", "mqtt://other.")
+    begun(daemon)
+    daemon._reload.works("broker")
+    _, ended = daemon._reload.look_after(1.0)
+    assert ended.message.endswith("restart for: sparkplug")
 
 
 def test_what_does_not_work_in_time_is_left_and_a_restart_knows_it(daemon, used, change, path):
