@@ -80,9 +80,6 @@ class Reload:
             config = config.model_copy(update={name: getattr(before, name) for name in _FIXED})
             if config.acquisition.queue_scans != before.acquisition.queue_scans:
                 later.append("acquisition.queue_scans")
-            if config.mqtt != before.mqtt and config.sparkplug.enabled:
-                # Its session is one of its own, with the broker as it was.
-                later = [*(name for name in later if name != "sparkplug"), "sparkplug"]
             loaded = take_product(config, serving.serial, running=serving.model.bundle_id)
         except Fault as fault:
             return CommandOutcome(False, f"nothing was changed: {fault}")

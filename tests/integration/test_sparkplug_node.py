@@ -92,3 +92,23 @@ def test_a_node_with_new_certificates_says_farewell_and_is_born_again(broker, st
     assert kinds == ["NBIRTH", "DBIRTH", "NDEATH"] * 2
     assert host.bd_seq == 1
     assert not host.online
+
+
+def test_a_node_follows_to_another_broker(broker, tmp_path, start):
+    (tmp_path / "other").mkdir()
+    other = Mosquitto(tmp_path / "other")
+    other.start()
+    try:
+        with ear(broker.port, EDGE) as here, ear(other.port, EDGE) as there:
+            node = start()
+            here.until(lambda m: "/NBIRTH/" in m.topic, "a birth")
+            node.use(Mqtt(url=other.url), "m5-sparkplug-2")
+            here.until(lambda m: "/NDEATH/" in m.topic, "the farewell")
+            born = there.until(lambda m: "/NBIRTH/" in m.topic, "a birth there")
+            (bd_seq,) = (
+                m.long_value for m in Payload.FromString(born.payload).metrics if m.name == "bdSeq"
+            )
+            assert bd_seq == 1
+            node.stop()
+    finally:
+        other.kill()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from spektron_edge.config import SparkplugSettings, load_config
+from spektron_edge.config import Mqtt, load_config
 from spektron_edge.daemon import Daemon
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.last_good import LastGood, load_working
@@ -56,15 +56,14 @@ def test_what_worked_has_to_work_again(daemon, used, change):
     assert daemon._config.serial.url == "/dev/other"
 
 
-def test_sparkplug_keeps_its_broker_until_a_restart_and_that_is_told(daemon, used, change):
-    daemon._reload.config = daemon._config.model_copy(
-        update={"sparkplug": SparkplugSettings(enabled=True)}
-    )
-    change("mqtt://", "mqtt://other.")
-    begun(daemon)
-    daemon._reload.works("broker")
-    _, ended = daemon._reload.look_after(1.0)
-    assert ended.message.endswith("restart for: sparkplug")
+def test_sparkplug_follows_to_another_broker(daemon, monkeypatch):
+    followed = []
+    monkeypatch.setattr(daemon._adapters, "use", followed.append)
+    before = daemon._config
+    config = before.model_copy(update={"mqtt": Mqtt(url="mqtt://127.0.0.1:2")})
+    daemon._use(before, config)
+    daemon._use(config, config)
+    assert followed == [config.mqtt]
 
 
 def test_what_does_not_work_in_time_is_left_and_a_restart_knows_it(daemon, used, change, path):
