@@ -7,6 +7,8 @@ import sqlite3
 from pathlib import Path
 
 _SPARE_BYTES = 2**16
+# Where SQLite's message quotes bytes of a damaged file, Python cannot make an sqlite3.Error of it.
+TROUBLE = (sqlite3.Error, UnicodeDecodeError)
 
 
 class OutboxError(Exception):
@@ -21,14 +23,16 @@ class OutboxDamagedError(OutboxError):
     """The file does not hold what SQLite wrote."""
 
 
-def is_damaged(error: sqlite3.Error) -> bool:
+def is_damaged(error: sqlite3.Error | UnicodeDecodeError) -> bool:
     """Whether the file is broken, not the circumstances."""
+    if isinstance(error, UnicodeDecodeError):
+        return True
     # Python 3.10 gives no error code, only fixed texts, SQLite's for SQLITE_CORRUPT and _NOTADB.
     texts = ("malformed", "not a database", "no such table", "Could not decode to UTF-8")
     return any(text in str(error) for text in texts)
 
 
-def translated(error: sqlite3.Error, path: Path) -> OutboxError:
+def translated(error: sqlite3.Error | UnicodeDecodeError, path: Path) -> OutboxError:
     """The outbox's own error for one of SQLite's."""
     # It is closed while a damaged file could not be replaced yet.
     if is_damaged(error) or "closed database" in str(error):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from .errors import TROUBLE
 from .outgoing import Outgoing, RecordKind
 from .schema import AGAIN, REFUSED, SENT, UNSENT
 
@@ -84,7 +85,7 @@ def _read_only(path: Path) -> sqlite3.Connection:
 
 
 def _until_damage(db: sqlite3.Connection, sql: str) -> Iterator[tuple[object, ...]]:
-    with contextlib.suppress(sqlite3.Error):
+    with contextlib.suppress(*TROUBLE):
         yield from db.execute(sql)
 
 

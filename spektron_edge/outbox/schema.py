@@ -46,7 +46,7 @@ UNSENT, SENT, REFUSED, AGAIN = 0, 1, 2, 3
 
 
 def open_database(path: Path) -> sqlite3.Connection:
-    """Open, make or migrate. Raises OutboxError for a newer schema, sqlite3.Error."""
+    """Open, make or migrate. Raises OutboxError for a newer schema, TROUBLE."""
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
         db.execute("PRAGMA journal_mode = WAL")

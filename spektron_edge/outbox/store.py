@@ -19,7 +19,14 @@ from spektron_edge.clock import Clock
 from spektron_edge.set_aside import set_aside
 
 from .clock import OutboxClock, Reading
-from .errors import OutboxDamagedError, OutboxError, OutboxFullError, is_damaged, translated
+from .errors import (
+    TROUBLE,
+    OutboxDamagedError,
+    OutboxError,
+    OutboxFullError,
+    is_damaged,
+    translated,
+)
 from .limits import CAUSES, Limits, apply
 from .outgoing import Outgoing, Progress
 from .salvage import Salvaged, salvage
@@ -40,7 +47,7 @@ class Outbox:
         self._aside: Path | None = None
         try:
             self._db = open_database(path)
-        except sqlite3.DatabaseError as error:
+        except TROUBLE as error:
             if not is_damaged(error):
                 raise translated(error, self.path) from error
             # Kept for inspection; never silently recreated: the daemon reports `salvaged`.
@@ -57,7 +64,7 @@ class Outbox:
         self._aside = self._aside or _set_aside(self.path)
         try:
             self._db = open_database(self.path)
-        except sqlite3.Error as error:
+        except TROUBLE as error:
             raise translated(error, self.path) from error
         self.salvaged = Salvaged(self._aside, 0)
         # Where there is no room for them, what was damaged is kept all the same.
@@ -204,7 +211,7 @@ class Outbox:
         """Records by state, and how many were ever dropped, by cause."""
         try:
             return _counts(self._db)
-        except sqlite3.Error as error:
+        except TROUBLE as error:
             raise translated(error, self.path) from error
 
     def accept_counter(self, operator: str, counter: int) -> bool:
@@ -223,7 +230,7 @@ class Outbox:
     def _query(self, sql: str, parameters: tuple[object, ...] = ()) -> list[Any]:
         try:
             return self._db.execute(sql, parameters).fetchall()
-        except sqlite3.Error as error:
+        except TROUBLE as error:
             raise translated(error, self.path) from error
 
     @contextlib.contextmanager
@@ -235,7 +242,7 @@ class Outbox:
         except BaseException as error:
             with contextlib.suppress(sqlite3.Error):
                 self._db.execute("ROLLBACK")
-            if isinstance(error, sqlite3.Error):
+            if isinstance(error, TROUBLE):
                 raise translated(error, self.path) from error
             raise
 
@@ -259,7 +266,7 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
             sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
         ) as db:
             yield db
-    except sqlite3.Error as error:
+    except TROUBLE as error:
         raise OutboxError(f"{path}: {error}") from None
 
 
