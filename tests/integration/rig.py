@@ -42,8 +42,8 @@ class Mosquitto:
         self.port = free_port()
         self.url = f"mqtt://127.0.0.1:{self.port}"
         self._settings = folder / "mosquitto.conf"
-        # Else it keeps 1,000 messages for a subscriber that is slow, and drops the others. Without any
-        # cap (0), Mosquitto 2.0.11 hangs up on whoever publishes what its access list refuses.
+        # Else it keeps 1,000 messages for a slow subscriber, and drops the others. Without any cap
+        # (0), Mosquitto 2.0.11 hangs up on whoever publishes what its access list refuses.
         self._settings.write_text(
             f"listener {self.port} 127.0.0.1\nuser root\npersistence false\n"
             f"max_queued_messages 100000\n{extra}\n"
