@@ -211,7 +211,7 @@ class Delivery:
             self._lanes.reread()
         return dropped
 
-    def send_again(self, span: Span) -> int:
+    def replay(self, span: Span) -> int:
         """Publish acknowledged records once more, behind everything else; returns how many.
 
         Raises UnknownRecordError.

@@ -144,7 +144,7 @@ class Storage:
 
     def _begin_replay(self, span: Span) -> None:
         try:
-            count = self._delivery.send_again(span)
+            count = self._delivery.replay(span)
         except UnknownRecordError as error:
             self._notices.say("replay_impossible", str(error), "warning")
             return

@@ -29,6 +29,7 @@ from spektron_edge.inference import Model, load_model
 from spektron_edge.instrument import InstrumentThread, Settings
 from spektron_edge.mqtt.client import MqttClient
 from spektron_edge.mqtt.connection import connect_plain
+from spektron_edge.mqtt.retained import RETAINED_FILE, RetainedLedger
 from spektron_edge.mqtt.topics import Topics
 from spektron_edge.outbox import Limits, Outbox, Outgoing, Progress
 from spektron_edge.pipeline import Outcome, evaluate
@@ -131,7 +132,8 @@ class Publisher:
 def _publisher(folder: Path, url: str) -> Iterator[Publisher]:
     inbox = Inbox(64)
     site, name = ROOT.split("/")[1:]
-    client = MqttClient(Mqtt(url=url, in_flight=IN_FLIGHT), Topics(site, name), inbox.put)
+    settings, ledger = Mqtt(url=url, in_flight=IN_FLIGHT), RetainedLedger(folder / RETAINED_FILE)
+    client = MqttClient(settings, Topics(site, name), inbox.put, ledger)
     outbox = Outbox(folder / "outbox.sqlite", Limits(2**28, 2**25))
     publisher = Publisher(inbox, Delivery(outbox, client, IN_FLIGHT))
     client.start()

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from spektron_edge.config import Mqtt
 from spektron_edge.delivery import Delivery
-from spektron_edge.inbox import Acknowledged, Connected, Inbox
+from spektron_edge.inbox import Acknowledged, Connected, FaultsOver, Inbox
 from spektron_edge.mqtt.client import MqttClient
+from spektron_edge.mqtt.retained import RETAINED_FILE, RetainedLedger
 from spektron_edge.mqtt.topics import Topics
 from spektron_edge.outbox import Limits, Outbox, Outgoing, Progress
 from spektron_edge.records import new_id
@@ -35,7 +36,8 @@ def record() -> Outgoing:
 def main(url: str, folder: Path, records: int, pause_s: float) -> None:
     inbox = Inbox(64)
     site, name = ROOT.split("/")[1:]
-    client = MqttClient(Mqtt(url=url), Topics(site, name), inbox.put)
+    ledger = RetainedLedger(folder / RETAINED_FILE)
+    client = MqttClient(Mqtt(url=url), Topics(site, name), inbox.put, ledger)
     outbox = Outbox(folder / "outbox.sqlite", Limits(10**9, 10**9))
     delivery = Delivery(outbox, client, in_flight=20)
     client.start()
@@ -55,7 +57,7 @@ def main(url: str, folder: Path, records: int, pause_s: float) -> None:
                 say("acknowledged", [by_mid[item.mid].id])
                 delivery.acknowledge(item.mid, item.at, item.error)
                 left -= 1
-            assert isinstance(item, Acknowledged | Connected), item
+            assert isinstance(item, Acknowledged | Connected | FaultsOver), item
         delivery.note()
     delivery.note(now=True)
     outbox.close()

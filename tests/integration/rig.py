@@ -53,9 +53,10 @@ class Mosquitto:
         self._settings = folder / "mosquitto.conf"
         persistence = "" if "persistence" in extra else "persistence false\n"
         listener = f"listener {self.port} {'' if inside else address}\n"
-        # Else it keeps 1,000 messages for a subscriber that is slow, and drops the others.
-        unlimited = "max_queued_messages 0\n"
-        self._settings.write_text(f"{listener}user root\n{persistence}{unlimited}{extra}\n")
+        # Else it keeps 1,000 messages for a slow subscriber, and drops the others. Without any cap
+        # (0), Mosquitto 2.0.11 hangs up on whoever publishes what its access list refuses.
+        many = "max_queued_messages 100000\n"
+        self._settings.write_text(f"{listener}user root\n{persistence}{many}{extra}\n")
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
