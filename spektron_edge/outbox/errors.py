@@ -7,7 +7,8 @@ import sqlite3
 from pathlib import Path
 
 _SPARE_BYTES = 2**16
-# Where SQLite's message quotes bytes of a damaged file, Python cannot make an sqlite3.Error of it.
+# Where SQLite's message quotes bytes of a damaged file, Python cannot read it: 3.11 raises the
+# second, 3.10 an sqlite3.DatabaseError without any text.
 TROUBLE = (sqlite3.Error, UnicodeDecodeError)
 
 
@@ -25,7 +26,7 @@ class OutboxDamagedError(OutboxError):
 
 def is_damaged(error: sqlite3.Error | UnicodeDecodeError) -> bool:
     """Whether the file is broken, not the circumstances."""
-    if isinstance(error, UnicodeDecodeError):
+    if isinstance(error, UnicodeDecodeError) or not str(error):
         return True
     # Python 3.10 gives no error code, only fixed texts, SQLite's for SQLITE_CORRUPT and _NOTADB.
     texts = ("malformed", "not a database", "no such table", "Could not decode to UTF-8")
