@@ -46,7 +46,7 @@ def test_bd_seq_counts_connects_and_not_attempts_that_never_got_there(broker, st
         node.offer("prediction", prediction(number))
     broker.start()
     with ear(broker.port, EDGE) as heard:
-        until(lambda: node.counts["sparkplug_sessions"] == 2, "another session")
+        until(lambda: node.counts["sparkplug_sent"] == 10, "what waited, in another session")
         node.offer("prediction", prediction(15))
         node.stop()
         death = heard.until(lambda m: "/NDEATH/" in m.topic, "its end")
