@@ -70,8 +70,8 @@ def test_ten_thousand_records_drain_in_order_and_live_ones_do_not_wait_behind_th
     assert [i for i, _, _ in live] == sorted(i for i, _, _ in live)
     assert all(said for _, _, said in late)
     assert not any(said for _, _, said in live)
-    # Counted in records: a slow machine is slow with both. Had the first ones waited for their turn,
-    # nearly all of the backlog would have arrived before them.
+    # Counted in records: a slow machine is slow with both. Had the first ones waited for their
+    # turn, nearly all of the backlog would have arrived before them.
     behind = [sum(made_at(i) <= t < at for _, t, _ in late) for i, at, _ in live]
     assert max(behind) < count / 2
     print(
