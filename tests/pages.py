@@ -1,4 +1,4 @@
-"""Pages of docs/ that are made from the code: `python -m tests.pages --write`."""
+"""Files made from the code, pages of docs/ and the C codec: `python -m tests.pages --write`."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
+from firmware_bridge import wire_c
 from firmware_bridge.protocol_doc import render as protocol_page
 from spektron_edge.faults import Faults
 from spektron_edge.mqtt.commands import Request
 from spektron_edge.records import PUBLISHED
 from spektron_edge.transfer.methods import REGISTRY
 
-DOCS = Path(__file__).resolve().parents[1] / "docs"
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
 
 
 def faults_page() -> str:
@@ -67,8 +69,9 @@ def _plain(value: object) -> bool:
 
 
 def pages() -> dict[Path, str]:
-    """Every generated page and its text."""
+    """Every generated file and its text."""
     made = {DOCS / "faults.md": faults_page(), DOCS / "protocol.md": protocol_page()}
+    made |= {path.resolve(): text for path, text in wire_c.files().items()}
     made[DOCS / "transfer-methods.md"] = methods_page()
     schemas = {n: model.model_json_schema(mode="serialization") for n, model in PUBLISHED.items()}
     schemas["request"] = Request.model_json_schema()
@@ -84,4 +87,4 @@ if __name__ == "__main__":
     for path, text in pages().items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-        print(path.relative_to(DOCS.parent))
+        print(path.relative_to(ROOT))
