@@ -65,8 +65,21 @@ def _missing_arm64() -> str | None:
     return "this root may not have mounts of its own" if own.returncode else None
 
 
+def _missing_clang() -> str | None:
+    return None if shutil.which("clang") else "clang is not here: apt install clang"
+
+
+def _missing_firmware() -> str | None:
+    for program in ("arm-none-eabi-gcc", "qemu-system-arm"):
+        if shutil.which(program) is None:
+            return f"{program} is not here: apt install gcc-arm-none-eabi qemu-system-arm"
+    return None
+
+
 _CHECKS = {
     "arm64": _missing_arm64,
+    "clang": _missing_clang,
+    "firmware": _missing_firmware,
     "broker": _missing_broker,
     "shared": _missing_shared,
     "tensorrt-rtx": _missing_tensorrt_rtx,
