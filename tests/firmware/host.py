@@ -118,7 +118,7 @@ class HostDevice:
         self.greeting = driver.call("d", options, round(warmup_s * 1e6))
 
     def feed(self, data: bytes, now: float) -> bytes:
-        """Bytes that it sends when it hears `data` at `now` (s); it was switched on at the first."""
+        """Bytes that it sends when it hears `data` at `now` (s), counted from the first call."""
         self._began = now if self._began is None else self._began
         return self._driver.call("D", data, round((now - self._began) * 1e6))
 

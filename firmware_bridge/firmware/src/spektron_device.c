@@ -188,6 +188,16 @@ static void tell_saturated(spk_device *device, uint16_t saturated, uint32_t numb
     (void)send_event(device, SPK_EVENT_CODE_SATURATED, text_of(&text), device->scan_ends);
 }
 
+static bool room_for_a_scan(const spk_device *device)
+{
+    spk_message message;
+    message.header.type = SPK_MESSAGE_TYPE_SCAN;
+    message.as.scan.counts.size = device->info.pixels;
+    message.as.scan.counts.format = (uint8_t)SPK_COUNTS_U16;
+    return spk_frame_bytes(spk_body_bytes(&message)) <= device->hal->send_room(device->board);
+}
+
+/* Once it is over, so that a full line carries scans and not complaints. */
 static void tell_overrun(spk_device *device)
 {
     text_buffer text = {{0}, 0U};
@@ -428,7 +438,7 @@ void spk_device_poll(spk_device *device)
 {
     listen(device);
     tell_lamp(device);
-    if (device->overrun) {
+    if (device->overrun && room_for_a_scan(device)) {
         tell_overrun(device);
     }
     if (device->streaming && (now_us(device) >= device->exposure_ends)) {
