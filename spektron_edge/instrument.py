@@ -21,6 +21,7 @@ from firmware_bridge.protocol import (
     Info,
     LampState,
     Position,
+    capability_names,
     wavelengths,
 )
 from firmware_bridge.protocol import Scan as WireScan
@@ -109,7 +110,16 @@ class InstrumentThread(threading.Thread):
 
     def _serve(self, info: Info) -> None:
         session = _Session(info, self._settings, self._clock, self._post, self.link, self._halt)
-        self._post(InstrumentReady(info.serial, info.firmware, info.boot_id, session.axis_nm))
+        self._post(
+            InstrumentReady(
+                serial=info.serial,
+                firmware=info.firmware,
+                boot_id=info.boot_id,
+                axis_nm=session.axis_nm,
+                capabilities=capability_names(info.capabilities),
+                protocol=info.version,
+            )
+        )
         session.wait_for_lamp()
         references, measured = session.obtain_references()
         while not self._halt.is_set():

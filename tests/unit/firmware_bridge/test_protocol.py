@@ -28,6 +28,7 @@ from firmware_bridge.protocol import (
     Scan,
     Start,
     Stop,
+    capability_names,
     decode,
     encode,
     wavelengths,
@@ -282,6 +283,13 @@ def test_counts_are_the_hosts_own_and_writable():
 def test_wavelengths_follow_the_polynomial():
     info = replace(EXAMPLES[1].message, pixels=3, coefficients=(900.0, 2.0, 0.5, 0.0, 0.0, 0.0))
     assert wavelengths(info).tolist() == [900.0, 902.5, 906.0]
+
+
+@pytest.mark.parametrize(
+    ("bits", "names"), [(0, ()), (5, ("shutter", "lamp")), (0x8002, ("reference", "0x8000"))]
+)
+def test_capabilities_are_named_and_later_ones_kept(bits, names):
+    assert capability_names(bits) == names
 
 
 def test_response_is_the_first_flag():

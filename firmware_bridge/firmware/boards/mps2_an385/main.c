@@ -99,16 +99,21 @@ static uint32_t sums[OPTICS_PIXELS];
 static uint16_t counts[OPTICS_PIXELS];
 static uint8_t frame[SPK_MAX_FRAME];
 static instrument self = {false, SPK_POSITION_DARK, UINT32_MAX, 0U};
-/* Has a name that a debugger and the tests find. */
-spk_device spektron;
+static spk_device device;
+
+/* Names by which a debugger, and the tests, find what was counted. */
+extern const spk_device_counters *const spektron_sent;
+extern const spk_framer_counters *const spektron_heard;
+__attribute__((used)) const spk_device_counters *const spektron_sent = &device.counters;
+__attribute__((used)) const spk_framer_counters *const spektron_heard = &device.framer.counters;
 
 int main(void)
 {
     const spk_memory memory = {sums, counts, frame, sizeof frame};
     board_init();
-    spk_device_init(&spektron, &hal, &self, memory);
+    spk_device_init(&device, &hal, &self, memory);
     for (;;) {
-        spk_device_poll(&spektron);
+        spk_device_poll(&device);
         board_rest();
     }
 }
