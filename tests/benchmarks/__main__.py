@@ -14,6 +14,7 @@ NAMES = (
     "inference",
     "daemon",
     "main_job",
+    "framing",
     "adapt_step",
     "adapt_drift",
     "adapt_live",
