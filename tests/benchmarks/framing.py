@@ -123,7 +123,7 @@ def measure() -> list[Figure]:
                 "1",
                 "higher",
                 None,
-                "pyserial's Packetizer (no bound, no counters), same COBS decoder and CRC, same rounds",
+                "pyserial's Packetizer (no bound, no counters), same COBS and CRC, same rounds",
             ),
         ]
     return figures
