@@ -52,7 +52,7 @@ static void put(void *to, const uint8_t *bytes, size_t size)
 static bool send(spk_device *device, spk_message *message, uint8_t type, uint16_t sequence,
                  uint16_t flags, uint64_t at_us)
 {
-    message->header.version = (uint8_t)SPK_MAX_VERSION;
+    message->header.version = device->info.version;
     message->header.type = type;
     message->header.flags = flags;
     message->header.sequence = sequence;
@@ -427,6 +427,7 @@ void spk_device_init(spk_device *device, const spk_hal *hal, void *board, spk_me
     device->board = board;
     device->memory = memory;
     hal->identify(board, &device->info);
+    device->info.version = SPK_MIN_VERSION; /* until a HELLO says what the host speaks */
     device->settings.integration_us = device->info.min_integration_us;
     device->settings.averages = 1U;
     device->settings.position = SPK_POSITION_DARK;
