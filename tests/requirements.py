@@ -66,21 +66,26 @@ def _missing_arm64() -> str | None:
 
 
 def _missing_clang() -> str | None:
-    return None if shutil.which("clang") else "clang is not here: apt install clang"
+    if shutil.which("clang") is None:
+        return "clang is not here: apt install clang"
+    where = ["clang", "--print-runtime-dir"]
+    folder = subprocess.run(where, capture_output=True, check=True, text=True).stdout.strip()
+    found = any(Path(folder).glob("libclang_rt.fuzzer*"))
+    return None if found else "clang has no sanitizers: apt install libclang-rt-14-dev, or so"
 
 
 def _missing_firmware() -> str | None:
-    for program in ("arm-none-eabi-gcc", "qemu-system-arm"):
+    for program in ("make", "arm-none-eabi-gcc", "qemu-system-arm"):
         if shutil.which(program) is None:
-            return f"{program} is not here: apt install gcc-arm-none-eabi qemu-system-arm"
+            return f"{program} is not here: apt install make gcc-arm-none-eabi qemu-system-arm"
     return None
 
 
 _CHECKS = {
     "arm64": _missing_arm64,
+    "broker": _missing_broker,
     "clang": _missing_clang,
     "firmware": _missing_firmware,
-    "broker": _missing_broker,
     "shared": _missing_shared,
     "tensorrt-rtx": _missing_tensorrt_rtx,
     "cyclonedx": _missing_cyclonedx,

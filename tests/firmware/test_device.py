@@ -68,6 +68,18 @@ def test_a_line_that_takes_no_more_loses_whole_scans_and_says_so(driver):
     assert b.framer.counters.bad_frames == 0
 
 
+def test_a_blocked_line_slows_no_scan_down_and_hurries_none(driver):
+    made = []
+    for line_bytes in (400, 1 << 20):
+        device = HostDevice(driver, line_bytes=line_bytes)
+        b = Bench(device)
+        b.ask(Configure(10, 1, 1, Position.SAMPLE))
+        b.ask(Start())
+        b.wait(1.0)
+        made.append(device.counters["scans"])
+    assert made[0] == pytest.approx(made[1], rel=0.02)
+
+
 def test_it_counts_what_it_sends(driver):
     device = HostDevice(driver)
     b = Bench(device)

@@ -100,7 +100,7 @@ def test_both_framers_cut_and_count_the_same(driver):
     check()
 
 
-@pytest.mark.parametrize("frames", [5_000, pytest.param(100_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("frames", [10_000, pytest.param(100_000, marks=pytest.mark.long)])
 def test_no_frame_with_flipped_bits_is_accepted(driver, frames):
     rng = random.Random(13)
     framer = HostFramer(driver, 16384)

@@ -27,7 +27,7 @@ void spk_frame_begin(spk_frame_writer *frame,
 void spk_frame_put(void *frame, const uint8_t *bytes, size_t size);
 void spk_frame_end(spk_frame_writer *frame);
 
-/* What a framer has seen. Bytes count as on the wire. */
+/* What a framer has seen. Bytes count as on the wire. All of it wraps. */
 typedef struct {
     uint32_t frames;
     uint32_t bytes;

@@ -116,8 +116,17 @@ static void tell_lamp(spk_device *device)
 
 /* ---- scans */
 
+static size_t scan_frame_bytes(const spk_device *device)
+{
+    spk_message message;
+    message.header.type = SPK_MESSAGE_TYPE_SCAN;
+    message.as.scan.counts.size = device->info.pixels;
+    message.as.scan.counts.format = (uint8_t)SPK_COUNTS_U16;
+    return spk_frame_bytes(spk_body_bytes(&message));
+}
+
 /* Plan the scan that begins at `begin_us`: it ends when its exposures have, and not before the
-   line has carried `bytes` that were sent then. */
+   line has carried the `bytes` that were sent just before. */
 static void plan(spk_device *device, uint64_t begin_us, size_t bytes)
 {
     const uint32_t rate = device->hal->line_rate(device->board);
@@ -188,15 +197,6 @@ static void tell_saturated(spk_device *device, uint16_t saturated, uint32_t numb
     (void)send_event(device, SPK_EVENT_CODE_SATURATED, text_of(&text), device->scan_ends);
 }
 
-static bool room_for_a_scan(const spk_device *device)
-{
-    spk_message message;
-    message.header.type = SPK_MESSAGE_TYPE_SCAN;
-    message.as.scan.counts.size = device->info.pixels;
-    message.as.scan.counts.format = (uint8_t)SPK_COUNTS_U16;
-    return spk_frame_bytes(spk_body_bytes(&message)) <= device->hal->send_room(device->board);
-}
-
 /* Once it is over, so that a full line carries scans and not complaints. */
 static void tell_overrun(spk_device *device)
 {
@@ -222,10 +222,12 @@ static void end_scan(spk_device *device)
     scan->saturated = saturated;
     scan->counts = spk_counts_of(device->memory.counts, device->info.pixels);
     device->counters.scans++;
+    size_t bytes = scan_frame_bytes(device);
     if (send(device, &message, SPK_MESSAGE_TYPE_SCAN, 0U, 0U, device->scan_ends)) {
         if (saturated > 0U) {
             tell_saturated(device, saturated, device->counters.scans - 1U);
         }
+        bytes = device->counters.bytes_sent - sent_before;
     } else {
         device->counters.scans_lost++;
         device->overrun = true;
@@ -234,7 +236,7 @@ static void end_scan(spk_device *device)
         device->left--;
         device->streaming = device->left > 0U;
     }
-    plan(device, device->scan_ends, device->counters.bytes_sent - sent_before);
+    plan(device, device->scan_ends, bytes);
 }
 
 /* ---- requests */
@@ -439,7 +441,7 @@ void spk_device_poll(spk_device *device)
 {
     listen(device);
     tell_lamp(device);
-    if (device->overrun && room_for_a_scan(device)) {
+    if (device->overrun && (device->hal->send_room(device->board) >= scan_frame_bytes(device))) {
         tell_overrun(device);
     }
     if (device->streaming && (now_us(device) >= device->exposure_ends)) {
