@@ -217,17 +217,17 @@ def _function(signature: str, lines: list[str]) -> str:
     return f"static void {signature}\n{{\n" + "\n".join(lines) + "\n}\n"
 
 
-def _case(declaration: type[Message], action: str) -> str:
-    return f"    case {_constant(declaration.TYPE)}:\n        {action}\n        break;"
+def _cases(action: str) -> str:
+    """Return a case of every message; `action` is for those with a payload, {0} their name."""
+    return "\n".join(
+        f"    case {_constant(m.TYPE)}:\n"
+        f"        {action.format(_name(m)) if layout(m) else '/* no payload */'}\n"
+        f"        break;"
+        for m in MESSAGES
+    )
 
 
 def _decode() -> str:
-    cases = "\n".join(
-        _case(
-            m, f"read_{_name(m)}(&from, &out->as.{_name(m)});" if layout(m) else "/* no payload */"
-        )
-        for m in MESSAGES
-    )
     grows = " ||\n        ".join(f"(type == (uint8_t){_constant(m.TYPE)})" for m in GROWING)
     return f"""\
 /* Read before a version is agreed on: of any version, and they may have grown at the end. */
@@ -250,7 +250,7 @@ spk_status spk_decode(const uint8_t *body, size_t size, spk_message *out)
         unread = grows(type) ? SPK_OK : SPK_BAD_VERSION;
     }}
     switch (type) {{
-{cases}
+{_cases("read_{0}(&from, &out->as.{0});")}
     default:
         return SPK_UNKNOWN_TYPE;
     }}
@@ -325,13 +325,6 @@ size_t spk_body_bytes(const spk_message *message)
 
 
 def _encode() -> str:
-    cases = "\n".join(
-        _case(
-            m,
-            f"write_{_name(m)}(to, &message->as.{_name(m)});" if layout(m) else "/* no payload */",
-        )
-        for m in MESSAGES
-    )
     return f"""\
 spk_status spk_encode(const spk_message *message, const spk_sink *to)
 {{
@@ -341,7 +334,7 @@ spk_status spk_encode(const spk_message *message, const spk_sink *to)
     }}
     write_header(to, &message->header);
     switch (message->header.type) {{
-{cases}
+{_cases("write_{0}(to, &message->as.{0});")}
     default:
         /* Refused by the check. */
         break;
