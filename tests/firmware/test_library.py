@@ -131,7 +131,7 @@ def test_the_fuzzer_finds_nothing(tmp_path, seconds):
         body = encode(example.message, example.sequence, example.device_us, example.flags)
         (corpus / f"{example.name}.body").write_bytes(body)
     done = subprocess.run(
-        [program, corpus, f"-max_total_time={seconds}", "-max_len=2048", "-timeout=10"],
+        [program, corpus, f"-max_total_time={seconds}", "-max_len=2048", "-timeout=60"],
         capture_output=True,
         cwd=tmp_path,
         check=False,
