@@ -1,7 +1,7 @@
 # `make demo` and `make test` work on a fresh clone: no root, no GPU.
 #   demo       the main job on this desk            (make demo ARGS="--scans 20 --speed 10 --json")
-#   test       the full environments, then all tests in their bounded versions; Python 3.10 beside the
-#              host, so what is said comes at each one's end (`make test-host` says it at once)
+#   test       the full environments, lint, and all tests in their bounded versions, side by side:
+#              what they say comes at each one's end (`make test-host` says it at once)
 #   test-long  all tests with their full counts and durations
 #   arm64      the shipped bundle on emulated ARM, all spectra, and by how much it differs (an hour)
 #   lint       ruff, mypy, import-linter
@@ -60,8 +60,12 @@ $(OLD_ENV)/installed: pyproject.toml
 	@$(OLD_ENV)/bin/pip install --quiet --disable-pip-version-check --no-compile onnxruntime==1.23.2 --editable '.[test]'
 	@touch $@
 
-# Side by side: much of a test's time is waiting for instruments and children.
+# Two side by side: much of a test's time is waiting for instruments and children. No third, and one
+# thread each: a child of the lowest priority gets nothing where both of two processors are taken.
+test: export OMP_NUM_THREADS := 1
+test: export OPENBLAS_NUM_THREADS := 1
 test:
+	@echo "the host's Python and 3.10 side by side; each prints when it is done, in about ten minutes" >&2
 	@$(MAKE) --no-print-directory -j2 --output-sync=target linted-host test-py310
 
 linted-host: lint

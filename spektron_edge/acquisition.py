@@ -40,6 +40,30 @@ class Ages:
     white_s: float
 
 
+# Noise moves some of hundreds of counts from one scan to the next, even where it is far below one
+# count: those that lie between two. A readout that stands still moves none.
+_REPEATS = 10
+
+
+class Repetition:
+    """Follows one instrument's counts: a detector that stands still repeats its last spectrum."""
+
+    def __init__(self) -> None:
+        self._last: NDArray[np.float64] | None = None
+        self._repeats = 0
+
+    def check(self, scan: Scan) -> None:
+        """Raise Fault(COUNTS_REPEATED) when no count changed in this scan and the ten before."""
+        same = self._last is not None and np.array_equal(self._last, scan.counts)
+        self._last, self._repeats = scan.counts, self._repeats + 1 if same else 0
+        if self._repeats >= _REPEATS:
+            detail = (
+                f"all {scan.counts.size} counts of scan {scan.number} are those of the "
+                f"{self._repeats} scans before: noise must move some"
+            )
+            raise Fault(Faults.COUNTS_REPEATED, detail)
+
+
 def check_references(references: References | None, ages: Ages, now: Stamp) -> References:
     """The references, if they may be used now.
 

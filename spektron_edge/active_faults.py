@@ -26,6 +26,7 @@ SCAN = (
     *REFERENCES,
     Faults.LAMP_NOT_WARM,
     Faults.SATURATED,
+    Faults.COUNTS_REPEATED,
     Faults.NOT_FINITE,
     Faults.AXIS_INVALID,
     Faults.AXIS_OUTSIDE_MODEL,

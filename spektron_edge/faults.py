@@ -75,6 +75,9 @@ class Faults(Enum):
     SCANS_REPEATED = FaultKind(
         "scans_repeated", 28, "switch the instrument off and on, so that it counts from 0"
     )
+    COUNTS_REPEATED = FaultKind(
+        "counts_repeated", 29, "switch the instrument off and on; look at its detector and cables"
+    )
 
     LAMP_NOT_WARM = FaultKind("lamp_not_warm", 30, "wait; scans count once the lamp is stable")
     NO_DARK = FaultKind(

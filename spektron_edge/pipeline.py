@@ -89,14 +89,14 @@ def evaluate(
             raise resampler
         values, applicability, seen = _predicted(resampler.apply(absorbed), model, adapted)
     except Fault as fault:
-        return _failed(fault, absorbed)
+        return failed(fault, absorbed)
     except BundleError as error:
-        return _failed(error.fault, absorbed)
+        return failed(error.fault, absorbed)
     except BackendError as error:
-        return _failed(Fault(Faults.BUNDLE_INVALID, str(error)), absorbed)
+        return failed(Fault(Faults.BUNDLE_INVALID, str(error)), absorbed)
     if not np.all(np.isfinite(values)):
         told = f"no number for scan {scan.number} from the model"
-        return _failed(Fault(Faults.NOT_FINITE, told), absorbed)
+        return failed(Fault(Faults.NOT_FINITE, told), absorbed)
     reasons = applicability.reasons
     return Outcome(values, applicability, reasons, None, absorbance=absorbed, seen=seen)
 
@@ -138,5 +138,6 @@ def _transferred(absorbed: NDArray[np.float64], transfer: TransferState | Fault)
     return Outcome(found.values, found.applicability, reasons, None, found.half_width, absorbed)
 
 
-def _failed(fault: Fault, absorbed: NDArray[np.float64] | None) -> Outcome:
+def failed(fault: Fault, absorbed: NDArray[np.float64] | None = None) -> Outcome:
+    """What comes of a scan that cannot be evaluated; absorbed: (P,) absorbance, if known."""
     return Outcome(None, None, (fault.code,), fault, absorbance=absorbed)

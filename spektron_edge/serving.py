@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .acquisition import Ages
+from .acquisition import Ages, Repetition
 from .adaptation.candidate import Adapted
 from .adaptation_state import AdaptationStore
 from .adapting import Adapting
@@ -25,7 +25,7 @@ from .inbox import Measured
 from .inference import Model
 from .ledger import Action
 from .notices import Notices
-from .pipeline import Outcome, evaluate
+from .pipeline import Outcome, evaluate, failed
 from .product import Loaded, take_product
 from .resampling import Resampler
 from .transfer_session.session_store import SessionStore
@@ -65,6 +65,7 @@ class Serving:
         self._loaded = loaded
         self.transfer: Version | None = None
         self._told_of_backend = ""
+        self._repetition = Repetition()
         self.trial = Trial(self._store, loaded, time.monotonic())
 
     @property
@@ -133,6 +134,10 @@ class Serving:
 
     def evaluate(self, measured: Measured, ages: Ages, now: Stamp) -> Outcome:
         """Evaluate one scan; see `pipeline.evaluate`."""
+        try:
+            self._repetition.check(measured.scan)
+        except Fault as fault:
+            return failed(fault)
         outcome = evaluate(
             measured.scan,
             measured.references,

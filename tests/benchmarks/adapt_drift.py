@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from spektron_edge.adaptation.correction import TERMS, Correction
 from spektron_edge.adaptation.drift import DriftWatch
 from spektron_edge.adaptation.gauge import gauge
+from spektron_edge.adaptation.line_shape import broadened
 from spektron_edge.adaptation.runs import Runs, Thinned
 from spektron_edge.adaptation.yardstick import Yardstick, calibrate
 from spektron_edge.bundle import read_bundle
@@ -36,7 +37,7 @@ FEW, REPEATS, RELATED = 2000, 10, (0.5, 0.7, 0.9)
 DRIFTS = {
     "shift_01": {"shift": 0.1},
     "shift_05": {"shift": 0.5},
-    "width_10": {"width": 10.0},
+    "line_shape_10": {"line_shape": 10.0},
     "slope_002": {"slope": 0.02},
     "offset_005": {"offset": 0.05},
     "gain_005": {"gain": 0.05},
@@ -160,8 +161,11 @@ def measure() -> list[Figure]:
 
 
 def _drifted(x: Array, terms: dict[str, float]) -> Array:
+    """line_shape: variance in nm^2; else terms of a correction."""
+    wider = np.stack([broadened(row, terms.get("line_shape", 0.0) / STEP_NM**2) for row in x])
     coefficients = np.array([terms.get(name, 0.0) for name in TERMS])
-    return Correction(coefficients, np.zeros(x.shape[1]), STEP_NM * np.arange(x.shape[1])).apply(x)
+    axis_nm = STEP_NM * np.arange(x.shape[1])
+    return Correction(coefficients, np.zeros(x.shape[1]), axis_nm).apply(wider)
 
 
 def _figure(name: str, values: list[float], note: str) -> Figure:

@@ -135,7 +135,7 @@ def go_on(device):
 
 
 @pytest.mark.parametrize(
-    "kills", [5, pytest.param(50, marks=[pytest.mark.long, pytest.mark.timeout(3600)])]
+    "kills", [3, pytest.param(50, marks=[pytest.mark.long, pytest.mark.timeout(3600)])]
 )
 def test_a_killed_installation_leaves_a_good_bundle_and_can_be_repeated(make_device, kills):
     device = make_device("mqtt://127.0.0.1:1")

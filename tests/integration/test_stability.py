@@ -19,7 +19,8 @@ def tile(broker, make_rig, streaming, tmp_path):
     rig.settings["adaptation"] = {"mode": "propose"}
     streaming(rig)
     yardstick = rig.folder / "state" / "adaptations" / "work" / "yardstick.npz"
-    until(yardstick.exists, "what is usual for the source")
+    # By a child of the lowest priority.
+    until(yardstick.exists, "what is usual for the source", 200.0)
     return rig
 
 

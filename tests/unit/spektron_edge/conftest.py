@@ -72,6 +72,8 @@ def make_scan():
 
     def make(absorbance=0.3, **changes):
         counts = DARK + (WHITE - DARK) * 10.0 ** -np.broadcast_to(absorbance, AXIS.shape)
+        # A detector has noise: no two scans in a row are the same.
+        counts[changes.get("number", 3) % AXIS.size] += 1e-6
         scan = Scan(
             counts=counts,
             axis_nm=AXIS,

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from firmware_bridge.protocol import LampState
-from spektron_edge.acquisition import Ages, absorbance, check_references, check_scan
+from spektron_edge.acquisition import Ages, Repetition, absorbance, check_references, check_scan
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.spectrum import Spectrum
 
@@ -129,3 +129,40 @@ def test_the_wall_clock_has_no_say_in_ages(references, now):
 def test_a_spectrum_is_two_vectors_of_one_length(absorbance, axis):
     with pytest.raises(ValueError, match="vectors of one length"):
         Spectrum(absorbance, axis)
+
+
+# ---- a readout that stands still
+
+
+def test_counts_that_do_not_change_at_all_are_no_measurement(make_scan):
+    repetition, counts = Repetition(), make_scan().counts
+    for number in range(10):
+        repetition.check(make_scan(number=number, counts=counts.copy()))
+    for number in (10, 11):
+        with pytest.raises(Fault, match=f"scan {number} are those of the {number} scans") as caught:
+            repetition.check(make_scan(number=number, counts=counts.copy()))
+        assert caught.value.kind is Faults.COUNTS_REPEATED
+    # One count is enough, and the count begins anew.
+    moved = counts.copy()
+    moved[7] += 1
+    for number in range(12, 22):
+        repetition.check(make_scan(number=number, counts=moved))
+
+
+def test_another_number_of_channels_is_another_spectrum(make_scan):
+    repetition, counts = Repetition(), make_scan().counts
+    for number in range(30):
+        repetition.check(make_scan(number=number, counts=counts[: 80 - number % 2]))
+
+
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30
+)
+@given(seed=st.integers(0, 2**32 - 1), noise=st.floats(0.05, 3.0))
+def test_noise_far_below_one_count_is_no_repetition(make_scan, seed, noise):
+    """Counts are whole numbers; the sample lies still."""
+    rng, repetition = np.random.default_rng(seed), Repetition()
+    level = rng.uniform(500, 50_000, 256)
+    for number in range(40):
+        counts = np.round(level + noise * rng.standard_normal(level.size))
+        repetition.check(make_scan(number=number, counts=counts))

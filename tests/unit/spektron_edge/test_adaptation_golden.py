@@ -101,6 +101,8 @@ def test_a_list_of_a_newer_version_is_refused_as_such(store):
     with pytest.raises(Fault, match=r"json: a newer version of .* \(format 2; this one") as told:
         store.read()
     assert told.value.kind is Faults.ADAPTATION_UNUSABLE
+    # The way back works, whatever else is in there.
+    assert store.reset(None, "anna").active(SERIAL) is None
 
 
 @pytest.mark.parametrize("value", [0, "2", None, [2]])

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -15,6 +14,7 @@ from spektron_edge.child import Child
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.spare_time import SpareTime
 from tests.integration.rig import until
+from tests.processes import state
 
 COUNTS = "tests.counting_child"
 PARENT = """
@@ -28,14 +28,6 @@ child.pause()
 print(child.process.pid, flush=True)
 time.sleep(600)
 """
-
-
-def state(pid):
-    """Its letter in /proc; None when it has gone."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return None
 
 
 def started(seconds, limit_s=60.0):

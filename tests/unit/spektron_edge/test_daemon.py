@@ -103,6 +103,22 @@ def test_a_fault_is_an_event_when_it_begins_and_when_it_ends(daemon, scan, make_
     assert len(events(daemon, "port_lost_over")) == 1
 
 
+def test_a_detector_that_repeats_itself_gives_no_valid_result_and_is_told_once(
+    daemon, scan, make_scan
+):
+    counts = make_scan().counts
+    repeated = [scan(number, counts=counts) for number in range(1, 15)]
+    turn(daemon, ready(make_scan), *repeated, scan(15))
+    records = [record for record in stored(daemon) if "scan" in record]
+    known = [record["reasons"] == ["counts_repeated"] for record in records]
+    assert known == [False] * 10 + [True] * 4 + [False]
+    assert {v["value"] for record in records[10:14] for v in record["values"].values()} == {None}
+    assert not any(record["valid"] for record in records[10:14])
+    # Once each, though the adaptation is frozen: nothing ends it but a scan.
+    told = [r["code"] for r in stored(daemon) if r.get("code", "").startswith("counts")]
+    assert told == ["counts_repeated", "counts_repeated_over"]
+
+
 @pytest.mark.parametrize("bad", [{"saturated": 1}, {"counts": None}])
 def test_a_bad_scan_s_fault_ends_with_the_next_good_one(daemon, scan, make_scan, bad):
     if "counts" in bad:

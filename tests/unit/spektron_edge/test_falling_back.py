@@ -14,6 +14,7 @@ from spektron_edge.bundle import BundleError, read_bundle
 from spektron_edge.config import load_config
 from spektron_edge.daemon import Daemon
 from spektron_edge.faults import Fault
+from spektron_edge.inbox import Measured
 from spektron_edge.inference import BackendError, load_model, native_tensorrt
 from spektron_edge.inference.engine_file import store_engine
 from spektron_edge.inference.onnx_gpu import OnnxTensorrt
@@ -193,7 +194,7 @@ def test_a_backend_that_does_not_exist_is_refused(configured):
 
 
 def test_the_daemon_tells_that_it_fell_back_and_that_it_no_longer_does(
-    configured, with_tensorrt, monkeypatch
+    configured, with_tensorrt, make_scan, monkeypatch
 ):
     asked = '[inference]\nbackend = "tensorrt"\nengines = "engines"\n'
     trt = with_tensorrt(FakeTensorrt(refuses=("load",)))
@@ -216,7 +217,7 @@ def test_the_daemon_tells_that_it_fell_back_and_that_it_no_longer_does(
             "spektron_edge.serving.evaluate",
             lambda *a: daemon._serving.model.infer(bundles.spectra(1)) and _Nothing,
         )
-        daemon._serving.evaluate(_Nothing, None, None)
+        daemon._serving.evaluate(Measured(make_scan(), None), None, None)
         assert daemon._notices.codes == ("backend_fell_back",)
         assert len(told) == 1
     finally:
@@ -224,7 +225,7 @@ def test_the_daemon_tells_that_it_fell_back_and_that_it_no_longer_does(
 
 
 class _Nothing:
-    scan = references = values = absorbance = None
+    values = absorbance = None
 
 
 def events(daemon):
