@@ -100,11 +100,10 @@ def test_both_framers_cut_and_count_the_same(driver):
     check()
 
 
-@pytest.mark.parametrize("frames", [10_000, pytest.param(100_000, marks=pytest.mark.long)])
-def test_no_frame_with_flipped_bits_is_accepted(driver, frames):
+def test_no_frame_with_flipped_bits_is_accepted(driver):
     rng = random.Random(13)
     framer = HostFramer(driver, 16384)
-    for _ in range(frames):
+    for _ in range(100_000):
         broken = bytearray(encode_frame(rng.randbytes(rng.randint(1, 80))))
         for bit in rng.sample(range(8 * len(broken)), rng.randint(1, 32)):
             broken[bit // 8] ^= 1 << bit % 8
