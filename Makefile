@@ -11,7 +11,8 @@
 #   bench-encoder  the long ones: native, tokenizer, latent, pretraining (an hour or two)
 #   pretrain   the foundation that ships, from simulated spectra (within an hour; goes on where it stopped)
 #   bundle     train and export the bundle that ships; its report is build/corn.report.html
-#   pages      regenerate what docs/ takes from the code
+#   pages      regenerate what is made from the code: pages of docs/, and the firmware's C codec
+#   firmware   the reference firmware for the Arm MPS2 into build/firmware (arm-none-eabi-gcc)
 #   pictures   regenerate docs/demo.svg, docs/benchmarks from the last `make bench`, and
 #              docs/export-report.png from the last `make bundle`; docs/transfer-report.png
 PYTHON ?= python3
@@ -30,7 +31,7 @@ OTHER_TESTS := tests $(addprefix --ignore=,$(RUNTIME_TESTS))
 # Waiting OpenMP threads that spin make two torch processes on two cores ten times slower.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: demo test linted-host test-host test-py310 test-long arm64 lint bench peers bench-encoder pretrain bundle pages pictures clean
+.PHONY: demo test linted-host test-host test-py310 test-long arm64 lint bench peers bench-encoder pretrain bundle pages firmware pictures clean
 .DELETE_ON_ERROR:
 
 demo: .venv/installed
@@ -131,6 +132,9 @@ bundle: $(HOST_ENV)/installed
 
 pages: $(HOST_ENV)/installed
 	$(HOST_ENV)/bin/python -m tests.pages --write
+
+firmware:
+	@$(MAKE) --no-print-directory -C firmware_bridge/firmware
 
 pictures: $(HOST_ENV)/installed
 	$(HOST_ENV)/bin/python -m tests.pictures

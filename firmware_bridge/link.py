@@ -57,6 +57,7 @@ class Link:
         self._transport: Transport | None = None
         self._intake = Intake()
         self._sequence = secrets.randbelow(0x10000)
+        self._version = MIN_VERSION
 
     def __enter__(self) -> Link:
         return self
@@ -87,6 +88,7 @@ class Link:
         """
         self.close()
         self._intake.restart()
+        self._version = MIN_VERSION
         self._transport = Transport(self.url, self.baud)
         try:
             self._transport.drain()
@@ -98,6 +100,7 @@ class Link:
             raise
         self._intake.inbox.clear()
         self.info = info
+        self._version = info.version
         return info
 
     def close(self) -> None:
@@ -239,9 +242,8 @@ class Link:
         self._sequence = (self._sequence + 1) & 0xFFFF
         return self._sequence
 
-    @staticmethod
-    def _frame(message: Message, sequence: int) -> bytes:
-        return encode_frame(encode(message, sequence))
+    def _frame(self, message: Message, sequence: int) -> bytes:
+        return encode_frame(encode(message, sequence, version=self._version))
 
     def _port(self) -> Transport:
         if self._transport is None:

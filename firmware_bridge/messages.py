@@ -225,6 +225,13 @@ MESSAGES: tuple[type[Message], ...] = (
 GROWING = (Hello, Info, ErrorReply)
 
 
+def capability_names(capabilities: int) -> tuple[str, ...]:
+    """Return what INFO's `capabilities` say in lower case; bits of a later version as a number."""
+    names = [c.name.lower() for c in Capability if c.name and c.value & capabilities]
+    later = capabilities & ~sum(c.value for c in Capability)
+    return (*names, f"{later:#x}") if later else tuple(names)
+
+
 def wavelengths(info: Info) -> NDArray[np.float64]:
     """Return the wavelength of every pixel in nm, shape (pixels,), from INFO's polynomial."""
     pixel = np.arange(info.pixels, dtype=np.float64)

@@ -27,6 +27,7 @@ from firmware_bridge.messages import (
     Scan,
     Start,
     Stop,
+    capability_names,
     wavelengths,
 )
 from firmware_bridge.wire import CountFormat, ProtocolError
@@ -61,6 +62,7 @@ __all__ = [
     "Start",
     "Stop",
     "WireField",
+    "capability_names",
     "decode",
     "encode",
     "layout",

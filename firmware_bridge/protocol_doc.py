@@ -62,7 +62,19 @@ RULES = f"""\
   what it does not know.
 - All other payloads have exactly the declared length. Changing one takes a new version number.
 - A receiver skips and counts unknown message types; a new type needs no new version.
-- A new event or error code needs no new version; show the text of one that is unknown.
+- A new event or error code, a new flag or capability needs no new version: show the text of an
+  unknown code, ignore an unknown flag.
+- Numbers with names are never given another meaning, and a retired one is not used again.
+
+A version is agreed on once per session: the host's HELLO bears the lowest and highest that it
+speaks, INFO the one chosen, and every frame after it is of that version. Frames before INFO are of
+the lowest version that their sender speaks. A frame of a version that its receiver does not speak
+is malformed, unless it is one of the three above.
+
+This is a promise, to firmware that cannot be updated: a host of this project goes on speaking every
+version that one of its releases ever spoke, from 1 on, so an instrument that speaks any one of them
+keeps working. What firmware should do is less: speak one version, and refuse others by
+ERROR(UNSUPPORTED_VERSION) with a text that names those it speaks.
 
 ## Types
 

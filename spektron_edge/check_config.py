@@ -6,7 +6,7 @@ from pathlib import Path
 
 from firmware_bridge.errors import LinkError
 from firmware_bridge.link import Link
-from firmware_bridge.protocol import wavelengths
+from firmware_bridge.protocol import capability_names, wavelengths
 
 from .bundle import BundleError
 from .bundle.rules import check_serial
@@ -57,7 +57,10 @@ def check_config(path: Path, *, probe: bool) -> dict[str, object]:
         except BundleError as error:
             raise error.fault from None
         Resampler.between(wavelengths(info), model.product.grid.axis())
-        report["instrument"] = f"{info.serial}, firmware {info.firmware}, {info.pixels} pixels"
+        able = ", ".join(capability_names(info.capabilities)) or "nothing by itself"
+        report["instrument"] = (
+            f"{info.serial}, firmware {info.firmware}, {info.pixels} pixels, does {able}"
+        )
         with connect_plain(config.mqtt, _BROKER_WAIT_S):
             report["broker"] = f"{config.mqtt.url} accepts us"
     return report

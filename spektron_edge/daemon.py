@@ -49,7 +49,7 @@ from .numbering import Numbering
 from .outbox import Progress
 from .product import Loaded, load_product, remember, take_product
 from .product_choice import ProductCommands
-from .records import ModelState, StateRecord, Status, to_json
+from .records import DeviceInfo, ModelState, StateRecord, Status, to_json
 from .reload import Reload
 from .reporter import Reporter
 from .serving import Serving
@@ -158,6 +158,7 @@ class Daemon:
             self._audit,
         )
         self._counters: Counter[str] = Counter()
+        self._device: DeviceInfo | None = None
         self._fail_fast = fail_fast
         self._exit_status = 0
         self._stopping = False
@@ -366,8 +367,19 @@ class Daemon:
         last = self._numbering.last(ready.serial)
         if last is not None and last.boot_id != ready.boot_id:
             self._notices.say("instrument_restarted", f"{ready.serial} was switched off", "warning")
-        self._audit("instrument_connected", serial=ready.serial, firmware=ready.firmware)
-        log.info("instrument_connected", serial=ready.serial, firmware=ready.firmware)
+        self._device = DeviceInfo(
+            serial=ready.serial,
+            firmware=ready.firmware,
+            protocol=ready.protocol,
+            capabilities=ready.capabilities,
+            pixels=ready.axis_nm.size,
+            boot_id=ready.boot_id,
+        )
+        said = {"serial": ready.serial, "firmware": ready.firmware}
+        said["capabilities"] = ", ".join(ready.capabilities)
+        self._audit("instrument_connected", "daemon", **said, protocol=ready.protocol)
+        log.info("instrument_connected", **said, protocol=ready.protocol)
+        self._state_due = time.monotonic()
         try:
             save_axis(self._config.state_dir, ready.serial, ready.axis_nm)
         except OSError as error:
@@ -521,6 +533,7 @@ class Daemon:
             time=self._reporter.times(),
             uptime_s=round(time.monotonic() - self._started, 1),
             faults=self._notices.codes,
+            device=self._device,
             waiting_for=(
                 *self._line.waiting_for(self._ages),
                 *self._commands.two_people.waiting,

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from firmware_bridge.protocol import MAX_VERSION
+
 from .acquisition import References
 from .faults import Fault, Faults
 from .scan import Scan
@@ -17,12 +19,16 @@ from .scan import Scan
 
 @dataclass(frozen=True)
 class InstrumentReady:
-    """The instrument answered and said who it is. axis_nm: (P,) wavelengths in nm."""
+    """The instrument answered and said who it is. axis_nm: (P,) wavelengths in nm; protocol: the
+    version agreed on.
+    """
 
     serial: str
     firmware: str
     boot_id: int
     axis_nm: NDArray[np.float64]
+    capabilities: tuple[str, ...] = ()
+    protocol: int = MAX_VERSION
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from firmware_bridge import errors
 from firmware_bridge.link import Link
-from firmware_bridge.protocol import Info
+from firmware_bridge.protocol import Info, capability_names
 
 from . import log
 from .clock import Clock
@@ -77,7 +77,16 @@ class InstrumentThread(threading.Thread):
             self.link,
             self._halt,
         )
-        self._post(InstrumentReady(info.serial, info.firmware, info.boot_id, session.axis_nm))
+        self._post(
+            InstrumentReady(
+                serial=info.serial,
+                firmware=info.firmware,
+                boot_id=info.boot_id,
+                axis_nm=session.axis_nm,
+                capabilities=capability_names(info.capabilities),
+                protocol=info.version,
+            )
+        )
         session.wait_for_lamp()
         references, measured = session.stored_references(), False
         # Before the references: a wrong integration may be why there are none.

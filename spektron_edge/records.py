@@ -194,6 +194,17 @@ class Event(_Record):
     )
 
 
+class DeviceInfo(_Record):
+    """The instrument behind the line, as it introduced itself."""
+
+    serial: str
+    firmware: str = Field(description="version of its firmware, in its own words")
+    protocol: int = Field(description="version of the wire protocol that was agreed on")
+    capabilities: tuple[str, ...]
+    pixels: int
+    boot_id: int = Field(description="another one after every power-on")
+
+
 class StateRecord(_Record):
     """Counters and latencies since the daemon started. Retained."""
 
@@ -209,6 +220,9 @@ class StateRecord(_Record):
     integration_us: int | None = Field(None, description="null until the instrument streams")
     chosen: tuple[str, ...] = Field(
         (), description="what operators chose in place of the configuration"
+    )
+    device: DeviceInfo | None = Field(
+        None, description="the one connected, or connected last; null: none since the start"
     )
     counters: dict[str, int]
     p50_ms: float | None = Field(description="last serial byte to PUBACK, median")

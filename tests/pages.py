@@ -1,4 +1,4 @@
-"""Pages of docs/ that are made from the code: `python -m tests.pages --write`."""
+"""Files made from the code, pages of docs/ and the C codec: `python -m tests.pages --write`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
+from firmware_bridge import wire_c
 from firmware_bridge.protocol_doc import render as protocol_page
 from spektron_edge.faults import Faults
 from spektron_edge.schema import generate
@@ -70,8 +71,9 @@ def _plain(value: object) -> bool:
 
 
 def pages() -> dict[Path, str]:
-    """Every generated page and its text."""
+    """Every generated file and its text."""
     made = {DOCS / "faults.md": faults_page(), DOCS / "protocol.md": protocol_page()}
+    made |= {path.resolve(): text for path, text in wire_c.files().items()}
     made[DOCS / "transfer-methods.md"] = methods_page()
     made |= {path: filled(path) for path in (DOCS / "payloads.md", DOCS / "commands.md")}
     for name, schema in generate().items():

@@ -89,9 +89,27 @@ def _missing_arm64() -> str | None:
     return "this root may not have mounts of its own" if own.returncode else None
 
 
+def _missing_clang() -> str | None:
+    if shutil.which("clang") is None:
+        return "clang is not here: apt install clang"
+    where = ["clang", "--print-runtime-dir"]
+    folder = subprocess.run(where, capture_output=True, check=True, text=True).stdout.strip()
+    found = any(Path(folder).glob("libclang_rt.fuzzer*"))
+    return None if found else "clang has no sanitizers: apt install libclang-rt-14-dev, or so"
+
+
+def _missing_firmware() -> str | None:
+    for program in ("make", "arm-none-eabi-gcc", "qemu-system-arm"):
+        if shutil.which(program) is None:
+            return f"{program} is not here: apt install make gcc-arm-none-eabi qemu-system-arm"
+    return None
+
+
 _CHECKS = {
     "arm64": _missing_arm64,
     "broker": _missing_broker,
+    "clang": _missing_clang,
+    "firmware": _missing_firmware,
     "node": _missing_node,
     "shared": _missing_shared,
     "strace": _missing_strace,

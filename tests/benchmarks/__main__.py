@@ -15,6 +15,7 @@ NAMES = (
     "daemon",
     "publish",
     "main_job",
+    "framing",
     "adapt_step",
     "adapt_drift",
     "adapt_live",

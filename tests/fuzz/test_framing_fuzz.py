@@ -23,18 +23,23 @@ def test_any_bytes_leave_the_framer_bounded_and_ready(chunks):
     assert framer.feed(GOOD) == [b"the next good frame"]
 
 
-def test_random_bytes_in_bulk():
+def test_a_million_pieces_of_noise():
+    """Noise, pieces of good frames, good frames that end in noise: bounded, and never a body."""
     rng = random.Random(8)
     framer = Framer(max_frame=256)
-    for _ in range(20_000):
-        assert framer.feed(rng.randbytes(rng.randint(0, 64))) == []
+    for _ in range(1_000_000):
+        noise = rng.randbytes(rng.randint(0, 64))
+        piece = GOOD[rng.randint(0, 3) : -3] * rng.randint(0, 2)
+        assert framer.feed(noise + piece + noise[::-1]) == []
         assert framer.buffered <= 256
+    framer.feed(b"\0")
+    assert framer.feed(GOOD) == [b"the next good frame"]
 
 
 def test_no_frame_with_flipped_bits_is_accepted():
     rng = random.Random(9)
     framer = Framer()
-    for _ in range(5_000):
+    for _ in range(100_000):
         body = rng.randbytes(rng.randint(1, 80))
         broken = bytearray(encode_frame(body))
         for bit in rng.sample(range(8 * len(broken)), rng.randint(1, 32)):

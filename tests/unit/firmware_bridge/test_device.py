@@ -6,15 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from firmware_bridge.framing import Framer, encode_frame
+from firmware_bridge.framing import encode_frame
 from firmware_bridge.protocol import (
     Ack,
     Configure,
     ErrorCode,
-    ErrorReply,
     Event,
     EventCode,
-    Flags,
     Hello,
     Info,
     LampState,
@@ -29,42 +27,11 @@ from firmware_bridge.protocol import (
     wavelengths,
 )
 from firmware_bridge.virtual import Optics, VirtualSpectrometer, scene
+from tests.clocked import Bench
 
 SAMPLE = Configure(1000, 1, lamp=1, position=Position.SAMPLE)
 REFERENCE = Configure(1000, 1, lamp=1, position=Position.REFERENCE)
 DARK = Configure(1000, 1, lamp=1, position=Position.DARK)
-
-
-class Bench:
-    """A device and its clock; decodes what comes back."""
-
-    def __init__(self, device):
-        self.device = device
-        self.now = 100.0
-        self.sequence = 0
-        self.framer = Framer()
-        device.poll(self.now)
-
-    def _decoded(self, data):
-        return [decode(body) for body in self.framer.feed(data)]
-
-    def ask(self, message):
-        """Return the response, leaving out events."""
-        self.sequence += 1
-        out = self._decoded(self.device.feed(self._frame(message), self.now))
-        (answer,) = [m for h, m in out if h.flags & Flags.RESPONSE]
-        self.events = [m for h, m in out if isinstance(m, Event)]
-        return answer
-
-    def _frame(self, message):
-        return encode_frame(encode(message, self.sequence))
-
-    def wait(self, seconds):
-        self.now += seconds
-        return [m for _, m in self._decoded(self.device.poll(self.now))]
-
-    def scans(self, seconds):
-        return [m for m in self.wait(seconds) if isinstance(m, Scan)]
 
 
 @pytest.fixture
@@ -84,28 +51,6 @@ def test_hello_is_answered_by_info(bench):
 def test_coefficients_that_overflow_give_an_axis_that_is_not_finite(bench):
     info = replace(bench().ask(Hello(1, 1)), coefficients=(1e308,) * 6)
     assert not np.all(np.isfinite(wavelengths(info)))
-
-
-@pytest.mark.parametrize(("low", "high", "version"), [(1, 1, 1), (0, 9, 1)])
-def test_the_highest_shared_version_is_chosen(bench, low, high, version):
-    assert bench().ask(Hello(low, high)).version == version
-
-
-def test_no_shared_version_is_refused(bench):
-    answer = bench().ask(Hello(2, 9))
-    assert answer == ErrorReply(ErrorCode.UNSUPPORTED_VERSION, "this firmware speaks 1 to 1")
-
-
-def test_ping_comes_back(bench):
-    assert bench().ask(Ping(42)) == Ping(42)
-
-
-def test_nothing_is_streamed_before_start(bench):
-    b = bench()
-    b.ask(SAMPLE)
-    assert b.scans(10.0) == []
-    assert b.device.next_due is None
-    assert not b.device.streaming
 
 
 def test_samples_step_through_the_rows_in_order(bench):
@@ -220,47 +165,6 @@ def test_the_lamp_warms_up(bench):
     assert off.counts.mean() < 700
 
 
-@pytest.mark.parametrize(
-    "wish",
-    [
-        Configure(0, 1, 1, 1),
-        Configure(100_000_000, 1, 1, 1),
-        Configure(1000, 0, 1, 1),
-        Configure(1000, 60000, 1, 1),
-        Configure(1000, 1, 2, 1),
-        Configure(1000, 1, 1, 3),
-    ],
-)
-def test_settings_out_of_range_are_refused_and_change_nothing(bench, wish):
-    b = bench()
-    assert b.ask(wish).code == ErrorCode.OUT_OF_RANGE
-    b.ask(Start(1))
-    assert b.scans(1.0)[0].position == Position.DARK
-
-
-def test_a_repeated_request_is_answered_again_and_done_once(bench):
-    b = bench()
-    b.ask(SAMPLE)
-    b.ask(Start(2))
-    b.sequence -= 1
-    b.wait(0.0035)
-    assert b.ask(Start(2)) == Ack(MessageType.START)
-    assert b.device.scans_made == 1
-    assert len(b.scans(1.0)) == 1
-
-
-def test_messages_that_are_no_requests_are_refused(bench):
-    assert bench().ask(Ack(1)).code == ErrorCode.UNKNOWN_TYPE
-
-
-def test_bad_frames_and_bad_payloads_are_answered(bench):
-    b = bench()
-    noise = b._decoded(b.device.feed(b"\xff\xfe\0", b.now))
-    assert [m.code for _, m in noise] == [ErrorCode.BAD_FRAME]
-    odd = b._decoded(b.device.feed(encode_frame(encode(Stop()) + b"x"), b.now))
-    assert [(h.flags, m.code) for h, m in odd] == [(0, ErrorCode.MALFORMED)]
-
-
 def test_power_cycle_starts_anew(bench):
     b = bench()
     first = b.device.boot_id
@@ -268,7 +172,8 @@ def test_power_cycle_starts_anew(bench):
     b.ask(Start())
     before = b.scans(0.02)
     assert b.device.presented
-    ((header, event),) = b._decoded(b.device.power_cycle(b.now))
+    (body,) = b.framer.feed(b.device.power_cycle(b.now))
+    header, event = decode(body)
     assert event.code == EventCode.RESTARTED
     assert header.device_us == 0
     assert b.device.boot_id != first

@@ -11,6 +11,8 @@ import tty
 import pytest
 import serial
 
+from firmware_bridge import codec
+from firmware_bridge import link as link_module
 from firmware_bridge.errors import (
     DeviceRefused,
     DeviceSilent,
@@ -40,6 +42,7 @@ from firmware_bridge.protocol import (
     Ping,
     Position,
     Scan,
+    Start,
     Stop,
     decode,
     encode,
@@ -362,6 +365,24 @@ def test_info_of_a_version_never_offered():
         pytest.raises(VersionMismatch, match="it chose version 9"),
     ):
         link.open()
+
+
+def test_frames_bear_the_version_agreed_on_and_the_lowest_before(monkeypatch):
+    for module in (link_module, codec):
+        monkeypatch.setattr(module, "MAX_VERSION", 3)
+    seen = []
+
+    def answer(header, message):
+        seen.append((type(message), header.version))
+        info = Info(2, *list(vars(INFO).values())[1:])
+        reply = info if isinstance(message, Hello) else Ack(message.TYPE)
+        return respond(reply, header, version=header.version)
+
+    with Peer(answer) as peer, Link(peer.url, reply_timeout_s=5.0) as link:
+        link.open()
+        link.start()
+        link.open()
+    assert seen == [(Stop, 1), (Hello, 1), (Start, 2), (Stop, 1), (Hello, 1)]
 
 
 def test_frames_but_no_answer():

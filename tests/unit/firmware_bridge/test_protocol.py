@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_bridge import protocol_doc
+from firmware_bridge import protocol_doc, wire_c
 from firmware_bridge.framing import MAX_FRAME, Framer, encode_frame
 from firmware_bridge.golden import EXAMPLES
 from firmware_bridge.protocol import (
@@ -28,6 +28,7 @@ from firmware_bridge.protocol import (
     Scan,
     Start,
     Stop,
+    capability_names,
     decode,
     encode,
     wavelengths,
@@ -142,6 +143,17 @@ def test_every_message_has_a_golden_frame_and_a_strategy():
 def test_the_documentation_page_shows_every_golden_frame():
     page = protocol_doc.render()
     assert all(GOLDEN[e.name][:96].strip() in page for e in EXAMPLES)
+
+
+def test_the_c_codec_has_every_message_and_every_field():
+    files = {path.name: text for path, text in wire_c.files().items()}
+    for message in MESSAGES:
+        case = f"case SPK_MESSAGE_TYPE_{message.TYPE.name}:"
+        # Where it is decoded, checked, measured and encoded.
+        assert files["spektron_wire.c"].count(case) == 4
+        for field in fields(message):
+            assert f"out->{field.name}" in files["spektron_wire.c"]
+            assert f"in->{field.name}" in files["spektron_wire.c"]
 
 
 def test_the_page_is_written_to_standard_output(capsys):
@@ -271,6 +283,13 @@ def test_counts_are_the_hosts_own_and_writable():
 def test_wavelengths_follow_the_polynomial():
     info = replace(EXAMPLES[1].message, pixels=3, coefficients=(900.0, 2.0, 0.5, 0.0, 0.0, 0.0))
     assert wavelengths(info).tolist() == [900.0, 902.5, 906.0]
+
+
+@pytest.mark.parametrize(
+    ("bits", "names"), [(0, ()), (5, ("shutter", "lamp")), (0x8002, ("reference", "0x8000"))]
+)
+def test_capabilities_are_named_and_later_ones_kept(bits, names):
+    assert capability_names(bits) == names
 
 
 def test_response_is_the_first_flag():

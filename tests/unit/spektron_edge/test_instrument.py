@@ -124,6 +124,7 @@ def test_from_nothing_to_a_stream_of_scans_with_their_references(make):
     rig = make().start()
     ready = rig.until(InstrumentReady)
     assert (ready.serial, ready.boot_id) == ("VIRT-0001", rig.device.boot_id)
+    assert (ready.capabilities, ready.protocol) == (("shutter", "reference", "lamp"), 1)
     np.testing.assert_allclose(ready.axis_nm, rig.device.optics.wavelengths)
     streaming = rig.until(Streaming)
     assert streaming.measured

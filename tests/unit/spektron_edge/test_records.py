@@ -21,6 +21,7 @@ from spektron_edge.pipeline import evaluate
 from spektron_edge.records import (
     PUBLISHED,
     ApplicabilityInfo,
+    DeviceInfo,
     Response,
     StateRecord,
     Status,
@@ -213,6 +214,9 @@ def test_state_model_status_and_response_fit_their_schemas(reporter, tiny_model)
         time=reporter.times(),
         uptime_s=1.0,
         faults=("port_lost",),
+        device=DeviceInfo(
+            serial="S-1", firmware="1.0", protocol=1, capabilities=("lamp",), pixels=9, boot_id=7
+        ),
         counters={"valid": 3},
         p50_ms=None,
         p99_ms=2.5,
