@@ -24,13 +24,18 @@ class KeptStates(Generic[Notes]):
     damaged: without the ledger nobody knows whether a state was in use, and going on would be a
     guess."""
 
-    def __init__(self, path: Path, empty: Notes, unusable: Faults) -> None:
-        """path: of the ledger; empty: what it holds before there is a file."""
+    def __init__(self, path: Path, empty: Notes, unusable: Faults, states: str) -> None:
+        """path: of the ledger; empty: what it holds before there is a file; states: pattern of the
+        names of states' files."""
         self.folder, self._file, self._unusable = path.parent, path, unusable
+        self._states = states
         self._ledger = Ledger(path, empty)
 
     def read(self) -> Notes:
-        """What the ledger holds now."""
+        """What the ledger holds now. It was there before the first file was."""
+        if self._ledger.stamp is None and any(self.folder.glob(self._states)):
+            detail = f"{self._file} is missing, and what it was about lies beside it"
+            raise Fault(self._unusable, f"{detail}: bring it back, or begin anew")
         try:
             return self._ledger.read()
         except Fault as fault:
@@ -39,10 +44,10 @@ class KeptStates(Generic[Notes]):
             raise Fault(self._unusable, fault.detail) from None
 
     def begin_anew(self, what: str, who: str) -> Path:
-        """Set a damaged ledger aside: no state is in use. Returns where it is kept; the states'
-        own files stay."""
+        """Set a damaged ledger aside, if there is one: no state is in use. Returns where it is
+        kept; the states' own files stay."""
         try:
-            kept = set_aside(self._file)
+            kept = set_aside(self._file) if self._file.exists() else self._file
         except OSError as error:
             raise storage_fault(error, self.folder) from None
         action = Action(what=what, who=who, details={"kept": kept.name})
@@ -57,6 +62,7 @@ class KeptStates(Generic[Notes]):
 
     def write(self, name: str, data: bytes) -> None:
         """Bring a file in, durably."""
+        self._ledger.create()
         try:
             write_durably(self.folder / name, data)
         except OSError as error:

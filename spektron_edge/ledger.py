@@ -99,6 +99,13 @@ class Ledger(Generic[Contents]):
                 self._write(canonical(after.model_dump(mode="json")))
             return after
 
+    def create(self) -> None:
+        """Write down that it holds nothing, where there is no file."""
+        if self.stamp is None:
+            with self.locked("lock", wait=True):
+                if self.stamp is None:
+                    self._write(canonical(self._empty.model_dump(mode="json")))
+
     def _write(self, data: bytes) -> None:
         if len(data) > _MAX_BYTES:
             # What could not be read again is not written.

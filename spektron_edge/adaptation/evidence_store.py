@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from spektron_edge.clock import Stamp
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.ledger import Action, Ledger, told
+from spektron_edge.set_aside import set_aside
 
 from .evidence import (
     EvidenceFile,
@@ -40,7 +41,8 @@ class EvidenceStore:
     """Methods raise Fault(STATE_UNWRITABLE, DISK_FULL, STATE_DAMAGED)."""
 
     def __init__(self, state_dir: Path) -> None:
-        self._ledger = Ledger(state_dir / FOLDER / FILE, EvidenceFile())
+        self._path = state_dir / FOLDER / FILE
+        self._ledger = Ledger(self._path, EvidenceFile())
 
     def read(self) -> EvidenceFile:
         """What is known."""
@@ -101,7 +103,8 @@ class EvidenceStore:
                     measured_again, sample=same[0], values=means, spectrum=middle, who=who
                 )
             )
-            return next(s for s in after.samples if s.name == name and s.serial == serial)
+            key = (name, serial, bundle)
+            return next(s for s in after.samples if (s.name, s.serial, s.bundle) == key)
         widths = {
             name: max(_SCATTERS * float(np.std(of, ddof=1)), _OF_ERROR * errors.get(name, 0.0))
             for name, of in values.items()
@@ -122,6 +125,10 @@ class EvidenceStore:
             raise _wrong(error) from None
         self._ledger.update(functools.partial(with_sample, sample=sample))
         return sample
+
+    def set_aside(self) -> Path:
+        """Begin anew where the file is damaged; returns where it is kept. Raises OSError."""
+        return set_aside(self._path)
 
     def untold(self) -> tuple[Action, ...]:
         """What was done and the audit log does not know yet."""

@@ -43,7 +43,7 @@ class Following:
 
     def begin_anew(self) -> None:
         """What was measured before is of another state of the instrument."""
-        self._key = ()
+        self._key, self.stream = (), None
 
     def end(self) -> None:
         """Nobody looks any more."""
@@ -101,7 +101,7 @@ class Following:
         self._looking_back = None
         if entry is None or serial is None:
             return
-        if self._mode() != "auto":
+        if self._mode() != "auto" or entry.approved_by:
             told = f"adaptation {entry.number}: {why}; `spektron-edge adapt rollback` goes back"
             self._telling.tell("adaptation_doubtful", told, number=entry.number)
             return

@@ -26,6 +26,9 @@ class InShadow:
     def begin(self, task: Task, result: Result, mode: str, stream: Stream | None) -> bool:
         """A proposal that was just made; whether it came to anything.
 
+        stream: that it was made from, None where another one has begun since: then it waits for a
+        person.
+
         Somebody who reports a service says that the instrument is another one: then `auto` takes it
         by the spectra that were held out alone, since every prediction until then is known to be
         wrong.
@@ -33,7 +36,7 @@ class InShadow:
         number = result.number
         if number is None or stream is None:
             return False
-        if mode == "auto" and task.services and not result.doubts:
+        if mode == task.mode == "auto" and task.services and not result.doubts:
             self._install(number)
             return True
         self._of = number, stream, stream.sound
@@ -58,23 +61,25 @@ class InShadow:
             self.give_up()
         return ()
 
-    def over(self, task: Task, result: Result, mode: str) -> bool:
-        """It was judged again; whether it is in use now."""
+    def over(self, task: Task, result: Result, mode: str, stream: Stream | None) -> bool:
+        """It was judged again; whether that came to anything. stream: as in `begin`."""
         self.give_up()
         number = task.tried
-        if number is None:
+        if number is None or stream is None:
             return False
+        if self._store.read().entry(number).status != "proposed":
+            # Somebody was faster.
+            return True
         against = (*result.refusals, *result.doubts)[:_MOST_TOLD]
         entry = self._store.try_in_shadow(number, against).entry(number)
-        if mode != "auto" or against or entry.doubts:
+        if not mode == entry.mode == "auto" or against or entry.doubts:
             self._serving.take_changes()
             return False
         self._install(number)
         return True
 
-    def end(self) -> None:
-        """Nobody looks at anything beside what counts any more."""
-        self.give_up()
+    def hide(self) -> None:
+        """Values beside what counts are for the mode `shadow`."""
         if self._serving.in_use.shadow is not None:
             self._serving.take_shadow(None)
 

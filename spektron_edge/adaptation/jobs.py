@@ -58,6 +58,8 @@ class AdaptationJobs:
         self._hopeless = ""
         self._calibrate_after_s = float("-inf")
         self.attempt: Attempt | None = None
+        # What the task of the child was made from.
+        self._of_attempt: Stream | None = None
         self._pace = Pace()
         self._sound = 0
         self.counts = {"adaptations_tried": 0, "adaptations_failed": 0, "drifts": 0}
@@ -75,12 +77,14 @@ class AdaptationJobs:
 
     def measured(self, scan: Scan, outcome: Outcome, now: Stamp) -> None:
         """A scan was evaluated."""
-        notices = self._telling.notices
-        if self._mode == "frozen":
+        notices, mode = self._telling.notices, self._mode
+        if mode != "shadow":
+            self._in_shadow.hide()
+        if mode == "frozen":
             # What it meant may have passed, and nobody looks any more.
             notices.end(_TOLD_OF_STREAM)
             self.following.end()
-            self._in_shadow.end()
+            self._in_shadow.give_up()
             return
         if outcome.seen is None or outcome.values is None:
             return
@@ -105,16 +109,18 @@ class AdaptationJobs:
 
     def look_after(self) -> None:
         """See whether a child has ended, and whether one should begin; never waits for it."""
+        with self._telling.troubles():
+            if self.known.look() and self._mode != "frozen":
+                self._pace.fresh(self._sound)
+                self.following.begin_anew()
         if self.attempt is not None:
             if not self.attempt.running:
                 attempt, self.attempt = self.attempt, None
                 with attempt:
                     self._conclude(attempt)
+            elif self._mode == "frozen" and self.attempt.task is not None:
+                self.end()
             return
-        with self._telling.troubles():
-            if self.known.look() and self._mode != "frozen":
-                self._pace.fresh(self._sound)
-                self.following.begin_anew()
         if self._mode == "frozen" or self.serving.in_use.transfer is not None:
             return
         self._begin()
@@ -148,6 +154,7 @@ class AdaptationJobs:
             elif (given := self._given(serial)) is not None:
                 write_task(folder, given)
                 self.attempt = Attempt(self._config_path, serial, folder, given.task)
+                self._of_attempt = self.stream
                 if given.task.tried is None:
                     self.counts["adaptations_tried"] += 1
                     spectra = len(given.batch.scans)
@@ -174,7 +181,10 @@ class AdaptationJobs:
 
     def _about(self, serial: str, stream: Stream) -> About:
         known, mode, used = self.known, self._mode, self.serving.in_use.adaptation
-        evidence = Evidence(stream.drift, known.services, stream.growing, known.astray(serial))
+        calibration = self.serving.model.calibration
+        evidence = Evidence(
+            stream.drift, known.services, stream.growing, known.astray(serial, calibration)
+        )
         made_under = _MADE_UNDER.get(mode, "propose")
         parent = None if used is None else used.id
         return About(evidence, self.serving.model, serial, made_under, parent, known.samples)
@@ -208,8 +218,11 @@ class AdaptationJobs:
     def _take(self, task: Task, result: Result) -> bool:
         """What the child found, by the mode that holds now; whether it came to anything. Raises
         Fault."""
+        # Spectra of another instrument, bundle or state of it say nothing about what is there now.
+        same = self.stream is not None and self._of_attempt is self.stream
+        stream = self.stream if same and self.serving.in_use.transfer is None else None
         if task.tried is not None:
-            return self._in_shadow.over(task, result, self._mode)
+            return self._in_shadow.over(task, result, self._mode, stream)
         figures = {name: f"{value:.4g}" for name, value in list(result.metrics.items())[:24]}
         figures |= {"seconds": f"{result.seconds:g}", "processor_s": f"{result.processor_s:g}"}
         if result.number is None:
@@ -219,7 +232,7 @@ class AdaptationJobs:
         doubts = "; ".join(result.doubts)
         told = f"adaptation {result.number} is proposed" + (f"; doubts: {doubts}" if doubts else "")
         self._telling.tell("adaptation_judged", told, number=result.number, **figures)
-        return self._in_shadow.begin(task, result, self._mode, self.stream)
+        return self._in_shadow.begin(task, result, self._mode, stream)
 
     def _in_vain(self, fault: Fault, processor_s: float) -> None:
         self.counts["adaptations_failed"] += 1

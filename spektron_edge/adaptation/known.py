@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from spektron_edge.clock import Clock, Stamp
+from spektron_edge.faults import Fault, Faults
 from spektron_edge.ledger import Action
 from spektron_edge.notices import Notices
 
@@ -14,6 +16,7 @@ from .evidence_store import EvidenceStore
 
 # Spectra between two notes of how many there were: a cut loses at most so many.
 _NOTED_EVERY = 100
+_AGAIN_S = 60.0
 
 
 class Known:
@@ -26,11 +29,35 @@ class Known:
         self._stamp: tuple[int, int] | None = None
         self._counted = 0
         self._tried: set[tuple[str, str]] = set()
+        self._not_before_s = float("-inf")
 
     def look(self) -> bool:
         """Take up what was changed, on the command line too; whether a service is new."""
-        if self.store.stamp == self._stamp:
+        now_s = time.monotonic()
+        if self.store.stamp == self._stamp or now_s < self._not_before_s:
             return False
+        # What cannot be read or written now is not tried again in every turn.
+        self._not_before_s = now_s + _AGAIN_S
+        try:
+            new = self._taken_up()
+        except Fault as fault:
+            if fault.kind is not Faults.STATE_DAMAGED:
+                raise
+            self._set_aside(fault)
+            return False
+        self._not_before_s = float("-inf")
+        return new
+
+    def _set_aside(self, fault: Fault) -> None:
+        try:
+            kept = self.store.set_aside()
+        except OSError as error:
+            raise Fault(Faults.STATE_UNWRITABLE, f"{fault.detail}, and {error}") from None
+        self._file, self._stamp = EvidenceFile(), self.store.stamp
+        detail = f"{fault.detail}; it is kept as {kept.name}, and services and stability samples "
+        self._notices.begin(Fault(fault.kind, detail + "have to be told again"))
+
+    def _taken_up(self) -> bool:
         for action in self.store.untold():
             if not self._audit(action):
                 break
@@ -71,6 +98,8 @@ class Known:
         """An adaptation is tried that takes them all into account."""
         self._tried = {(e.utc, e.what) for e in self._file.services}
 
-    def astray(self, serial: str) -> tuple[str, ...]:
-        """Stability samples of an instrument whose latest values are outside their intervals."""
-        return tuple(s.name for s in self._file.samples if s.serial == serial and s.astray)
+    def astray(self, serial: str, calibration: str) -> tuple[str, ...]:
+        """Stability samples of an instrument under a `Model.calibration` whose latest values are
+        outside their intervals."""
+        key = (serial, calibration)
+        return tuple(s.name for s in self._file.samples if (s.serial, s.bundle) == key and s.astray)

@@ -7,6 +7,8 @@ same step.
 
 from __future__ import annotations
 
+import unicodedata
+
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.ledger import Action, noted
 
@@ -42,7 +44,7 @@ def approved(adaptations: Adaptations, number: int, approval: Approval, needed: 
         detail = f"adaptation {number} must not be used: {'; '.join(entry.refusals)}"
         raise Fault(Faults.ADAPTATION_REFUSED, detail)
     who = approval.who
-    if who.casefold() in (name.casefold() for name in entry.approved_by):
+    if _one_person(who) in map(_one_person, entry.approved_by):
         detail = f"{who} has approved adaptation {number} already; another person has to"
         raise Fault(Faults.ADAPTATION_REFUSED, detail)
     _check_parent(adaptations, entry)
@@ -136,6 +138,11 @@ def thinned(adaptations: Adaptations, most_bytes: int) -> Adaptations:
     if len(after.model_dump_json()) > MOST_LEDGER_BYTES:
         raise _full("the list of adaptations is as long as it may be")
     return after
+
+
+def _one_person(name: str) -> str:
+    """However a name was typed."""
+    return unicodedata.normalize("NFKC", name).casefold()
 
 
 def _full(why: str) -> Fault:

@@ -19,7 +19,9 @@ def waiting(entry: Entry, needed: int) -> str:
     """A proposal, and how far its approval is."""
     agreed = ", ".join(entry.approved_by)
     by = f", by {agreed}" if agreed else ""
-    return f"{entry.number} (approved {len(entry.approvals)} of {needed}{by}): {entry.why}"
+    against = "; ".join((*entry.doubts, *(entry.tried or ())))
+    speaks = f"; against it: {against}" if against else ""
+    return f"{entry.number} (approved {len(entry.approvals)} of {needed}{by}): {entry.why}{speaks}"
 
 
 def line(entry: Entry) -> str:

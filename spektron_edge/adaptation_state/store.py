@@ -45,7 +45,8 @@ class AdaptationStore(KeptStates[Adaptations]):
     """The folder. Methods raise Fault(STATE_UNWRITABLE, DISK_FULL, ADAPTATION_UNUSABLE)."""
 
     def __init__(self, state_dir: Path) -> None:
-        super().__init__(state_dir / FOLDER / FILE, Adaptations(), Faults.ADAPTATION_UNUSABLE)
+        path = state_dir / FOLDER / FILE
+        super().__init__(path, Adaptations(), Faults.ADAPTATION_UNUSABLE, "*.adaptation")
 
     def propose(self, state: AdaptationState, batch: Batch, who: str = "daemon") -> int:
         """Keep an adaptation and what it was made from; returns its number. It is not in use.
@@ -117,7 +118,7 @@ class AdaptationStore(KeptStates[Adaptations]):
 
         serial: as in `roll_back`. A damaged `adaptations.json` is set aside: then no instrument has
         an adaptation in use. Raises Fault(ADAPTATION_MISSING) where several instruments have one
-        and none is named.
+        and none is named, or others than the named one.
         """
         try:
             before = self.read()
@@ -129,6 +130,10 @@ class AdaptationStore(KeptStates[Adaptations]):
         if not before.used:
             return before
         serial = serial or before.only_in_use
+        if before.active(serial) is None:
+            have = ", ".join(before.used)
+            detail = f"no adaptation is in use for {serial}; those with one are: {have}"
+            raise Fault(Faults.ADAPTATION_MISSING, detail)
         return self._ledger.update(functools.partial(was_reset, serial=serial, who=who, why=why))
 
     def load(self, entry: Entry) -> AdaptationState:

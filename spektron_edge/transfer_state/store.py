@@ -25,7 +25,8 @@ class StateStore(KeptStates[Versions]):
     """The folder. Methods raise Fault(STATE_UNWRITABLE, DISK_FULL, TRANSFER_UNUSABLE)."""
 
     def __init__(self, state_dir: Path) -> None:
-        super().__init__(state_dir / FOLDER / FILE, Versions(), Faults.TRANSFER_UNUSABLE)
+        path = state_dir / FOLDER / FILE
+        super().__init__(path, Versions(), Faults.TRANSFER_UNUSABLE, "*.transfer")
 
     def set_aside(self, who: str) -> Path:
         """Begin anew where `transfers.json` is damaged; returns where it is kept."""

@@ -25,8 +25,9 @@ def test_a_cut_leaves_what_was_before_or_what_comes_after(tmp_path, most, lose):
     assert done.returncode == 0, done.stderr
     first, *lines = map(json.loads, done.stdout.splitlines())
     # A file is synced, renamed, its folder synced, each with a place before and after it: batch,
-    # adaptation and ledger for each of three proposals, the ledger for each of six decisions.
-    assert first["steps"] == 3 * 3 * 6 + 6 * 6
+    # adaptation and ledger for each of three proposals, the ledger for each of six decisions, and
+    # once before the first file.
+    assert first["steps"] == 3 * 3 * 6 + 6 * 6 + 6
     assert len(lines) == min(most, first["steps"])
     for line in lines:
         assert line["died"] == -signal.SIGKILL

@@ -25,6 +25,7 @@ from spektron_edge.daemon import Daemon
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.inbox import InstrumentReady, Measured
 from spektron_edge.mqtt.commands import Key, sign
+from tests.adaptations import agreed
 from tests.corn_bench import SERIAL, Cups, configure
 
 from .conftest import DARK, WHITE
@@ -302,6 +303,105 @@ def test_frozen_nothing_is_computed_beside_what_counts_any_more(line, cups, beha
     assert line.daemon._serving.shadow is None
 
 
+def test_spectra_of_another_instrument_judge_no_proposal(line, cups, behaves):
+    line = line("auto")
+    behaves("sound")
+    line.lay("mp6", known(cups, 40))
+    assert line.daemon._adaptations.attempt is not None
+    line.ready("OTHER-2")
+    line.lay("mp6", known(cups, 1))
+    conclude(line.daemon)
+    assert [entry.serial for entry in store_of(line.daemon).held] == [SERIAL]
+    line.lay("mp6", known(cups, 12))
+    assert store_of(line.daemon).used == {}
+    assert store_of(line.daemon).held[0].tried is None
+
+
+def on_trial(line, cups):
+    """Up to the second child, which runs."""
+    line.lay("mp6", known(cups, 40))
+    conclude(line.daemon)
+    line.lay("mp6", known(cups, 12))
+    assert line.daemon._adaptations.attempt.task.tried == 1
+
+
+def test_a_service_during_the_second_verdict_leaves_a_proposal(line, cups, behaves):
+    line = line("auto")
+    behaves("sound")
+    on_trial(line, cups)
+    ask(line.daemon, "adapt-service-event", what="lamp changed", by="Eve")
+    conclude(line.daemon)
+    assert store_of(line.daemon).active(SERIAL) is None
+    assert store_of(line.daemon).held[0].tried is None
+
+
+def test_who_decides_during_the_second_verdict_was_faster(line, cups, behaves):
+    line = line("propose")
+    behaves("sound")
+    on_trial(line, cups)
+    AdaptationStore(line.daemon._config.state_dir).reject(1, "anna", "the window was dirty")
+    conclude(line.daemon)
+    assert store_of(line.daemon).held[0].status == "rejected"
+    assert not events(line.daemon, "adaptation_failed")
+
+
+def test_what_was_proposed_is_not_used_by_itself_in_another_mode(line, cups, behaves):
+    line = line("propose")
+    behaves("sound")
+    on_trial(line, cups)
+    change_mode(line.daemon, "auto")
+    conclude(line.daemon)
+    assert store_of(line.daemon).active(SERIAL) is None
+    assert store_of(line.daemon).held[0].tried == ()
+    assert not events(line.daemon, "adaptation_failed")
+
+
+def test_frozen_ends_a_child_that_adapts(line, cups, behaves):
+    line = line("auto")
+    behaves("hangs")
+    line.lay("mp6", known(cups, 40))
+    change_mode(line.daemon, "frozen")
+    line.lay("mp6", known(cups, 1))
+    wait(line.daemon, lambda: line.daemon._adaptations.attempt is None)
+    assert store_of(line.daemon).held == ()
+
+
+def test_what_a_person_approved_stays_in_auto_too(line, cups, behaves):
+    line = line("auto")
+    behaves("sound")
+    line.lay("mp6", known(cups, 40))
+    conclude(line.daemon)
+    store, model = AdaptationStore(line.daemon._config.state_dir), line.daemon._serving.model
+    store.approve(1, agreed("anna"), 1, model)
+    line.lay("m5", known(cups, 40))
+    assert store_of(line.daemon).active(SERIAL) is not None
+    assert "rollback" in events(line.daemon, "adaptation_doubtful")[0]["message"]
+
+
+def test_damaged_evidence_is_set_aside_and_told_once(line, cups):
+    line = line("propose")
+    line.lay("m5", known(cups, 3))
+    path = line.daemon._config.state_dir / "adaptations" / "evidence.json"
+    path.write_text("{")
+    line.lay("m5", known(cups, 20))
+    (told,) = events(line.daemon, "state_damaged")
+    assert "evidence.json.damaged-1" in told["message"]
+    assert not path.exists()
+    assert not events(line.daemon, "adaptation_failed")
+    assert ask(line.daemon, "adapt-service-event", what="lamp changed", by="Eve").ok
+
+
+def test_evidence_that_cannot_be_written_is_not_told_in_every_turn(line, cups):
+    line = line("propose")
+    line.lay("m5", known(cups, 3))
+    ask(line.daemon, "adapt-service-event", what="lamp changed", by="Eve")
+    lock = line.daemon._config.state_dir / "adaptations" / "lock"
+    lock.unlink()
+    lock.mkdir()
+    line.lay("m5", known(cups, 30))
+    assert len(audited(line.daemon, "adaptation_service_event")) == 1
+
+
 def test_a_child_that_fails_in_the_meantime_leaves_a_proposal(line, cups, behaves):
     line = line("auto")
     behaves("sound")
@@ -414,7 +514,10 @@ def test_a_service_starts_an_attempt_once_and_is_evidence(line, cups):
     assert line.daemon._adaptations.attempt is None
     outcome = ask(line.daemon, "adapt-service-event", what="lamp changed", by="Eve")
     assert outcome.ok
+    # What was measured before is of another state of the instrument.
     line.lay("m5", known(cups, 2))
+    assert line.daemon._adaptations.attempt is None
+    line.lay("m5", known(cups, 30))
     conclude(line.daemon)
     assert audited(line.daemon, "adaptation_service_event")[0]["who"] == "Eve"
     started = audited(line.daemon, "adaptation_started")[0]["details"]["told"]

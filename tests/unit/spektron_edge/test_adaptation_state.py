@@ -368,6 +368,39 @@ def test_a_damaged_ledger_can_be_set_aside(store, tiny_model):
     assert len(list(store.folder.glob("*.adaptation"))) == 1
 
 
+def test_a_ledger_that_is_gone_is_no_factory_state_and_reset_mends(store, tiny_model):
+    use(store, tiny_model)
+    (store.folder / "adaptations.json").unlink()
+    with refused(UNUSABLE, "is missing"):
+        store.read()
+    assert store.reset(SERIAL, "anna").active(SERIAL) is None
+    assert put(store, tiny_model) == 1
+    assert store.read().waiting(SERIAL)
+
+
+def test_before_the_first_file_there_is_a_ledger(store, tiny_model, monkeypatch):
+    """A cut right after the first file must not look like a ledger that is gone."""
+    written = []
+    monkeypatch.setattr(type(store._ledger), "update", lambda *_: written.append(1) or 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        put(store, tiny_model)
+    assert list(store.folder.glob("*.adaptation"))
+    assert store.read().held == ()
+
+
+def test_the_factory_state_of_an_instrument_that_has_it_already_is_no_reset(store, tiny_model):
+    use(store, tiny_model)
+    with refused(MISSING, f"those with one are: {SERIAL}"):
+        store.reset("OTHER", "anna")
+
+
+def test_a_name_typed_in_another_way_is_the_same_person(store, tiny_model):
+    number = put(store, tiny_model)
+    store.approve(number, agreed("Jos\u00e9"), 2, tiny_model)
+    with refused(REFUSED, "another person"):
+        store.approve(number, agreed("Jose\u0301"), 2, tiny_model)
+
+
 def test_a_damaged_proposal_is_not_approved(store, tiny_model):
     number = put(store, tiny_model)
     (store.folder / store.read().entry(number).file).write_bytes(b"")

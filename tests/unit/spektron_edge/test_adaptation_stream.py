@@ -332,6 +332,14 @@ def test_a_stability_sample_keeps_the_interval_of_its_first_measurement(store):
     assert for_guard(store.read().samples, "S1", "b-2", ["moisture"]) == ()
 
 
+def test_a_name_that_is_used_again_under_another_calibration_is_another_sample(store):
+    stability(store, [10.0, 10.01, 9.99])
+    assert stability(store, [12.0] * 3).astray == ("moisture",)
+    other = {"instrument": ("S1", "b-2")}
+    stability(store, [12.0, 12.01, 11.99], **other)
+    assert stability(store, [12.0, 12.01, 11.99], **other).astray == ()
+
+
 def test_a_value_that_is_no_number_is_no_stability_sample(store):
     refused(Faults.ADAPTATION_INPUT, stability, store, [np.nan] * 3)
     stability(store, [10.0, 10.0, 10.0])
