@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from . import log
 from .active_faults import ActiveFaults
@@ -44,6 +45,14 @@ class Notices:
         """Something went wrong at one moment and does not go on."""
         self.begin(fault)
         self._active.end((fault.kind,))
+
+    @contextlib.contextmanager
+    def noticed(self) -> Iterator[None]:
+        """A fault that is raised begins, and whoever met it goes on."""
+        try:
+            yield
+        except Fault as fault:
+            self.begin(fault)
 
     def end(self, kinds: Iterable[Faults]) -> None:
         """These do not go on."""

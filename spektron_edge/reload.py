@@ -6,7 +6,6 @@ work again, or the daemon goes back by itself to the last one that did.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,15 +117,8 @@ class Reload:
     def _works(self, text: str) -> None:
         self._text, self._not_the_file_s = text, ""
         self._notices.end((Faults.CONFIG_FELL_BACK,))
-        with self._noticed():
+        with self._notices.noticed():
             self._last_good.forget()
-
-    @contextlib.contextmanager
-    def _noticed(self) -> Iterator[None]:
-        try:
-            yield
-        except Fault as fault:
-            self._notices.begin(fault)
 
     # ---- trial
 
@@ -182,7 +174,7 @@ class Reload:
             why += f", and the last good one cannot be used: {fault.detail}"
         else:
             self._taken(trial.before, trial.left, "")
-        with self._noticed():
+        with self._notices.noticed():
             self._last_good.keep(bad=trial.text, good=self._text, why=why)
         fell_back = Fault(Faults.CONFIG_FELL_BACK, why)
         self._notices.begin(fell_back)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -188,7 +187,7 @@ class Serving:
 
     def give_way(self, config: Config, why: Fault) -> None:
         """Leave a bundle on trial that cannot predict for the one before it, if there is one."""
-        with self._noticed():
+        with self._notices.noticed():
             if self.trial.failed(why.detail):
                 self.take(take_product(config, self.serial))
 
@@ -196,14 +195,14 @@ class Serving:
         """See whether a bundle on trial has proven itself. now_s: of the monotonic clock."""
         if not self.trial.on:
             return
-        with self._noticed():
+        with self._notices.noticed():
             self.trial.look(now_s, troubled=bool(self._notices.codes))
         if not self.trial.on:
             self.tell_of_changes()
 
     def end_in_order(self) -> None:
         """The daemon ends, and not because of a fault."""
-        with self._noticed():
+        with self._notices.noticed():
             self.trial.stopped()
 
     def tell_of_changes(self) -> None:
@@ -213,7 +212,7 @@ class Serving:
             self._tell_of(ledger)
 
     def _tell_of(self, ledger: Trial | StateStore | SessionStore | AdaptationStore) -> None:
-        with self._noticed():
+        with self._notices.noticed():
             for action in ledger.untold():
                 if not self._audit(action):
                     return
@@ -224,13 +223,6 @@ class Serving:
                 else:
                     said = ", ".join(f"{k} {v}" for k, v in action.details.items())
                     self._notices.say(action.what, f"{said}, by {action.who}")
-
-    @contextlib.contextmanager
-    def _noticed(self) -> Iterator[None]:
-        try:
-            yield
-        except Fault as fault:
-            self._notices.begin(fault)
 
     def _refit(self) -> None:
         if self._axis_nm is None or self.serial is None:

@@ -5,7 +5,21 @@ from __future__ import annotations
 from typing import Protocol
 
 from firmware_bridge.framing import Framer, encode_frame
-from firmware_bridge.protocol import Decoded, Event, Flags, Message, Scan, decode, encode
+from firmware_bridge.protocol import (
+    Configure,
+    Decoded,
+    Event,
+    Flags,
+    Message,
+    Position,
+    Scan,
+    decode,
+    encode,
+)
+
+SAMPLE = Configure(1000, 1, lamp=1, position=Position.SAMPLE)
+REFERENCE = Configure(1000, 1, lamp=1, position=Position.REFERENCE)
+DARK = Configure(1000, 1, lamp=1, position=Position.DARK)
 
 
 class Device(Protocol):

@@ -28,13 +28,10 @@ from firmware_bridge.protocol import (
     encode,
 )
 from firmware_bridge.virtual import Optics, VirtualSpectrometer
-from tests.clocked import Bench
+from tests.clocked import DARK, REFERENCE, SAMPLE, Bench
 from tests.firmware.host import Driver, HostDevice
 
 AXIS = np.arange(1100.0, 2499.0, 2.0)
-SAMPLE = Configure(1000, 1, lamp=1, position=Position.SAMPLE)
-REFERENCE = Configure(1000, 1, lamp=1, position=Position.REFERENCE)
-DARK = Configure(1000, 1, lamp=1, position=Position.DARK)
 PIXELS = 120
 BAUD = 921600
 

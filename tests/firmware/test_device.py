@@ -18,10 +18,8 @@ from firmware_bridge.protocol import (
     Start,
     decode,
 )
-from tests.clocked import Bench
+from tests.clocked import SAMPLE, Bench
 from tests.firmware.host import HostDevice
-
-SAMPLE = Configure(1000, 1, lamp=1, position=Position.SAMPLE)
 
 
 def test_it_announces_its_power_on(driver):

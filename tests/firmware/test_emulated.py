@@ -23,10 +23,10 @@ from firmware_bridge.protocol import (
     encode,
     wavelengths,
 )
+from tests.clocked import SAMPLE
 from tests.firmware.emulator import Emulator
 from tests.firmware.optics import sample_counts
 
-SAMPLE = Configure(1000, 1, lamp=1, position=Position.SAMPLE)
 LONG_S = 30.0
 LINE_BYTES_S = 92_160
 

@@ -27,11 +27,7 @@ from firmware_bridge.protocol import (
     wavelengths,
 )
 from firmware_bridge.virtual import Optics, VirtualSpectrometer, scene
-from tests.clocked import Bench
-
-SAMPLE = Configure(1000, 1, lamp=1, position=Position.SAMPLE)
-REFERENCE = Configure(1000, 1, lamp=1, position=Position.REFERENCE)
-DARK = Configure(1000, 1, lamp=1, position=Position.DARK)
+from tests.clocked import DARK, REFERENCE, SAMPLE, Bench
 
 
 @pytest.fixture

@@ -47,9 +47,8 @@ from firmware_bridge.protocol import (
     decode,
     encode,
 )
+from tests.clocked import REFERENCE, SAMPLE
 
-SAMPLE = Configure(1000, 1, lamp=1, position=Position.SAMPLE)
-REFERENCE = Configure(1000, 1, lamp=1, position=Position.REFERENCE)
 LONG_S = 20.0
 
 
