@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import asdict, dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from firmware_bridge.framing import Framer
 from firmware_bridge.protocol import (
     ErrorReply,
@@ -27,11 +30,15 @@ GARBAGE_S = 2.0
 
 @dataclass(frozen=True)
 class Received:
-    """One frame; `last_byte_at` is time.monotonic() right after the read that completed it."""
+    """One message; `last_byte_at` is time.monotonic() right after the read that completed it.
+
+    variance: of a scan's counts, (pixels,), counts squared, where the host averaged exposures.
+    """
 
     header: Header
     message: Message
     last_byte_at: float
+    variance: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import secrets
-import threading
 import time
-from collections.abc import Callable
 from types import TracebackType
 
 from firmware_bridge.errors import (
@@ -18,6 +16,7 @@ from firmware_bridge.errors import (
     VersionMismatch,
 )
 from firmware_bridge.framing import DELIMITER, encode_frame
+from firmware_bridge.instrument import Identity
 from firmware_bridge.intake import Intake, LinkCounters, Received
 from firmware_bridge.protocol import (
     MAX_VERSION,
@@ -33,14 +32,13 @@ from firmware_bridge.protocol import (
     Start,
     Stop,
     encode,
+    wavelengths,
 )
 from firmware_bridge.transport import Transport
 
 __all__ = ["Link", "LinkCounters", "Received"]
 
 ATTEMPTS = 3
-BACKOFF_MIN_S = 0.2
-BACKOFF_MAX_S = 5.0
 
 
 class Link:
@@ -80,8 +78,8 @@ class Link:
         """Whether a port is held."""
         return self._transport is not None
 
-    def open(self) -> Info:
-        """Open the port, stop a running stream, negotiate; return the instrument's INFO.
+    def open(self) -> Identity:
+        """Open the port, stop a running stream, negotiate; return who answered.
 
         What was still on the line from before is thrown away. Raises PortMissing, PortBusy,
         PortDenied, PortLost, DeviceSilent, NoReply, LineGarbage, VersionMismatch, DeviceRefused.
@@ -101,7 +99,7 @@ class Link:
         self._intake.inbox.clear()
         self.info = info
         self._version = info.version
-        return info
+        return identity(info)
 
     def close(self) -> None:
         """Close the port. May be called again; never raises."""
@@ -142,24 +140,6 @@ class Link:
             if left <= 0 and not self._intake.inbox:
                 return None
         return self._intake.inbox.popleft()
-
-    def reconnect(
-        self, stop: threading.Event, on_fault: Callable[[LinkError], None]
-    ) -> Info | None:
-        """Try `open` until it works (its INFO) or `stop` is set (None).
-
-        Waits 0.2 s to 5 s between attempts, growing and jittered; `on_fault` gets every failure.
-        """
-        jitter = secrets.SystemRandom()
-        wait_s = BACKOFF_MIN_S
-        while not stop.is_set():
-            try:
-                return self.open()
-            except LinkError as error:
-                on_fault(error)
-            stop.wait(max(BACKOFF_MIN_S, wait_s * jitter.uniform(0.6, 1.0)))
-            wait_s = min(BACKOFF_MAX_S, wait_s * 1.8)
-        return None
 
     # ---- requests
 
@@ -258,6 +238,23 @@ class Link:
         at = time.monotonic()
         if data and (garbage := self._intake.take(data, at)):
             raise self._garbage(garbage)
+
+
+def identity(info: Info) -> Identity:
+    """What INFO says, as for any instrument."""
+    return Identity(
+        serial=info.serial,
+        firmware=info.firmware,
+        boot_id=info.boot_id,
+        pixels=info.pixels,
+        full_scale=info.full_scale,
+        capabilities=info.capabilities,
+        axis_nm=wavelengths(info),
+        min_integration_us=info.min_integration_us,
+        max_integration_us=info.max_integration_us,
+        max_averages=info.max_averages,
+        protocol=info.version,
+    )
 
 
 def _error_name(code: int) -> str:

@@ -77,6 +77,13 @@ class Transport:
         except VANISHED as error:
             raise self._lost("emptying the input", error) from error
 
+    def set_baud(self, baud: int) -> None:
+        """Go on at another speed; raises PortLost."""
+        try:
+            self._port.baudrate = baud
+        except VANISHED as error:
+            raise self._lost(f"changing to {baud} baud", error) from error
+
     def close(self) -> None:
         """Close; never raises."""
         with suppress(*VANISHED):

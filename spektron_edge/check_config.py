@@ -6,7 +6,7 @@ from pathlib import Path
 
 from firmware_bridge.errors import LinkError
 from firmware_bridge.link import Link
-from firmware_bridge.protocol import capability_names, wavelengths
+from firmware_bridge.protocol import capability_names
 
 from .bundle import BundleError
 from .bundle.rules import check_serial
@@ -56,7 +56,7 @@ def check_config(path: Path, *, probe: bool) -> dict[str, object]:
             check_serial(model.devices, info.serial)
         except BundleError as error:
             raise error.fault from None
-        Resampler.between(wavelengths(info), model.product.grid.axis())
+        Resampler.between(info.axis_nm, model.product.grid.axis())
         able = ", ".join(capability_names(info.capabilities)) or "nothing by itself"
         report["instrument"] = (
             f"{info.serial}, firmware {info.firmware}, {info.pixels} pixels, does {able}"

@@ -7,16 +7,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from firmware_bridge.link import Link, Received
-from firmware_bridge.protocol import (
-    Configure,
-    Event,
-    EventCode,
-    Info,
-    LampState,
-    Position,
-    wavelengths,
-)
+from firmware_bridge.instrument import Identity, Instrument
+from firmware_bridge.intake import Received
+from firmware_bridge.protocol import Configure, Event, EventCode, LampState, Position
 from firmware_bridge.protocol import Scan as WireScan
 
 from .config import Serial
@@ -33,15 +26,15 @@ class Exposures:
 
     def __init__(
         self,
-        info: Info,
+        info: Identity,
         serial: Serial,
         integration_us: int,
-        link: Link,
+        link: Instrument,
         post: Callable[[Consumed], None],
     ) -> None:
         self.info = info
         self.integration_us = integration_us
-        self.axis_nm = wavelengths(info)
+        self.axis_nm = info.axis_nm
         self._serial = serial
         self._link = link
         self._post = post

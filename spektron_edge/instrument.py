@@ -7,8 +7,9 @@ import traceback
 from collections.abc import Callable
 
 from firmware_bridge import errors
+from firmware_bridge.instrument import Identity, reconnect
 from firmware_bridge.link import Link
-from firmware_bridge.protocol import Info, capability_names
+from firmware_bridge.protocol import capability_names
 
 from . import log
 from .clock import Clock
@@ -49,7 +50,7 @@ class InstrumentThread(threading.Thread):
     def run(self) -> None:
         """Connect, stream, and after any fault begin again."""
         while not self._halt.is_set():
-            info = self.link.reconnect(self._halt, lambda e: self._post(FaultRaised(as_fault(e))))
+            info = reconnect(self.link, self._halt, lambda e: self._post(FaultRaised(as_fault(e))))
             if info is None:
                 break
             try:
@@ -67,7 +68,7 @@ class InstrumentThread(threading.Thread):
             self._halt.wait(_PAUSE_S)
         self.link.close()
 
-    def _serve(self, info: Info) -> None:
+    def _serve(self, info: Identity) -> None:
         session = Session(
             info,
             self._settings,
@@ -84,7 +85,7 @@ class InstrumentThread(threading.Thread):
                 boot_id=info.boot_id,
                 axis_nm=session.axis_nm,
                 capabilities=capability_names(info.capabilities),
-                protocol=info.version,
+                protocol=info.protocol,
             )
         )
         session.wait_for_lamp()

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from firmware_bridge import errors
-from firmware_bridge.link import Link, Received
-from firmware_bridge.protocol import Capability, Event, EventCode, Info, LampState, Position
+from firmware_bridge.instrument import Identity, Instrument
+from firmware_bridge.intake import Received
+from firmware_bridge.protocol import Capability, Event, EventCode, LampState, Position
 from firmware_bridge.protocol import Scan as WireScan
 
 from . import log
@@ -54,12 +55,12 @@ class Session:
 
     def __init__(
         self,
-        info: Info,
+        info: Identity,
         settings: Settings,
         halves: HalfPair,
         clock: Clock,
         post: Callable[[Item], None],
-        link: Link,
+        link: Instrument,
         halt: threading.Event,
     ) -> None:
         self._info = info

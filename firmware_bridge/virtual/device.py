@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_bridge.framing import Framer, encode_frame
+from firmware_bridge.framing import DELIMITER, Framer, encode_frame
 from firmware_bridge.protocol import (
     MAX_VERSION,
     MIN_VERSION,
@@ -153,6 +153,10 @@ class VirtualSpectrometer:
         self._power_on()
         self._booted_at = now
         return self._send(Event(EventCode.RESTARTED, "power on"), now)
+
+    def pieces(self, out: bytes) -> list[bytes]:
+        """Whole frames: of these the oldest are lost where the host does not read."""
+        return [frame + DELIMITER for frame in out.split(DELIMITER)[:-1]]
 
     # ---- inside
 

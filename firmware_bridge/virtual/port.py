@@ -17,16 +17,16 @@ from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
-from firmware_bridge.framing import DELIMITER
-from firmware_bridge.virtual.device import VirtualSpectrometer
+from firmware_bridge.virtual.instrument import VirtualInstrument
 
 OUT_BYTES = 1 << 18
 READ_BYTES = 1 << 16
 IDLE_S = 0.5
 CALL_S = 30.0
 T = TypeVar("T")
+Device = TypeVar("Device", bound=VirtualInstrument)
 _SPEEDS = {
     getattr(termios, name): int(name[1:])
     for name in dir(termios)
@@ -34,7 +34,7 @@ _SPEEDS = {
 }
 
 
-class PtyPort:
+class PtyPort(Generic[Device]):
     """Runs `device` behind a pty in a thread of its own. Open from the start; use as a context.
 
     `link`, if given, is a symbolic link that always points to the current pty; it is gone while
@@ -44,7 +44,7 @@ class PtyPort:
 
     def __init__(
         self,
-        device: VirtualSpectrometer,
+        device: Device,
         *,
         link: Path | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -70,7 +70,7 @@ class PtyPort:
         self._thread = threading.Thread(target=self._run, name="virtual-port", daemon=True)
         self._thread.start()
 
-    def __enter__(self) -> PtyPort:
+    def __enter__(self) -> PtyPort[Device]:
         return self
 
     def __exit__(
@@ -167,12 +167,12 @@ class PtyPort:
             self._queue(self.device.feed(self._through_wire(data), self._clock()))
 
     def _queue(self, data: bytes) -> None:
-        """Queue whole frames for sending; the oldest give way when the host does not read."""
+        """Queue what is to be sent; the oldest pieces give way when the host does not read."""
         if self._master is None:
             return
-        for frame in data.split(DELIMITER)[:-1]:
-            self._out.append(frame + DELIMITER)
-            self._out_bytes += len(frame) + 1
+        for piece in self.device.pieces(data):
+            self._out.append(piece)
+            self._out_bytes += len(piece)
         while self._out_bytes > OUT_BYTES and len(self._out) > 1 + self._head_begun:
             victim = self._out[1] if self._head_begun else self._out[0]
             del self._out[1 if self._head_begun else 0]

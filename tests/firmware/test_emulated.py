@@ -11,6 +11,7 @@ import pytest
 
 from firmware_bridge.errors import DeviceRefused, DeviceSilent, PortLost
 from firmware_bridge.framing import encode_frame
+from firmware_bridge.instrument import reconnect
 from firmware_bridge.link import Link
 from firmware_bridge.protocol import (
     Configure,
@@ -140,7 +141,7 @@ def test_stopped_it_is_silent_and_goes_on_where_it_was(board, link):
             other.open()
     board.cont()
     boot_id = link.info.boot_id
-    assert link.reconnect(threading.Event(), lambda _error: None).boot_id == boot_id
+    assert reconnect(link, threading.Event(), lambda _error: None).boot_id == boot_id
 
 
 def test_a_reset_is_told_and_shows_in_the_boot_id(board, link):
@@ -168,7 +169,7 @@ def test_unplugged_and_plugged_in_it_is_found_again(tmp_path):
                 while True:
                     link.read(LONG_S)
             board.power_on()
-            info = link.reconnect(threading.Event(), lambda _error: None)
+            info = reconnect(link, threading.Event(), lambda _error: None)
             assert info.boot_id != before
     finally:
         board.kill()

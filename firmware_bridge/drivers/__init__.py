@@ -1,0 +1,1 @@
+"""Instruments that do not speak the Spektron protocol, and the list of all that can be used."""

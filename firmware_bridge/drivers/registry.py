@@ -1,0 +1,67 @@
+"""All drivers: our own, and those of installed packages (entry points `spektron.instruments`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+
+from firmware_bridge.drivers.driver import Driver
+
+GROUP = "spektron.instruments"
+# Imported when asked for: a daemon loads the one it uses.
+OWN = {
+    "spektron": "firmware_bridge.drivers.spektron",
+}
+
+
+class UnknownDriver(ValueError):
+    """No driver of this name, or one that cannot be loaded."""
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A driver of another package that cannot be loaded, and why."""
+
+    name: str
+    package: str
+    why: str
+
+
+def names() -> list[str]:
+    """Names of all drivers, our own first."""
+    return [*OWN, *sorted(entry.name for entry in _others())]
+
+
+def driver(name: str) -> Driver:
+    """The driver of this name. Raises UnknownDriver."""
+    if name in OWN:
+        found: Driver = import_module(OWN[name]).DRIVER
+        return found
+    for entry in _others():
+        if entry.name == name:
+            loaded = _loaded(entry)
+            if isinstance(loaded, Broken):
+                raise UnknownDriver(f"the driver {name!r} of {loaded.package}: {loaded.why}")
+            return loaded
+    raise UnknownDriver(f"no driver {name!r}; there are {', '.join(names())}")
+
+
+def everything() -> list[Driver | Broken]:
+    """All drivers, and those that cannot be loaded."""
+    return [*(driver(name) for name in OWN), *(_loaded(entry) for entry in _others())]
+
+
+def _others() -> list[EntryPoint]:
+    return [entry for entry in entry_points(group=GROUP) if entry.name not in OWN]
+
+
+def _loaded(entry: EntryPoint) -> Driver | Broken:
+    package = entry.dist.name if entry.dist is not None else entry.module
+    try:
+        found = entry.load()
+    except Exception as error:  # noqa: BLE001  somebody else's code: whatever it raises is told
+        return Broken(entry.name, package, f"{type(error).__name__}: {error}")
+    if not isinstance(found, Driver):
+        return Broken(entry.name, package, f"{entry.value} is {found!r}, no Driver")
+    return found

@@ -1,0 +1,65 @@
+"""Every driver with its virtual instrument: what the contract suite goes through."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from firmware_bridge.drivers.driver import Driver, Place
+from firmware_bridge.drivers.single import SingleExposures
+from firmware_bridge.virtual.faults import InjectedFaults
+from firmware_bridge.virtual.instrument import Foreign
+from tests.drivers.arduino import VirtualArduino
+from tests.drivers.lines import MadeLine
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "c12880ma"
+sys.path.insert(0, str(EXAMPLE))
+import c12880ma  # noqa: E402  what a package of its own would install
+
+AXIS = np.arange(300.0, 2600.0, 2.0)
+SPECTRA = 0.3 + 0.2 * np.sin(np.arange(4)[:, None] + AXIS[None, :] / 90.0)
+
+
+@dataclass(frozen=True)
+class Case:
+    """virtual: (spectra, axis, faults=, seed=) -> the instrument; driver: that speaks with it.
+
+    given: of `Place`, beside port and baud. integration_us: a usual one. half_request: what a host
+    sent before it was killed.
+    """
+
+    driver: Driver
+    virtual: Callable[..., Foreign]
+    dialect: Callable[[Place], Any]
+    given: dict[str, Any] = field(default_factory=dict)
+    integration_us: int = 20_000
+    half_request: bytes = b""
+
+    def instrument(self, line: MadeLine) -> SingleExposures:
+        """The driver at the end of a made line."""
+        place = Place("made", line.device.baud, **self.given)
+        return SingleExposures(
+            lambda: self.dialect(place),
+            "made",
+            line.device.baud,
+            open_port=line.open,
+            clock=line.clock,
+            sleep=line.sleep,
+        )
+
+    def device(self, faults: InjectedFaults | None = None, seed: int = 0) -> Foreign:
+        """A fresh virtual instrument."""
+        return self.virtual(SPECTRA, AXIS, faults=faults, seed=seed)
+
+
+C12880MA_NM = (318.7, 2.676, -1.09e-3)
+CASES = {
+    "c12880ma": Case(
+        c12880ma.DRIVER, VirtualArduino, c12880ma.Arduino, {"wavelength_nm": C12880MA_NM}
+    ),
+}
