@@ -66,7 +66,6 @@ def scans(link, count):
 def test_handshake_configure_start_read(plugged_in):
     port, link = plugged_in()
     info = link.open()
-    assert isinstance(info, Info)
     assert link.info == port.device.info()
     assert (info.serial, info.boot_id) == (link.info.serial, link.info.boot_id)
     link.configure(SAMPLE)
