@@ -11,11 +11,12 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from spektron_edge.bundle.manifest import Precision
+
 from .adaptation_mode import AdaptationMode
 from .backend_choice import BackendChoice, BackendName
 from .command_names import CommandName
 from .faults import Fault, Faults
-from .manifest import Precision
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -14,7 +14,7 @@ from spektron_edge.faults import Fault, Faults
 from spektron_edge.mqtt.arguments import Nothing, Taken, TakenKind, take_arguments
 from spektron_edge.mqtt.command_handler import CommandOutcome, Result
 from spektron_edge.mqtt.commands import Request
-from spektron_edge.serving import Serving
+from spektron_edge.prediction.serving import Serving
 
 from .adaptations import Adaptations, Approval
 from .approving import approve

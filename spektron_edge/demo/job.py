@@ -21,7 +21,7 @@ import numpy as np
 from firmware_bridge.virtual import PtyPort, VirtualSpectrometer
 from spektron_edge.config import Config, load_config
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.product import load_product
+from spektron_edge.prediction.product import load_product
 
 from .broker import open_broker
 from .corn import PROPERTIES, Corn, CornMissing, load_corn

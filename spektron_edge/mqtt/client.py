@@ -24,7 +24,7 @@ from spektron_edge.inbox import (
     FaultsOver,
     Item,
 )
-from spektron_edge.records import Status, to_json
+from spektron_edge.publishing.records import Status, to_json
 
 from .backoff import Backoff
 from .blame import Blame

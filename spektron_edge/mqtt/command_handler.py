@@ -11,7 +11,7 @@ from spektron_edge import log
 from spektron_edge.config import Commands
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.inbox import CommandReceived
-from spektron_edge.records import Response, Stage, to_json
+from spektron_edge.publishing.records import Response, Stage, to_json
 
 from .arguments import canonical_arguments
 from .client import MqttClient

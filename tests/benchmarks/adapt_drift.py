@@ -24,7 +24,7 @@ from spektron_edge.bundle import read_bundle
 from spektron_edge.config import shipped_bundle
 from spektron_edge.demo.corn import load_corn
 from spektron_edge.inference import Model, load_model
-from spektron_edge.preprocessing import correlate_valid
+from spektron_edge.spectra.preprocessing import correlate_valid
 from tests.benchmarks.report import Figure
 
 NAME = "adapt_drift"
