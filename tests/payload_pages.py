@@ -20,7 +20,7 @@ from spektron_edge.adaptation_state.commands import Decide, GoBack
 from spektron_edge.bundle import read_bundle
 from spektron_edge.clock import Clock, ClockWatch, Stamp
 from spektron_edge.command_names import COMMANDS
-from spektron_edge.config import shipped_bundle
+from spektron_edge.config.file import shipped_bundle
 from spektron_edge.inference import load_model
 from spektron_edge.instrument.commands import SetIntegration
 from spektron_edge.mqtt.arguments import Nothing, Taken

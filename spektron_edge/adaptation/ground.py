@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from spektron_edge.bundle import Bundle
-from spektron_edge.config import Config
+from spektron_edge.config.file import Config
 from spektron_edge.inference import Model, load_model
 from spektron_edge.prediction.product import product_of, terms_of
 from spektron_edge.transfer_session.source import configured_bundle

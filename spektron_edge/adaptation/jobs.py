@@ -11,7 +11,7 @@ from pathlib import Path
 
 from spektron_edge.adaptation_state import AdaptationStore
 from spektron_edge.clock import Stamp
-from spektron_edge.config import Config
+from spektron_edge.config.file import Config
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.files.ledger import Action
 from spektron_edge.prediction.pipeline import Outcome

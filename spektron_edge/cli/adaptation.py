@@ -12,7 +12,7 @@ from .show import show
 
 if TYPE_CHECKING:
     from spektron_edge.adaptation_state import Adaptations, AdaptationStore
-    from spektron_edge.config import Config
+    from spektron_edge.config.file import Config
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -208,7 +208,7 @@ def _who(arguments: argparse.Namespace) -> str:
 
 def _opened(arguments: argparse.Namespace) -> tuple[Config, AdaptationStore]:
     from spektron_edge.adaptation_state import AdaptationStore
-    from spektron_edge.config import load_config
+    from spektron_edge.config.loading import load_config
 
     config = load_config(arguments.config)
     return config, AdaptationStore(config.state_dir)

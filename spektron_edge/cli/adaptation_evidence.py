@@ -32,7 +32,7 @@ def add(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def _service(arguments: argparse.Namespace) -> int:
     from spektron_edge.adaptation.evidence_store import EvidenceStore
     from spektron_edge.clock import Clock
-    from spektron_edge.config import load_config
+    from spektron_edge.config.loading import load_config
 
     store = EvidenceStore(load_config(arguments.config).state_dir)
     event = store.service(arguments.what, arguments.by, Clock().now())

@@ -27,7 +27,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    from spektron_edge.config import load_config
+    from spektron_edge.config.loading import load_config
     from spektron_edge.faults import Fault, Faults
     from spektron_edge.files.audit import AuditError, check
     from spektron_edge.files.state_folder import AUDIT_FILE, storage_fault

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from spektron_edge.bundle.install import Terms
     from spektron_edge.bundle.slot_store import SlotStore
     from spektron_edge.bundle.slots import Slots
-    from spektron_edge.config import Config
+    from spektron_edge.config.file import Config
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -65,7 +65,7 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 def _device_key(arguments: argparse.Namespace) -> int:
     from spektron_edge.bundle.device_key import show_device_key
-    from spektron_edge.config import load_config
+    from spektron_edge.config.loading import load_config
 
     report = show_device_key(load_config(arguments.config).state_dir, arguments.output)
     show(report, as_json=arguments.json)
@@ -156,7 +156,7 @@ def _with_note(report: dict[str, object], config: Config) -> dict[str, object]:
 
 def _opened(path: Path, serial: str | None = None) -> tuple[Config, SlotStore, Terms]:
     from spektron_edge.bundle.slot_store import SlotStore
-    from spektron_edge.config import load_config
+    from spektron_edge.config.loading import load_config
     from spektron_edge.prediction.product import terms_of
 
     config = load_config(path)

@@ -9,7 +9,7 @@ from firmware_bridge.link import Link
 from firmware_bridge.protocol import capability_names, wavelengths
 from spektron_edge.bundle import BundleError
 from spektron_edge.bundle.rules import check_serial
-from spektron_edge.config import load_config
+from spektron_edge.config.loading import load_config
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.instrument.line_faults import as_fault
 from spektron_edge.mqtt.commands import CommandRefused, read_key

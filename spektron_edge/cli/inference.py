@@ -45,7 +45,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def _build_engine(arguments: argparse.Namespace) -> int:
-    from spektron_edge.config import load_config
+    from spektron_edge.config.loading import load_config
     from spektron_edge.inference.device_engine import build_for_device
     from spektron_edge.prediction.product import terms_of
 
@@ -63,7 +63,7 @@ def _build_engine(arguments: argparse.Namespace) -> int:
 
 
 def _bench_device(arguments: argparse.Namespace) -> int:
-    from spektron_edge.config import shipped_bundle
+    from spektron_edge.config.file import shipped_bundle
     from spektron_edge.device_bench.bench import bench_device, table
 
     report = bench_device(

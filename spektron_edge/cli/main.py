@@ -169,7 +169,7 @@ def _simulate(arguments: argparse.Namespace) -> int:
 
 
 def _inspect(arguments: argparse.Namespace) -> int:
-    from spektron_edge.config import shipped_bundle
+    from spektron_edge.config.file import shipped_bundle
 
     from .inspection import inspect_bundle, inspect_state
 

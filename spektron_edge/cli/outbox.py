@@ -32,7 +32,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def _replay(arguments: argparse.Namespace) -> int:
     from pydantic import ValidationError
 
-    from spektron_edge.config import load_config
+    from spektron_edge.config.loading import load_config
     from spektron_edge.files.state_folder import OUTBOX_FILE
     from spektron_edge.outbox.errors import OutboxError
     from spektron_edge.outbox.replay import ask, matching

@@ -115,7 +115,7 @@ def _described(version: Version, versions: Versions) -> dict[str, object]:
 
 
 def _store(config: Path) -> StateStore:
-    from spektron_edge.config import load_config
+    from spektron_edge.config.loading import load_config
     from spektron_edge.transfer_state import StateStore
 
     return StateStore(load_config(config).state_dir)

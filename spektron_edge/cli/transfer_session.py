@@ -85,7 +85,7 @@ def _start(arguments: argparse.Namespace) -> int:
 
 
 def _last_instrument(config: Path) -> str:
-    from spektron_edge.config import load_config
+    from spektron_edge.config.loading import load_config
     from spektron_edge.faults import Fault, Faults
     from spektron_edge.instrument.reference_store import load_references
 

@@ -14,7 +14,7 @@ from spektron_edge.adaptation.jobs import AdaptationJobs
 from spektron_edge.adaptation_state.commands import AdaptationCommands
 from spektron_edge.clock import Clock, ClockWatch
 from spektron_edge.clock_sync import SYNC_FILE, ClockSync
-from spektron_edge.config import Config
+from spektron_edge.config.file import Config
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.files.choices import ChoiceStore
 from spektron_edge.files.ledger import Action

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from spektron_edge.config import Config, parse_config, read_config
+from spektron_edge.config.file import Config
+from spektron_edge.config.loading import parse_config, read_config
 from spektron_edge.files.ledger import Ledger
 
 FOLDER = "configuration"

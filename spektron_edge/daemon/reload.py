@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spektron_edge import log
-from spektron_edge.config import Config, parse_config, read_config
+from spektron_edge.config.file import Config
+from spektron_edge.config.loading import parse_config, read_config
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.mqtt.command_handler import CommandOutcome
 from spektron_edge.prediction.product import Loaded, take_product

@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 
 from firmware_bridge.virtual import PtyPort, VirtualSpectrometer
-from spektron_edge.config import Config, load_config
+from spektron_edge.config.file import Config
+from spektron_edge.config.loading import load_config
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.prediction.product import load_product
 

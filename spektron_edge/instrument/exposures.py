@@ -18,7 +18,7 @@ from firmware_bridge.protocol import (
     wavelengths,
 )
 from firmware_bridge.protocol import Scan as WireScan
-from spektron_edge.config import Serial
+from spektron_edge.config.instrument import Serial
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.inbox import Consumed
 from spektron_edge.spectra.scan import Scan

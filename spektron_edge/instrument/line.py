@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from spektron_edge.clock import Clock
-from spektron_edge.config import Config
+from spektron_edge.config.file import Config
 from spektron_edge.files.choices import ChoiceStore
 from spektron_edge.inbox import Consumed, Item, Measured, OrderDone, Streaming
 from spektron_edge.spectra.acquisition import Ages

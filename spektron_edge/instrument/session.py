@@ -14,7 +14,7 @@ from firmware_bridge.protocol import Capability, Event, EventCode, Info, LampSta
 from firmware_bridge.protocol import Scan as WireScan
 from spektron_edge import log
 from spektron_edge.clock import Clock
-from spektron_edge.config import Acquisition, Serial
+from spektron_edge.config.instrument import Acquisition, Serial
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.inbox import FaultRaised, Item, Measured, OrderDone, Streaming
 from spektron_edge.spectra.acquisition import Ages, References, check_references

@@ -14,7 +14,7 @@ from types import MappingProxyType
 import paho.mqtt.client as paho
 
 from spektron_edge import log
-from spektron_edge.config import Mqtt
+from spektron_edge.config.mqtt import Mqtt
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.inbox import (
     Acknowledged,

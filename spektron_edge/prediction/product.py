@@ -13,7 +13,7 @@ from spektron_edge.bundle.rules import check_version
 from spektron_edge.bundle.slot_store import SlotStore
 from spektron_edge.bundle.slots import Slot, Slots, accepted, begun, fell_back
 from spektron_edge.bundle.trust import read_trust
-from spektron_edge.config import Config
+from spektron_edge.config.file import Config
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.files.choices import ChoiceStore
 from spektron_edge.inference import Model, load_model

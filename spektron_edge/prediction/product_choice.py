@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from pydantic import Field
 
 from spektron_edge.clock import Clock
-from spektron_edge.config import Config
+from spektron_edge.config.file import Config
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.files.choices import ChoiceStore, ProductChoice
 from spektron_edge.mqtt.arguments import Taken, take_arguments

@@ -15,7 +15,7 @@ from spektron_edge.bundle import BundleError
 from spektron_edge.bundle.rules import check_serial
 from spektron_edge.bundle.slot_store import SlotStore
 from spektron_edge.clock import Stamp
-from spektron_edge.config import Config
+from spektron_edge.config.file import Config
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.files.ledger import Action
 from spektron_edge.inbox import Measured

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from spektron_edge import log
-from spektron_edge.config import Config, Mqtt
+from spektron_edge.config.file import Config
+from spektron_edge.config.mqtt import Mqtt
 from spektron_edge.mqtt.client import Listener, MqttClient
 from spektron_edge.mqtt.home_assistant import HomeAssistant
 from spektron_edge.mqtt.topics import Topics

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from spektron_edge import log
-from spektron_edge.config import OutboxLimits
+from spektron_edge.config.outbox import OutboxLimits
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.files.ledger import Action
 from spektron_edge.files.state_folder import StateFolder, outbox_damaged, storage_fault

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spektron_edge.config import Config
+from spektron_edge.config.file import Config
 from spektron_edge.mqtt.client import MqttClient
 from spektron_edge.spectra.scan import Scan
 

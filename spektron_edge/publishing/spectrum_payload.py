@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spektron_edge.config import SpectraSettings
+from spektron_edge.config.publishing import SpectraSettings
 from spektron_edge.spectra.scan import Scan
 
 from .records import Axis, SpectrumHeader, to_json

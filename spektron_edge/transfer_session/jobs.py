@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from spektron_edge.clock import Clock, Stamp
-from spektron_edge.config import Config
+from spektron_edge.config.file import Config
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.files.ledger import Action
 from spektron_edge.mqtt.arguments import Nothing

@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from spektron_edge.clock import Clock
-from spektron_edge.config import Config, load_config
+from spektron_edge.config.file import Config
+from spektron_edge.config.loading import load_config
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.instrument.axis_store import load_axis
 from spektron_edge.spectra.resampling import same_axis

@@ -14,7 +14,7 @@ from spektron_edge.bundle.device_key import load_device_key
 from spektron_edge.bundle.manifest import Product
 from spektron_edge.bundle.slot_store import SlotStore
 from spektron_edge.bundle.spectra import open_spectra
-from spektron_edge.config import Config
+from spektron_edge.config.file import Config
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.prediction.product import current_slot, product_of, terms_of
 

@@ -17,7 +17,7 @@ from spektron_edge.bundle.canonical import canonical
 from spektron_edge.child.own_memory import peak_mb
 from spektron_edge.child.process import Limits, lower, tell
 from spektron_edge.clock import Clock
-from spektron_edge.config import load_config
+from spektron_edge.config.loading import load_config
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.instrument.axis_store import load_axis
 from spektron_edge.transfer import TransferError

@@ -14,7 +14,8 @@ from firmware_bridge.virtual import PtyPort, VirtualSpectrometer
 from spektron_edge.bundle import read_bundle
 from spektron_edge.bundle.merit import merits
 from spektron_edge.clock import Clock
-from spektron_edge.config import Acquisition, Serial, shipped_bundle
+from spektron_edge.config.file import shipped_bundle
+from spektron_edge.config.instrument import Acquisition, Serial
 from spektron_edge.demo.corn import PROPERTIES, UNIT, load_corn
 from spektron_edge.inbox import Inbox, Measured
 from spektron_edge.inference import load_model

@@ -21,7 +21,9 @@ import numpy as np
 from firmware_bridge.virtual import PtyPort, VirtualSpectrometer
 from spektron_edge.bundle import read_bundle
 from spektron_edge.clock import Clock, ClockWatch
-from spektron_edge.config import Acquisition, Mqtt, Serial, shipped_bundle
+from spektron_edge.config.file import shipped_bundle
+from spektron_edge.config.instrument import Acquisition, Serial
+from spektron_edge.config.mqtt import Mqtt
 from spektron_edge.demo.corn import load_corn
 from spektron_edge.inbox import Acknowledged, Inbox, Measured
 from spektron_edge.inference import Model, load_model

@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from spektron_edge.config import Mqtt
+from spektron_edge.config.mqtt import Mqtt
 from spektron_edge.inbox import Acknowledged, Connected, FaultsOver, Inbox
 from spektron_edge.mqtt.client import MqttClient
 from spektron_edge.mqtt.retained import RETAINED_FILE, RetainedLedger

@@ -14,7 +14,7 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from spektron_edge.config import HomeAssistantSettings
+from spektron_edge.config.publishing import HomeAssistantSettings
 from spektron_edge.demo.broker import free_port, mosquitto, wait_for
 from spektron_edge.mqtt.home_assistant import HomeAssistant
 from spektron_edge.mqtt.topics import Topics

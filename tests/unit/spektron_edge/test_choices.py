@@ -9,7 +9,7 @@ import pytest
 
 from spektron_edge.bundle import read_bundle, write_bundle
 from spektron_edge.cli.main import main
-from spektron_edge.config import load_config
+from spektron_edge.config.loading import load_config
 from spektron_edge.daemon.daemon import Daemon
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.files.choices import ChoiceStore

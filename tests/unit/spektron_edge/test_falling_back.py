@@ -11,7 +11,7 @@ import pytest
 
 from spektron_edge.backend_choice import BackendChoice
 from spektron_edge.bundle import BundleError, read_bundle
-from spektron_edge.config import load_config
+from spektron_edge.config.loading import load_config
 from spektron_edge.daemon.daemon import Daemon
 from spektron_edge.faults import Fault
 from spektron_edge.inbox import Measured

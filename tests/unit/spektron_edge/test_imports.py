@@ -35,7 +35,7 @@ def test_the_daemon_s_start_path_loads_nothing_slow(tmp_path, tiny_bundle):
         "import sys, json, pathlib\n"
         "from spektron_edge.daemon.daemon import Daemon\n"
         "from spektron_edge.prediction.product import load_product\n"
-        "from spektron_edge.config import load_config\n"
+        "from spektron_edge.config.loading import load_config\n"
         "model = load_product(load_config(pathlib.Path(sys.argv[1]))).model\n"
         "import numpy as np\n"
         "model.applicability.assess(np.zeros(60))\n"

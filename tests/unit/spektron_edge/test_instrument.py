@@ -15,7 +15,7 @@ from firmware_bridge.link import Link
 from firmware_bridge.protocol import LampState, Position
 from firmware_bridge.virtual import InjectedFaults, Optics, PtyPort, VirtualSpectrometer
 from spektron_edge.clock import Clock
-from spektron_edge.config import Acquisition, Serial
+from spektron_edge.config.instrument import Acquisition, Serial
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.inbox import (
     Consumed,

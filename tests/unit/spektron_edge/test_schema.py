@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 
 from spektron_edge.cli.main import main
 from spektron_edge.command_names import COMMANDS
-from spektron_edge.config import Operator
+from spektron_edge.config.commands import Operator
 from spektron_edge.mqtt.commands import authorise, parse
 from spektron_edge.publishing.schema import generate, names, schema
 from tests.payload_pages import ABOUT, KEY, flat

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from spektron_edge.cli.main import main
-from spektron_edge.config import OutboxLimits
+from spektron_edge.config.outbox import OutboxLimits
 from spektron_edge.faults import Fault
 from spektron_edge.outbox import Limits
 from spektron_edge.outbox.replay import ask, replays

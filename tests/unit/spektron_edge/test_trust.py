@@ -302,7 +302,7 @@ def test_verify_refuses_another_form_and_other_numbers(capsys, path, anna):
 LOADED = """
 import sys, json, pathlib
 from spektron_edge.daemon.daemon import Daemon
-from spektron_edge.config import load_config
+from spektron_edge.config.loading import load_config
 from spektron_edge.prediction.product import load_product
 print(load_product(load_config(pathlib.Path(sys.argv[1]))).model.signed_by)
 print("cryptography" in sys.modules)
