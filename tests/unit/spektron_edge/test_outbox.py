@@ -397,6 +397,11 @@ def undamaged(tmp_path_factory):
 )
 # In the schema's text: SQLite quotes it in a message that is no UTF-8.
 @example(damaged=[(0, 3573)], filler=b"\x80")
+# A column of another name; the format's version and its schema's.
+@example(damaged=[(0, 2909)], filler=b"_")
+@example(damaged=[(0, 18)], filler=b"_")
+@example(damaged=[(0, 47)], filler=b"_")
+@example(damaged=[(0, 63)], filler=b"_")
 @settings(
     max_examples=40,
     deadline=None,
@@ -411,7 +416,12 @@ def test_what_is_read_of_a_damaged_file_is_what_was_written(undamaged, damaged, 
             start = (page % (len(raw) // 4096)) * 4096 + offset
             raw[start : start + len(filler)] = filler[: max(0, len(raw) - start)]
         path.write_bytes(raw)
-        again = Outbox(path, UNLIMITED)
+        try:
+            again = Outbox(path, UNLIMITED)
+        except OutboxError as error:
+            assert "has schema" in str(error)  # its number: might be a later one's, and is left
+            assert path.read_bytes() == raw
+            return
         try:
             waiting = again.unsent(1000)
         except OutboxDamagedError:
