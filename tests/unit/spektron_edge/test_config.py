@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from spektron_edge.config import load_config, shipped_bundle
+from spektron_edge.config.file import shipped_bundle
+from spektron_edge.config.loading import load_config
 from spektron_edge.faults import Fault, Faults
 
 MINIMAL = """
