@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 from firmware_bridge.errors import LinkError
-from firmware_bridge.link import Link
 from firmware_bridge.protocol import capability_names
 from spektron_edge.bundle import BundleError
 from spektron_edge.bundle.rules import check_serial
+from spektron_edge.config.instrument import instrument_of
 from spektron_edge.config.loading import load_config
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.instrument.line_faults import as_fault
@@ -46,9 +47,9 @@ def check_config(path: Path, *, probe: bool) -> dict[str, object]:
         "state": str(config.state_dir),
     }
     if probe:
-        with Link(config.serial.url, config.serial.baud) as link:
+        with closing(instrument_of(config.serial)) as instrument:
             try:
-                info = link.open()
+                info = instrument.open()
             except LinkError as error:
                 raise as_fault(error) from None
         try:

@@ -15,7 +15,7 @@ from spektron_edge import __version__
 from spektron_edge.command_names import COMMANDS
 from spektron_edge.faults import Fault, Faults
 
-from . import adaptation, audit, bundle, inference, mqtt, outbox, transfer
+from . import adaptation, audit, bundle, inference, instruments, mqtt, outbox, transfer
 from .argument_types import natural, positive, schema_name, seconds
 from .json_errors import Parser, parsed, tell_error
 from .show import show
@@ -96,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     inspect.add_argument("--json", action="store_true")
     inspect.set_defaults(command=_inspect)
 
+    instruments.add(commands)
     bundle.add(commands)
     inference.add(commands)
     transfer.add(commands)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, model_validator
+
+from firmware_bridge.drivers.driver import Place
+from firmware_bridge.drivers.registry import driver
+from firmware_bridge.instrument import Instrument
 
 from .section import Section
 
@@ -11,8 +15,46 @@ class Serial(Section):
     """The line to the instrument."""
 
     url: str = Field(description="a device path or any pyserial URL")
-    baud: int = Field(921600, ge=300, le=4_000_000)
+    driver: str = Field(
+        "spektron", description="what it speaks; `spektron-edge instruments` lists them"
+    )
+    baud: int | None = Field(
+        None, ge=300, le=4_000_000, description="where it is not the driver's usual one"
+    )
+    serial_number: str | None = Field(
+        None, min_length=1, max_length=32, description="for an instrument that has none of its own"
+    )
+    model: str | None = Field(None, description="for an instrument that does not say which it is")
+    wavelength_nm: tuple[float, ...] | None = Field(
+        None,
+        min_length=2,
+        max_length=6,
+        description="polynomial in the pixel, for an instrument that does not know its axis",
+    )
     silence_s: float = Field(5.0, gt=0, description="no scan for so long: ask the instrument again")
+
+    @property
+    def place(self) -> Place:
+        """For the driver. Raises UnknownDriver."""
+        usual = driver(self.driver).bauds
+        return Place(
+            self.url,
+            self.baud or (usual[0] if usual else 0),
+            serial=self.serial_number,
+            wavelength_nm=self.wavelength_nm,
+            model=self.model,
+        )
+
+    @model_validator(mode="after")
+    def _can_be_driven(self) -> Serial:
+        # Opens nothing: what the driver lacks is said here instead of in the middle of connecting.
+        instrument_of(self)
+        return self
+
+
+def instrument_of(serial: Serial) -> Instrument:
+    """The instrument there, not opened yet. Raises ValueError for what its driver lacks."""
+    return driver(serial.driver).make(serial.place)
 
 
 class Acquisition(Section):

@@ -17,7 +17,6 @@ from spektron_edge.inbox import Consumed
 from spektron_edge.spectra.scan import Scan
 
 _REPLY_MARGIN_S = 2.0
-_BITS_PER_PIXEL = 40  # 32 bits, with start and stop bits
 
 
 class Exposures:
@@ -38,14 +37,13 @@ class Exposures:
         self._link = link
         self._post = post
 
-    def longest_s(self, averages: int) -> float:
-        """How long one scan takes at most: its exposures, and its way over the line."""
-        exposure_s = averages * self.integration_us * 1e-6
-        return exposure_s + self.info.pixels * _BITS_PER_PIXEL / self._serial.baud
-
     def configure(self, position: Position, averages: int) -> None:
         """Set up what follows. Raises errors.LinkError."""
-        self._link.configure(Configure(self.integration_us, averages, 1, position))
+        self._link.configure(self._settings(position, averages))
+
+    def longest_s(self, averages: int) -> float:
+        """How long one scan takes at most, s."""
+        return self._link.longest_s(self._settings(Position.SAMPLE, averages))
 
     def single(self, position: Position, averages: int) -> Scan:
         """Take one scan; it is for the caller to tell of it.
@@ -75,6 +73,9 @@ class Exposures:
                     return scan
                 self.consumed(scan)
         raise Fault(failed, f"the instrument gave no {position.name.lower()} scan")
+
+    def _settings(self, position: Position, averages: int) -> Configure:
+        return Configure(self.integration_us, averages, 1, position)
 
     def consumed(self, scan: Scan) -> None:
         """Tell that a scan number was used up."""

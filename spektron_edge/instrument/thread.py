@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 from firmware_bridge import errors
 from firmware_bridge.instrument import Identity, reconnect
-from firmware_bridge.link import Link
 from firmware_bridge.protocol import capability_names
 from spektron_edge import log
 from spektron_edge.clock import Clock
+from spektron_edge.config.instrument import instrument_of
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.inbox import FaultRaised, InstrumentReady, Item
 
@@ -41,7 +41,7 @@ class InstrumentThread(threading.Thread):
         self._orders = orders or Orders()
         self._halt = threading.Event()
         self._halves = HalfPair()
-        self.link = Link(settings.serial.url, settings.serial.baud)
+        self.link = instrument_of(settings.serial)
 
     def halt(self) -> None:
         """Ask the thread to stop the stream, close the port and end."""
