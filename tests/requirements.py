@@ -66,6 +66,10 @@ def _missing_cyclonedx() -> str | None:
     return None if found else "cyclonedx-python-lib, for its schemas, is not installed (extra dev)"
 
 
+def _missing_cppcheck() -> str | None:
+    return None if shutil.which("cppcheck") else "cppcheck is not installed"
+
+
 def _missing_strace() -> str | None:
     if shutil.which("strace") is None:
         return "strace is not installed"
@@ -109,6 +113,7 @@ _CHECKS = {
     "arm64": _missing_arm64,
     "broker": _missing_broker,
     "clang": _missing_clang,
+    "cppcheck": _missing_cppcheck,
     "firmware": _missing_firmware,
     "node": _missing_node,
     "shared": _missing_shared,
