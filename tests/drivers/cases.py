@@ -5,15 +5,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from firmware_bridge.drivers import ocean_obp
 from firmware_bridge.drivers.driver import Driver, Place
+from firmware_bridge.drivers.obp import Ask, Message, encode
 from firmware_bridge.drivers.single import SingleExposures
 from firmware_bridge.virtual.faults import InjectedFaults
 from firmware_bridge.virtual.instrument import Foreign
+from firmware_bridge.virtual.ocean_obp import VirtualOceanObp
 from tests.drivers.arduino import VirtualArduino
 from tests.drivers.lines import MadeLine
 
@@ -61,5 +65,17 @@ C12880MA_NM = (318.7, 2.676, -1.09e-3)
 CASES = {
     "c12880ma": Case(
         c12880ma.DRIVER, VirtualArduino, c12880ma.Arduino, {"wavelength_nm": C12880MA_NM}
+    ),
+    "ocean-obp": Case(
+        ocean_obp.DRIVER,
+        VirtualOceanObp,
+        ocean_obp.OceanObp,
+        half_request=encode(Message(Ask.RAW_SPECTRUM))[:30],
+    ),
+    "ocean-obp, QE Pro": Case(
+        ocean_obp.DRIVER,
+        partial(VirtualOceanObp, model="QE Pro"),
+        ocean_obp.OceanObp,
+        half_request=encode(Message(Ask.BUFFERED_SPECTRUM))[:63],
     ),
 }
