@@ -27,6 +27,7 @@ SHORTEST = _HEADER.size + _TAIL
 class Flag(IntFlag):
     """Flags of a message."""
 
+    NONE = 0x00
     RESPONSE = 0x01
     ACK = 0x02
     ASK_ACK = 0x04
@@ -36,10 +37,11 @@ class Flag(IntFlag):
 
 
 class Ask(IntEnum):
-    """Message types that the driver uses; all of them in the maker's examples."""
+    """Message types that the driver or the maker's library use; all in the maker's examples."""
 
     FIRMWARE = 0x00000090
     SERIAL = 0x00000100
+    SERIAL_LENGTH = 0x00000101
     CLEAR_BUFFER = 0x00100830
     BUFFERED_SPECTRUM = 0x00100928
     CORRECTED_SPECTRUM = 0x00101000
@@ -86,7 +88,7 @@ class Message:
 
     kind: int
     payload: bytes = b""
-    flags: Flag = Flag(0)
+    flags: Flag = Flag.NONE
     error: int = 0
     regarding: int = 0
     version: int = 0x1100

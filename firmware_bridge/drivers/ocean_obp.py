@@ -35,14 +35,14 @@ from firmware_bridge.drivers.obp import (
 )
 from firmware_bridge.drivers.single import SingleExposures
 from firmware_bridge.drivers.talk import Exchange, Nonsense, Refused, Talk
-from firmware_bridge.instrument import Identity
+from firmware_bridge.instrument import Identity, polynomial_nm
 from firmware_bridge.protocol import Configure
 
 MAX_COEFFICIENTS = 16
 # An instrument thinks for so long; a free-running one first ends an exposure that has begun.
 THINKS_S = 0.5
 EXPOSURES_WAITED = 2
-# Of the QE Pro: spectra made, ticks, integration time, trigger mode; 32 bytes with what is reserved.
+# Of the QE Pro, 32 bytes: spectra made, ticks, integration time, trigger mode.
 _METADATA = struct.Struct("<IQIxxB13x")
 
 
@@ -67,11 +67,12 @@ class Model:
 
 
 # Dark pixels of the QE Pro: data sheet pp. 11 and 12, as `demo-qepro-api.c` has them (4 dummies, 6
-# dark, 1024 active, 6 dark, 4 dummies).
+# dark, 1024 active, 6 dark, 4 dummies). Its converter has 18 bits, but libseabreeze calls it
+# full at 200000 counts: the lower of both.
 MODELS = (
     Model("STS", r"S\d+", 1024, 16383, 10, 85_000_000),
     Model(
-        "QE Pro", r"QEP\d+", 1044, 2**18 - 1, 8_000, 1_600_000_000, Ask.BUFFERED_SPECTRUM,
+        "QE Pro", r"QEP\d+", 1044, 200_000, 8_000, 1_600_000_000, Ask.BUFFERED_SPECTRUM,
         "<u4", _METADATA.size, (*range(4, 10), *range(1034, 1040)),
     ),
     Model("Ventana", r"(?!)", 1024, 65535, 22_000, 60_000_000),
@@ -122,7 +123,7 @@ class OceanObp:
             pixels=model.pixels,
             full_scale=model.full_scale,
             capabilities=0,
-            axis_nm=np.polyval(axis[::-1], np.arange(model.pixels, dtype=np.float64)),
+            axis_nm=polynomial_nm(axis, model.pixels),
             min_integration_us=model.least_us,
             max_integration_us=model.most_us,
             max_averages=1,
@@ -224,11 +225,11 @@ class OceanObp:
         self,
         kind: Ask,
         payload: bytes = b"",
-        flags: Flag = Flag(0),  # noqa: B008  a constant
+        flags: Flag = Flag.NONE,
         *,
         size: int | None = None,
         wait_s: float = 0.0,
-        check: Callable[[bytes], None] = lambda payload: None,
+        check: Callable[[bytes], None] | None = None,
     ) -> Talk[bytes]:
         """What comes back; raises Refused. size: of that, bytes, where known."""
         self._asked += 1
@@ -242,7 +243,8 @@ class OceanObp:
                 if not _refused(reply):
                     if size is not None and len(reply.payload) != size:
                         raise Nonsense(f"{len(reply.payload)} bytes for {name}, not {size}")
-                    check(reply.payload)
+                    if check is not None:
+                        check(reply.payload)
             return end
 
         request = encode(asked)

@@ -115,6 +115,7 @@ class VirtualOceanObp(Foreign):
             return struct.pack("<f", values[payload[0]]) if payload[0] < len(values) else None
         return {
             Ask.SERIAL: self.serial.encode(),
+            Ask.SERIAL_LENGTH: bytes((len(self.serial),)),
             Ask.FIRMWARE: b"\x07\x01",
             Ask.WAVELENGTH_COUNT: bytes((len(self.wavelength_nm),)),
             Ask.NONLINEARITY_COUNT: bytes((len(NONLINEARITY),)),
@@ -145,7 +146,7 @@ class VirtualOceanObp(Foreign):
     def _answer(
         self, asked: Message, payload: bytes = b"", *, error: int = 0, after_s: float = 0.0
     ) -> None:
-        flags = Flag.RESPONSE | (Flag.NACK if error else Flag(0))
+        flags = Flag.RESPONSE | (Flag.NACK if error else Flag.NONE)
         if asked.flags & Flag.ASK_ACK and not error:
             flags |= Flag.ACK
         version = asked.version if asked.version in self.versions else self.versions[-1]
