@@ -13,6 +13,7 @@ GROUP = "spektron.instruments"
 OWN = {
     "spektron": "firmware_bridge.drivers.spektron",
     "ocean-obp": "firmware_bridge.drivers.ocean_obp",
+    "ocean-sad500": "firmware_bridge.drivers.ocean_sad500",
 }
 
 

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from firmware_bridge.drivers import ocean_obp
+from firmware_bridge.drivers import ocean_obp, ocean_sad500
 from firmware_bridge.drivers.driver import Driver, Place
 from firmware_bridge.drivers.obp import Ask, Message, encode
 from firmware_bridge.drivers.single import SingleExposures
 from firmware_bridge.virtual.faults import InjectedFaults
 from firmware_bridge.virtual.instrument import Foreign
 from firmware_bridge.virtual.ocean_obp import VirtualOceanObp
+from firmware_bridge.virtual.ocean_sad500 import VirtualOceanSad500
 from tests.drivers.arduino import VirtualArduino
 from tests.drivers.lines import MadeLine
 
@@ -61,6 +62,7 @@ class Case:
         return self.virtual(SPECTRA, AXIS, faults=faults, seed=seed)
 
 
+FLAME_NM = (350.0, 0.36, -2e-5)
 C12880MA_NM = (318.7, 2.676, -1.09e-3)
 CASES = {
     "c12880ma": Case(
@@ -77,5 +79,19 @@ CASES = {
         partial(VirtualOceanObp, model="QE Pro"),
         ocean_obp.OceanObp,
         half_request=encode(Message(Ask.BUFFERED_SPECTRUM))[:63],
+    ),
+    "ocean-sad500": Case(
+        ocean_sad500.DRIVER,
+        VirtualOceanSad500,
+        ocean_sad500.OceanSad500,
+        {"model": "Flame-S", "wavelength_nm": FLAME_NM},
+        half_request=b"I\x00",
+    ),
+    "ocean-sad500, S2000": Case(
+        ocean_sad500.DRIVER,
+        partial(VirtualOceanSad500, model="S2000", first_marked=False),
+        ocean_sad500.OceanSad500,
+        {"model": "S2000", "wavelength_nm": FLAME_NM},
+        half_request=b"B",
     ),
 }
