@@ -14,6 +14,7 @@ OWN = {
     "spektron": "firmware_bridge.drivers.spektron",
     "ocean-obp": "firmware_bridge.drivers.ocean_obp",
     "ocean-sad500": "firmware_bridge.drivers.ocean_sad500",
+    "ocean-usb": "firmware_bridge.drivers.ocean_usb",
 }
 
 
