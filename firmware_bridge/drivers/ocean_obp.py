@@ -2,7 +2,8 @@
 
 Requests go out without a checksum, as every public program sends them: whether an instrument then
 answers with one is nowhere said. A checksum that comes is verified, and demanded from then on. A
-response is recognised by `regarding`, which an instrument sends back.
+response is recognised by `regarding`, which an instrument sends back; should one send zero there,
+the kind of message must do until it once sends back what it was sent.
 
 Which model answers is told by its serial number (S11908: STS, QEP...: QE Pro, HDX00767: HDX), or by
 `Place.model`: how a Ventana is numbered could not be found. A QE Pro's tick count is taken as
@@ -15,6 +16,7 @@ import math
 import re
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,7 +100,7 @@ class OceanObp:
         self._serial = ""
         self._version = 0x1100
         self._asked = 0
-        self._checked = False
+        self._checked = self._echoes = False
         self._ticks: int | None = None
         self._cooled = True
 
@@ -114,8 +116,8 @@ class OceanObp:
         nonlinearity = yield from self._coefficients(Ask.NONLINEARITY_COUNT, Ask.NONLINEARITY)
         if model.name == "STS":
             # Another program may have left it binning: fewer pixels would come.
-            yield from self._set(Ask.SET_BINNING, b"\x00")
-        yield from self._set(Ask.SET_TRIGGER, b"\x00")
+            yield from self._undo(Ask.SET_BINNING, b"\x00")
+        yield from self._undo(Ask.SET_TRIGGER, b"\x00")
         return Identity(
             serial=self._serial,
             firmware=f"{int.from_bytes(firmware, 'little'):x}" if firmware else "",
@@ -141,7 +143,7 @@ class OceanObp:
         model = self._known()
         if model.metadata:
             # What it made before it was asked lies in its buffer.
-            yield from self._set(Ask.CLEAR_BUFFER)
+            yield from self._undo(Ask.CLEAR_BUFFER)
         size = model.metadata + model.pixels * np.dtype(model.word).itemsize
         reply = yield from self._ask(
             model.spectrum,
@@ -218,6 +220,11 @@ class OceanObp:
         except Refused:
             return b""
 
+    def _undo(self, kind: Ask, payload: bytes = b"") -> Talk[None]:
+        """What another program may have set; what an instrument refuses, it does not have."""
+        with suppress(Refused):
+            yield from self._set(kind, payload)
+
     def _set(self, kind: Ask, payload: bytes = b"") -> Talk[None]:
         yield from self._ask(kind, payload, Flag.ASK_ACK, size=0)
 
@@ -237,7 +244,7 @@ class OceanObp:
         name = kind.name
 
         def whole(received: bytes) -> int | None:
-            end = _end_of_answer(received, asked)
+            end = self._end_of_answer(received, asked)
             if end is not None:
                 reply = self._answer(received[:end])
                 if not _refused(reply):
@@ -257,10 +264,25 @@ class OceanObp:
             timeout_s=THINKS_S + wait_s + bytes_both_ways * 10 / self._baud * 1.2,
         )
         reply = self._answer(got)
+        self._checked = self._checked or reply.md5
+        self._echoes = self._echoes or reply.regarding == asked.regarding
         if _refused(reply):
             raise Refused(name, reply.error, ERRORS.get(reply.error, "an error without a name"))
-        self._checked = self._checked or reply.md5
         return reply.payload
+
+    def _end_of_answer(self, received: bytes, asked: Message) -> int | None:
+        """Where the answer to `asked` ends; answers to older requests may stand before it."""
+        at = 0
+        while at < len(received):
+            size = length(received[at:])
+            if size is None or len(received) < at + size:
+                return None
+            reply = decode(received[at : at + size])
+            at += size
+            about = (asked.regarding,) if self._echoes else (asked.regarding, 0)
+            if reply.kind == asked.kind and reply.regarding in about and reply.error != DEFERRED:
+                return at
+        return None
 
     def _answer(self, received: bytes) -> Message:
         """The last message in `received`."""
@@ -270,21 +292,6 @@ class OceanObp:
         if self._checked and not reply.md5:
             raise Nonsense("a message without its MD5, which the ones before had")
         return reply
-
-
-def _end_of_answer(received: bytes, asked: Message) -> int | None:
-    """Where the answer to `asked` ends; answers to older requests may stand before it."""
-    at = 0
-    while at < len(received):
-        size = length(received[at:])
-        if size is None or len(received) < at + size:
-            return None
-        reply = decode(received[at : at + size])
-        at += size
-        answers = reply.regarding == asked.regarding and reply.kind == asked.kind
-        if answers and reply.error != DEFERRED:
-            return at
-    return None
 
 
 def _refused(reply: Message) -> bool:

@@ -25,7 +25,8 @@ _SETS = {Ask.SET_INTEGRATION_US: 4, Ask.SET_TRIGGER: 1, Ask.SET_BINNING: 1, Ask.
 class VirtualOceanObp(Foreign):
     """Understands what the driver and the maker's library ask for, and refuses the rest.
 
-    versions: of the protocol that it knows; md5: whether it puts a checksum into what it sends.
+    versions: of the protocol that it knows; md5: whether it puts a checksum into what it sends;
+    unknown: message types that this one does not know.
     """
 
     def __init__(
@@ -39,11 +40,13 @@ class VirtualOceanObp(Foreign):
         faults: InjectedFaults | None = None,
         versions: tuple[int, ...] = (0x1000, 0x1100),
         md5: bool = False,
+        unknown: frozenset[Ask] = frozenset(),
     ) -> None:
         self.model: Model = model_named(model)
         self.serial = _SERIALS[self.model.name]
         self.versions = versions
         self.md5 = md5
+        self.unknown = unknown
         self.heard: list[Message] = []
         self._garbage = 0
         optics = Optics(
@@ -91,10 +94,9 @@ class VirtualOceanObp(Foreign):
     def _act(self, asked: Message) -> None:
         if asked.version not in self.versions:
             return self._answer(asked, error=1)
-        try:
-            kind = Ask(asked.kind)
-        except ValueError:
+        if asked.kind not in list(Ask) or asked.kind in self.unknown:
             return self._answer(asked, error=2)
+        kind = Ask(asked.kind)
         if kind in _SETS:
             return self._set(kind, asked)
         if kind in (self.model.spectrum, Ask.RAW_SPECTRUM, Ask.CORRECTED_SPECTRUM):

@@ -143,6 +143,18 @@ def test_a_worker_that_dies_is_told_and_the_next_one_works():
         assert scans(instrument, 1)
 
 
+def test_a_pulled_plug_is_told_and_the_next_one_works(monkeypatch):
+    monkeypatch.setattr(ocean_usb, "THINKS_S", 1.0)
+    with plugged_in() as (_, port, instrument):
+        instrument.open()
+        instrument.configure(settings())
+        instrument.start()
+        assert instrument.read(20.0) is not None
+        port.unplug()
+        with pytest.raises((PortLost, DeviceSilent)):
+            list(iter(lambda: instrument.read(5.0), "no end"))
+
+
 def test_a_worker_ends_with_the_one_who_asks():
     with plugged_in() as (_, _, instrument):
         instrument.open()

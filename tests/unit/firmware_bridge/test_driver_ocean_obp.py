@@ -241,6 +241,26 @@ def test_an_old_answer_alone_is_none():
         instrument.ping()
 
 
+def without_echo(device):
+    answer = device._answer
+    device._answer = lambda asked, *rest, **more: answer(replace(asked, regarding=0), *rest, **more)
+
+
+def test_an_instrument_that_sends_back_nothing_is_read_all_the_same():
+    line = line_of()
+    without_echo(line.device)
+    instrument, _ = opened(line)
+    assert np.array_equal(scan(instrument).message.counts, line.device.made[0])
+
+
+def test_one_that_sent_back_what_it_was_sent_must_go_on_so():
+    line = line_of()
+    instrument, _ = opened(line)
+    without_echo(line.device)
+    with pytest.raises(LineGarbage, match="expected a response to SERIAL"):
+        instrument.ping()
+
+
 def test_checksums_are_verified_and_then_demanded():
     line = line_of(md5=True)
     instrument, _ = opened(line)
@@ -286,6 +306,17 @@ def test_binning_and_triggers_that_another_program_left_are_undone():
     heard = {m.kind: m.payload for m in line.device.heard}
     assert heard[Ask.SET_BINNING] == b"\x00"
     assert heard[Ask.SET_TRIGGER] == b"\x00"
+
+
+def test_what_an_older_firmware_does_not_know_is_done_without():
+    unknown = frozenset((Ask.SET_BINNING, Ask.SET_TRIGGER, Ask.FIRMWARE, Ask.NONLINEARITY_COUNT))
+    line = line_of(unknown=unknown)
+    instrument, identity = opened(line)
+    assert (identity.firmware, identity.nonlinearity) == ("", ())
+    assert np.array_equal(scan(instrument).message.counts, line.device.made[0])
+    line = line_of(model="QE Pro", unknown=frozenset((Ask.CLEAR_BUFFER, Ask.TEC_TEMPERATURE)))
+    instrument, _ = opened(line)
+    assert np.isnan(scan(instrument).message.temperature_c)
 
 
 def test_on_a_real_pty():
