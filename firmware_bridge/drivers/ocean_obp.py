@@ -1,10 +1,5 @@
 """Ocean Binary Protocol over a UART: STS, QE Pro, Ventana, HDX.
 
-Requests go out without a checksum, as every public program sends them: whether an instrument then
-answers with one is nowhere said. A checksum that comes is verified, and demanded from then on. A
-response is recognised by `regarding`, which an instrument sends back; should one send zero there,
-the kind of message must do until it once sends back what it was sent.
-
 Which model answers is told by its serial number (S11908: STS, QEP...: QE Pro, HDX00767: HDX), or by
 `Place.model`: how a Ventana is numbered could not be found. A QE Pro's tick count is taken as
 microseconds. Instruments that speak version 2 (SR, HR, ST) have other message types: refused.
@@ -15,34 +10,20 @@ from __future__ import annotations
 import math
 import re
 import struct
-from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 
 from firmware_bridge.drivers.dialect import Exposure
 from firmware_bridge.drivers.driver import Driver, Place
-from firmware_bridge.drivers.obp import (
-    DEFERRED,
-    ERRORS,
-    SHORTEST,
-    UNSUPPORTED_PROTOCOL,
-    Ask,
-    Flag,
-    Message,
-    decode,
-    encode,
-    length,
-)
+from firmware_bridge.drivers.obp import UNSUPPORTED_PROTOCOL, Ask
+from firmware_bridge.drivers.obp_asking import ObpAsking
 from firmware_bridge.drivers.single import SingleExposures
-from firmware_bridge.drivers.talk import Exchange, Nonsense, Refused, Talk
+from firmware_bridge.drivers.talk import Nonsense, Refused, Talk
 from firmware_bridge.instrument import Identity, polynomial_nm
 from firmware_bridge.protocol import Configure
 
-MAX_COEFFICIENTS = 16
-# An instrument thinks for so long; a free-running one first ends an exposure that has begun.
-THINKS_S = 0.5
+# A free-running instrument first ends an exposure that has begun.
 EXPOSURES_WAITED = 2
 # Of the QE Pro, 32 bytes: spectra made, ticks, integration time, trigger mode.
 _METADATA = struct.Struct("<IQIxxB13x")
@@ -95,29 +76,27 @@ class OceanObp:
 
     def __init__(self, place: Place) -> None:
         """Raises ValueError where `place.model` is none of these."""
-        self._baud = place.baud
+        self._asking = ObpAsking(place.baud)
         self._model = model_named(place.model) if place.model else None
         self._serial = ""
-        self._version = 0x1100
-        self._asked = 0
-        self._checked = self._echoes = False
         self._ticks: int | None = None
         self._cooled = True
 
     def identify(self) -> Talk[Identity]:
         """As `Dialect.identify`."""
+        asking = self._asking
         self._serial = yield from self._find()
         model = self._model or _model_of(self._serial)
         self._model = model
-        firmware = yield from self._optional(Ask.FIRMWARE, 2)
-        axis = yield from self._coefficients(Ask.WAVELENGTH_COUNT, Ask.WAVELENGTH)
+        firmware = yield from asking.optional(Ask.FIRMWARE, 2)
+        axis = yield from asking.coefficients(Ask.WAVELENGTH_COUNT, Ask.WAVELENGTH)
         if len(axis) < 2:
             raise Nonsense(f"{len(axis)} wavelength coefficients")
-        nonlinearity = yield from self._coefficients(Ask.NONLINEARITY_COUNT, Ask.NONLINEARITY)
+        nonlinearity = yield from asking.coefficients(Ask.NONLINEARITY_COUNT, Ask.NONLINEARITY)
         if model.name == "STS":
             # Another program may have left it binning: fewer pixels would come.
-            yield from self._undo(Ask.SET_BINNING, b"\x00")
-        yield from self._undo(Ask.SET_TRIGGER, b"\x00")
+            yield from asking.undo(Ask.SET_BINNING, b"\x00")
+        yield from asking.undo(Ask.SET_TRIGGER, b"\x00")
         return Identity(
             serial=self._serial,
             firmware=f"{int.from_bytes(firmware, 'little'):x}" if firmware else "",
@@ -136,16 +115,18 @@ class OceanObp:
 
     def set_up(self, settings: Configure) -> Talk[None]:
         """As `Dialect.set_up`."""
-        yield from self._set(Ask.SET_INTEGRATION_US, struct.pack("<I", settings.integration_us))
+        yield from self._asking.set(
+            Ask.SET_INTEGRATION_US, struct.pack("<I", settings.integration_us)
+        )
 
     def expose(self, settings: Configure) -> Talk[Exposure]:
         """As `Dialect.expose`."""
         model = self._known()
         if model.metadata:
             # What it made before it was asked lies in its buffer.
-            yield from self._undo(Ask.CLEAR_BUFFER)
+            yield from self._asking.undo(Ask.CLEAR_BUFFER)
         size = model.metadata + model.pixels * np.dtype(model.word).itemsize
-        reply = yield from self._ask(
+        reply = yield from self._asking.ask(
             model.spectrum,
             size=size,
             wait_s=EXPOSURES_WAITED * settings.integration_us * 1e-6,
@@ -160,7 +141,7 @@ class OceanObp:
 
     def ping(self) -> Talk[None]:
         """As `Dialect.ping`."""
-        serial = _text((yield from self._ask(Ask.SERIAL)))
+        serial = _text((yield from self._asking.ask(Ask.SERIAL)))
         if serial != self._serial:
             raise Nonsense(f"serial number {serial!r} instead of {self._serial!r}")
 
@@ -174,34 +155,21 @@ class OceanObp:
     def _find(self) -> Talk[str]:
         """Its serial number, in the version of the protocol that it understands."""
         try:
-            return _text((yield from self._ask(Ask.SERIAL)))
+            return _text((yield from self._asking.ask(Ask.SERIAL)))
         except Refused as error:
             if error.code != UNSUPPORTED_PROTOCOL:
                 raise
-        self._version = 0x1000
-        return _text((yield from self._ask(Ask.SERIAL)))
-
-    def _coefficients(self, count: Ask, each: Ask) -> Talk[list[float]]:
-        """A polynomial from its constant on; empty where the instrument keeps none."""
-        reply = yield from self._optional(count, 1)
-        number = reply[0] if reply else 0
-        if number > MAX_COEFFICIENTS:
-            raise Nonsense(f"{number} coefficients")
-        found = []
-        for index in range(number):
-            data = yield from self._ask(each, bytes((index,)), size=4)
-            found.append(float(struct.unpack("<f", data)[0]))
-        if not all(math.isfinite(value) for value in found):
-            raise Nonsense(f"coefficients that are no numbers: {found}")
-        return found
+        self._asking.version = 0x1000
+        return _text((yield from self._asking.ask(Ask.SERIAL)))
 
     def _temperature(self) -> Talk[float]:
         """Of the cooled detector, deg C; not a number where it does not say."""
         if not self._cooled:
             return math.nan
-        data = yield from self._optional(Ask.TEC_TEMPERATURE, 4)
+        data = yield from self._asking.optional(Ask.TEC_TEMPERATURE, 4)
         self._cooled = bool(data)
-        return float(struct.unpack("<f", data)[0]) if data else math.nan
+        value = float(struct.unpack("<f", data)[0]) if data else math.nan
+        return value if math.isfinite(value) else math.nan
 
     def _check_metadata(self, spectrum: bytes, settings: Configure) -> None:
         """Raises Nonsense where the spectrum was made before it was asked for."""
@@ -212,90 +180,6 @@ class OceanObp:
             raise Nonsense(f"a spectrum of {integration_us} us, not {settings.integration_us} us")
         if self._ticks is not None and ticks <= self._ticks:
             raise Nonsense(f"a spectrum of tick {ticks} after one of tick {self._ticks}")
-
-    def _optional(self, kind: Ask, size: int) -> Talk[bytes]:
-        """A reply, empty where the instrument refuses."""
-        try:
-            return (yield from self._ask(kind, size=size))
-        except Refused:
-            return b""
-
-    def _undo(self, kind: Ask, payload: bytes = b"") -> Talk[None]:
-        """What another program may have set; what an instrument refuses, it does not have."""
-        with suppress(Refused):
-            yield from self._set(kind, payload)
-
-    def _set(self, kind: Ask, payload: bytes = b"") -> Talk[None]:
-        yield from self._ask(kind, payload, Flag.ASK_ACK, size=0)
-
-    def _ask(
-        self,
-        kind: Ask,
-        payload: bytes = b"",
-        flags: Flag = Flag.NONE,
-        *,
-        size: int | None = None,
-        wait_s: float = 0.0,
-        check: Callable[[bytes], None] | None = None,
-    ) -> Talk[bytes]:
-        """What comes back; raises Refused. size: of that, bytes, where known."""
-        self._asked += 1
-        asked = Message(int(kind), payload, flags, regarding=self._asked, version=self._version)
-        name = kind.name
-
-        def whole(received: bytes) -> int | None:
-            end = self._end_of_answer(received, asked)
-            if end is not None:
-                reply = self._answer(received[:end])
-                if not _refused(reply):
-                    if size is not None and len(reply.payload) != size:
-                        raise Nonsense(f"{len(reply.payload)} bytes for {name}, not {size}")
-                    if check is not None:
-                        check(reply.payload)
-            return end
-
-        request = encode(asked)
-        bytes_both_ways = len(request) + SHORTEST + (size or 0)
-        got = yield Exchange(
-            name,
-            request,
-            whole,
-            f"a response to {name} (0x{kind:08x})",
-            timeout_s=THINKS_S + wait_s + bytes_both_ways * 10 / self._baud * 1.2,
-        )
-        reply = self._answer(got)
-        self._checked = self._checked or reply.md5
-        self._echoes = self._echoes or reply.regarding == asked.regarding
-        if _refused(reply):
-            raise Refused(name, reply.error, ERRORS.get(reply.error, "an error without a name"))
-        return reply.payload
-
-    def _end_of_answer(self, received: bytes, asked: Message) -> int | None:
-        """Where the answer to `asked` ends; answers to older requests may stand before it."""
-        at = 0
-        while at < len(received):
-            size = length(received[at:])
-            if size is None or len(received) < at + size:
-                return None
-            reply = decode(received[at : at + size])
-            at += size
-            about = (asked.regarding,) if self._echoes else (asked.regarding, 0)
-            if reply.kind == asked.kind and reply.regarding in about and reply.error != DEFERRED:
-                return at
-        return None
-
-    def _answer(self, received: bytes) -> Message:
-        """The last message in `received`."""
-        while (size := length(received)) is not None and size < len(received):
-            received = received[size:]
-        reply = decode(received)
-        if self._checked and not reply.md5:
-            raise Nonsense("a message without its MD5, which the ones before had")
-        return reply
-
-
-def _refused(reply: Message) -> bool:
-    return bool(reply.flags & (Flag.NACK | Flag.EXCEPTION)) or reply.error != 0
 
 
 def _text(data: bytes) -> str:
