@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +14,7 @@ from firmware_bridge.virtual.faults import InjectedFaults
 from firmware_bridge.virtual.instrument import Foreign
 from firmware_bridge.virtual.optics import Optics
 
-# Of an ELIS1024 in an STS-NIR, and of a QE Pro for the near infrared.
+# In the form that python-seabreeze's issues 60 and 80 show; that of a Ventana is invented.
 _SERIALS = {"STS": "S11908", "QE Pro": "QEP00213", "Ventana": "VN00001", "HDX": "HDX00767"}
 NONLINEARITY = (0.98, 2.5e-6, -1.5e-10)
 TEC_C = -10.0
@@ -48,7 +47,6 @@ class VirtualOceanObp(Foreign):
         self.md5 = md5
         self.unknown = unknown
         self.heard: list[Message] = []
-        self._garbage = 0
         optics = Optics(
             pixels=self.model.pixels,
             start_nm=640.0,
@@ -68,7 +66,6 @@ class VirtualOceanObp(Foreign):
     def reset(self) -> None:
         """As after power-on."""
         self.integration_us = self.optics.default_integration_us
-        self._busy_until = 0.0
 
     def hear(self, received: bytes) -> int:
         """One request; what is none is passed over up to the next beginning of one."""
@@ -139,7 +136,7 @@ class VirtualOceanObp(Foreign):
     def _spectrum(self, asked: Message) -> None:
         scan = self.expose(self.integration_us)
         wait_s = self.integration_us * 1e-6
-        data: Any = scan.counts.astype(self.model.word).tobytes()
+        data = scan.counts.astype(self.model.word).tobytes()
         if self.model.metadata:
             ticks = int((self._now + wait_s) * 1e6) + scan.number
             data = struct.pack("<IQIxxB13x", scan.number, ticks, self.integration_us, 0) + data

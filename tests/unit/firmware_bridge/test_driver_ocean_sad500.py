@@ -121,6 +121,12 @@ def test_a_wrong_byte_under_a_checksum_is_found(counts, data):
         reader(counts, compressed=False, checked=True).whole(bytes(sent))
 
 
+def test_a_sum_that_counts_the_mark_of_a_bare_first_word_is_right_too():
+    sent = bytearray(reply(NOTE_3, compressed=True, checked=True, marked=False))
+    sent[-2:] = compressed_checksum(compress(u16(NOTE_3))).to_bytes(2, "big")
+    assert reader(NOTE_3, compressed=True, checked=True).whole(bytes(sent)) == len(sent)
+
+
 def test_pixels_that_look_like_the_end_mark():
     counts = [0xFFFD] * 30
     for compressed in (False, True):
