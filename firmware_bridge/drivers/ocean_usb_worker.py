@@ -12,7 +12,12 @@ import os
 import queue
 import sys
 import threading
-from typing import Any
+from importlib import import_module
+from typing import Any, Literal, TypeAlias
+
+Backend: TypeAlias = Literal["cseabreeze", "pyseabreeze"]
+# The maker's library first; python-seabreeze's own code knows newer models (HDX, SR, HR, ST).
+BACKENDS: tuple[Backend, ...] = ("cseabreeze", "pyseabreeze")
 
 
 def main(serial: str = "") -> None:
@@ -28,18 +33,31 @@ def main(serial: str = "") -> None:
 
 def _opened(serial: str) -> Any:
     """The spectrometer; says why there is none, and ends the process."""
-    from seabreeze.spectrometers import SeaBreezeError, Spectrometer, list_devices
-
-    try:
-        found = list_devices()
-        for device in found:
-            if serial in ("", device.serial_number):
-                return Spectrometer(device)
-    except SeaBreezeError as error:
-        _say({"busy" if "opened" in str(error) else "failed": str(error)})
-        raise SystemExit(1) from error
-    _say({"missing": [device.serial_number for device in found]})
+    found: list[str] = []
+    for backend in BACKENDS:
+        try:
+            spectrometer, devices = _devices(backend)
+            for device in devices:
+                if serial in ("", device.serial_number):
+                    return spectrometer(device)
+        except Exception as error:
+            if type(error).__name__ == "NoBackendError":
+                continue  # of pyusb: there is no libusb here
+            _say({"busy" if "opened" in str(error) else "failed": f"{backend}: {error!r}"})
+            raise
+        found += [device.serial_number for device in devices]
+    _say({"missing": sorted(set(found))})
     raise SystemExit(1)
+
+
+def _devices(backend: Backend) -> tuple[Any, list[Any]]:
+    """Its class of spectrometers, and those it finds. A backend is chosen before the import."""
+    import seabreeze
+
+    sys.modules.pop("seabreeze.spectrometers", None)
+    seabreeze.use(backend)
+    library = import_module("seabreeze.spectrometers")
+    return library.Spectrometer, library.list_devices()
 
 
 def _listen(asked: queue.SimpleQueue[str]) -> None:

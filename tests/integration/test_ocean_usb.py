@@ -33,11 +33,10 @@ from tests.requirements import need
 # The worker as it is, but for where the library looks for instruments.
 OVER_RS232 = """
 import sys
-import seabreeze.cseabreeze, seabreeze.spectrometers
+import seabreeze.cseabreeze
 from firmware_bridge.drivers.ocean_usb_worker import main
 api = seabreeze.cseabreeze.SeaBreezeAPI()
 api.add_rs232_device_location(sys.argv[1].encode(), sys.argv[2].encode(), int(sys.argv[3]))
-seabreeze.spectrometers.list_devices._api = api
 main(sys.argv[4])
 """
 
