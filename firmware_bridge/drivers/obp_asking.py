@@ -28,7 +28,7 @@ from firmware_bridge.drivers.obp import (
 from firmware_bridge.drivers.talk import Exchange, Nonsense, Refused, Talk
 
 MAX_COEFFICIENTS = 16
-THINKS_S = 0.5
+THINKS_S = 1.0
 
 
 class ObpAsking:

@@ -205,7 +205,7 @@ DRIVER = Driver(
     bauds=(9600, 115200, 57600, 38400, 19200, 230400),
     source="STS Data Sheet 030-00000-003-05-201612, QE Pro Data Sheet 891-00000-000-05-201604 and "
     "the maker's examples demo-sts-api.c and demo-qepro-api.c",
-    tested="virtual STS and QE Pro on a pty; the same virtual STS is read by the maker's own "
-    "libseabreeze over RS-232, and its requests compared with python-seabreeze's",
+    tested="virtual instruments; those of STS and QE Pro are also read by the maker's own "
+    "libseabreeze over RS-232 on a pty, and requests compared with python-seabreeze's",
     make=lambda place: SingleExposures(lambda: OceanObp(place), place.url, place.baud),
 )
