@@ -78,6 +78,11 @@ def _missing_strace() -> str | None:
     return "no process may be traced here" if tried.returncode else None
 
 
+def _missing_seabreeze() -> str | None:
+    found = all(importlib.util.find_spec(name) for name in ("seabreeze", "usb"))
+    return None if found else "python-seabreeze and pyusb are not installed (extra ocean-usb)"
+
+
 def _missing_peers() -> str | None:
     here = (Path(__file__).resolve().parents[1] / "build" / "peers" / "bin" / "python").is_file()
     return None if here else "the environment of old peers is not here (`make peers`)"
@@ -116,6 +121,7 @@ _CHECKS = {
     "cppcheck": _missing_cppcheck,
     "firmware": _missing_firmware,
     "node": _missing_node,
+    "seabreeze": _missing_seabreeze,
     "shared": _missing_shared,
     "strace": _missing_strace,
     "tensorrt-rtx": _missing_tensorrt_rtx,

@@ -12,6 +12,9 @@ GROUP = "spektron.instruments"
 # Imported when asked for: a daemon loads the one it uses.
 OWN = {
     "spektron": "firmware_bridge.drivers.spektron",
+    "ocean-obp": "firmware_bridge.drivers.ocean_obp",
+    "ocean-sad500": "firmware_bridge.drivers.ocean_sad500",
+    "ocean-usb": "firmware_bridge.drivers.ocean_usb",
 }
 
 
