@@ -199,10 +199,14 @@ class Conversation(Generic[T]):
 
     def _again(self, step: Exchange) -> None:
         """Try once more, on a quiet line, or give up."""
-        if self._attempt >= step.attempts:
+        last = self._attempt >= step.attempts
+        if last and not step.or_nothing:
             raise self._given_up(step)
         if step.send:
             self._line.drain(max(DRAIN_S, step.timeout_s))
+        if last:
+            self._next(b"")
+            return
         self._send(step)
 
     def _given_up(self, step: Exchange) -> LinkError:

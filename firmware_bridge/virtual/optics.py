@@ -1,7 +1,7 @@
 """Absorbance -> detector counts: throughput, dark current, lamp, noise, quantisation. Pure.
 
 `counts = dark(T) + lamp * throughput(pixel) * integration * 10^-A`, plus Gaussian noise, rounded
-and clipped to 16 bits.
+and clipped to full scale.
 """
 
 from __future__ import annotations
@@ -34,9 +34,11 @@ class Conditions:
 
 @dataclass(frozen=True)
 class Exposure:
-    """One reported scan: counts uint16 (pixels,) and how many pixels reached full scale."""
+    """One reported scan: counts (pixels,), uint16 up to a full scale of 65535 and uint32 above, and
+    how many pixels reached full scale.
+    """
 
-    counts: NDArray[np.uint16]
+    counts: NDArray[np.uint16] | NDArray[np.uint32]
     saturated: int
 
 
@@ -137,4 +139,6 @@ class Optics:
         noise = rng.standard_normal(self.pixels) * sigma * np.sqrt(variance / averages)
         level = np.rint(self.dark(state.temperature_c, time_us) + light + noise)
         saturated = int(np.count_nonzero(level >= self.full_scale))
-        return Exposure(np.clip(level, 0, self.full_scale).astype(np.uint16), saturated)
+        counts = np.clip(level, 0, self.full_scale)
+        dtype = np.uint16 if self.full_scale <= 0xFFFF else np.uint32
+        return Exposure(counts.astype(dtype), saturated)
