@@ -12,6 +12,8 @@ GROUP = "spektron.instruments"
 # Imported when asked for: a daemon loads the one it uses.
 OWN = {
     "spektron": "firmware_bridge.drivers.spektron",
+    "nirone": "firmware_bridge.drivers.nirone",
+    "tcd1304": "firmware_bridge.drivers.tcd1304",
 }
 
 

@@ -10,10 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from firmware_bridge.drivers import nirone, tcd1304
 from firmware_bridge.drivers.driver import Driver, Place
 from firmware_bridge.drivers.single import SingleExposures
 from firmware_bridge.virtual.faults import InjectedFaults
 from firmware_bridge.virtual.instrument import Foreign
+from firmware_bridge.virtual.nirone import VirtualNirone
+from firmware_bridge.virtual.tcd1304 import VirtualTcd1304
 from tests.drivers.arduino import VirtualArduino
 from tests.drivers.lines import MadeLine
 
@@ -58,8 +61,17 @@ class Case:
 
 
 C12880MA_NM = (318.7, 2.676, -1.09e-3)
+TCD1304_NM = (350.0, 650.0 / 3693)
 CASES = {
     "c12880ma": Case(
         c12880ma.DRIVER, VirtualArduino, c12880ma.Arduino, {"wavelength_nm": C12880MA_NM}
+    ),
+    "nirone": Case(nirone.DRIVER, VirtualNirone, nirone.Nirone, half_request=b"W12"),
+    "tcd1304": Case(
+        tcd1304.DRIVER,
+        VirtualTcd1304,
+        tcd1304.Tcd1304,
+        {"wavelength_nm": TCD1304_NM, "serial": "bench"},
+        half_request=b"ER\0\0\0",
     ),
 }
