@@ -130,9 +130,10 @@ def set_points(
     """
     if wanted is None:
         step = max(STEP_NM, (longest_nm - shortest_nm) / (MOST_POINTS - 1))
-        axis = np.arange(shortest_nm, longest_nm + 1e-6, step)[:MOST_POINTS]
-        return np.round(axis, 1)
-    axis = np.round(np.polyval(wanted[::-1], np.arange(float(MOST_POINTS))), 1)
+        every = np.arange(shortest_nm, longest_nm + 1e-6, step, dtype=np.float64)
+        return np.round(every[:MOST_POINTS], 1)
+    index = np.arange(MOST_POINTS, dtype=np.float64)
+    axis: NDArray[np.float64] = np.round(np.polyval(wanted[::-1], index), 1)
     inside = (axis >= shortest_nm) & (axis <= longest_nm)
     axis = axis[: int(np.argmin(inside))] if not inside.all() else axis
     if axis.size < 2 or not np.all(np.diff(axis) > 0.0):

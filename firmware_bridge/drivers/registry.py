@@ -13,6 +13,7 @@ GROUP = "spektron.instruments"
 OWN = {
     "spektron": "firmware_bridge.drivers.spektron",
     "nirone": "firmware_bridge.drivers.nirone",
+    "nirscan": "firmware_bridge.drivers.nirscan",
     "tcd1304": "firmware_bridge.drivers.tcd1304",
 }
 

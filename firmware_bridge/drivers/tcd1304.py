@@ -87,7 +87,8 @@ class Tcd1304:
                 "polynomial in the pixel (0 to 3693, dummies too), and `serial`"
             )
         self._serial = place.serial
-        self._axis = np.polyval(place.wavelength_nm[::-1], np.arange(PIXELS, dtype=np.float64))
+        pixel = np.arange(PIXELS, dtype=np.float64)
+        self._axis = np.polyval(place.wavelength_nm[::-1], pixel).astype(np.float64)
         self._line_s = FRAME * 10 / place.baud
         self._integration_us = LEAST_US
         self._mode = ONCE

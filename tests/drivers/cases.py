@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from firmware_bridge.drivers import nirone, tcd1304
+from firmware_bridge.drivers import nirone, nirscan, tcd1304
 from firmware_bridge.drivers.driver import Driver, Place
 from firmware_bridge.drivers.single import SingleExposures
 from firmware_bridge.virtual.faults import InjectedFaults
 from firmware_bridge.virtual.instrument import Foreign
 from firmware_bridge.virtual.nirone import VirtualNirone
+from firmware_bridge.virtual.nirscan import VirtualNirscan
 from firmware_bridge.virtual.tcd1304 import VirtualTcd1304
 from tests.drivers.arduino import VirtualArduino
 from tests.drivers.lines import MadeLine
@@ -67,6 +68,13 @@ CASES = {
         c12880ma.DRIVER, VirtualArduino, c12880ma.Arduino, {"wavelength_nm": C12880MA_NM}
     ),
     "nirone": Case(nirone.DRIVER, VirtualNirone, nirone.Nirone, half_request=b"W12"),
+    "nirscan": Case(
+        nirscan.DRIVER,
+        VirtualNirscan,
+        nirscan.Nirscan,
+        integration_us=635,
+        half_request=bytes.fromhex("41424344da000000c0"),
+    ),
     "tcd1304": Case(
         tcd1304.DRIVER,
         VirtualTcd1304,
