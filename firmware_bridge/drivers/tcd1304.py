@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from firmware_bridge.drivers.dialect import Exposure
 from firmware_bridge.drivers.driver import Driver, Place
 from firmware_bridge.drivers.single import SingleExposures
-from firmware_bridge.drivers.talk import Exchange, Nonsense, Talk
+from firmware_bridge.drivers.talk import Exchange, Nonsense, Talk, exactly
 from firmware_bridge.instrument import Identity
 from firmware_bridge.protocol import Configure
 
@@ -43,6 +43,8 @@ MOST_US = MOST_PERIOD * 1_000_000 // CLOCK_HZ
 FLUSH_S = 7 * 15_000 / CLOCK_HZ
 PERIODS = 7
 SLACK_S = 0.5
+# Between two exposures that nobody asked for there is less; old bytes come in fewer reads.
+QUIET_S, READS = 0.3, 50
 # What the byte after the periods means: firmware that can also run on sends once for 0, and without
 # end for 1. The first firmware sends once for 1, and nothing for 0.
 ONCE, ONCE_OF_2017 = 0, 1
@@ -99,6 +101,7 @@ class Tcd1304:
         if not (yield self._exchange(or_nothing=True)):
             self._mode = ONCE_OF_2017
             yield self._exchange()
+        yield from self._silence()
         return Identity(
             serial=self._serial,
             firmware="",
@@ -126,6 +129,19 @@ class Tcd1304:
     def ping(self) -> Talk[None]:
         """Nothing else answers, so an exposure."""
         yield self._exchange()
+
+    def _silence(self) -> Talk[None]:
+        """Until nothing comes: newer firmware that was silent before now sends without end.
+
+        The next request for one exposure stops it.
+        """
+        for _ in range(READS):
+            anything = Exchange(
+                "silence", b"", exactly(1), "nothing", QUIET_S, attempts=1, or_nothing=True
+            )
+            if not (yield anything):
+                return
+        raise Nonsense("expected one exposure, received one after another")
 
     def _exchange(self, *, or_nothing: bool = False) -> Exchange:
         sh, icg = periods(self._integration_us)

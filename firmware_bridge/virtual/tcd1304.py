@@ -19,7 +19,7 @@ FLUSH_PERIODS, EXPOSURE_PERIODS, FLUSH_ICG = 4, 4, 15_000
 class VirtualTcd1304(Foreign):
     """Takes requests in rings of twelve bytes, as its DMA does: also those that are none.
 
-    of_2017: the first firmware, which sends only where the start flag is 1.
+    of_2017: the first firmware, which sends once where the start flag is 1; newer one then runs on.
     """
 
     def __init__(
@@ -47,6 +47,14 @@ class VirtualTcd1304(Foreign):
     def reset(self) -> None:
         """Nothing was asked for."""
         self._request = bytes(RING)
+        self._runs_on = False
+
+    def poll(self, now: float) -> bytes:
+        """As `Foreign`; where it runs on, the next exposure begins."""
+        out = super().poll(now)
+        if self._runs_on and not self._due:
+            self._begin()
+        return out
 
     def hear(self, received: bytes) -> int:
         """Twelve bytes, whatever they are."""
@@ -57,16 +65,16 @@ class VirtualTcd1304(Foreign):
         at = (ring + ring[:1]).rfind(b"ER")
         if at >= 0:
             self._request = ring[at:] + ring[:at]
-            self._expose()
+            # A new request ends the exposure that goes on.
+            self._due.clear()
+            self._runs_on = not self.of_2017 and self._request[10] == 1
+            if not self.of_2017 or self._request[10] == 1:
+                self._begin()
         return RING
 
-    def _expose(self) -> None:
+    def _begin(self) -> None:
         sh = int.from_bytes(self._request[2:6], "big")
         icg = int.from_bytes(self._request[6:10], "big")
-        # A new request ends the exposure that goes on.
-        self._due.clear()
-        if self.of_2017 and self._request[10] != 1:
-            return
         integration_us = max(1, sh * 1_000_000 // CLOCK_HZ)
         words = (FULL - self.expose(integration_us).counts).astype("<u2")
         wait = (FLUSH_PERIODS * FLUSH_ICG + EXPOSURE_PERIODS * icg) / CLOCK_HZ
