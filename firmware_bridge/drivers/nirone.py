@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from firmware_bridge.drivers.dialect import Exposure
 from firmware_bridge.drivers.driver import Driver, Place
 from firmware_bridge.drivers.single import SingleExposures
-from firmware_bridge.drivers.talk import Exchange, Nonsense, Pause, Refused, Talk, up_to
+from firmware_bridge.drivers.talk import Exchange, Nonsense, Pause, Refused, Talk, exactly, up_to
 from firmware_bridge.instrument import Identity
 from firmware_bridge.protocol import Capability, Configure, Position
 
@@ -42,6 +42,7 @@ LARGEST, SMALLEST = 1e7, 1e-7
 # `V`: samples averaged at every set point, and scans; the host averages scans.
 AVERAGES = b"V100,1"
 LAMP_SETTLES_S = 2.0
+QUIET_S = 0.05
 LONGEST_SCAN_MS = 600_000
 # A request cut short spoils the next one too. Of set points there are hundreds: more patience.
 ATTEMPTS, SET_POINT_ATTEMPTS = 6, 25
@@ -205,17 +206,8 @@ class Nirone:
             timeout_s=1.5 * self._scan_s + 2.0,
             attempts=ATTEMPTS,
         )
-        reply = yield Exchange(
-            "Xm0",
-            b"Xm0,%d\r" % points,
-            floats(points),
-            f"{points} floats of a signal",
-            # Half as long again as ten bits a byte at 115200 baud take.
-            timeout_s=points * 4 * 15 / 115_200 + 1.0,
-            attempts=ATTEMPTS,
-        )
+        signal = signals((yield from self._spectrum(points)))
         celsius = yield from self._number(b"St", "a temperature, deg C", -60.0, 150.0)
-        signal = signals(reply)
         return Exposure(signal, full=plateau(signal) | (signal >= FULL), temperature_c=celsius)
 
     def ping(self) -> Talk[None]:
@@ -230,6 +222,25 @@ class Nirone:
         if self._known is None:
             raise Nonsense("expected a sensor that said who it is, received nothing yet")
         return int(self._known.axis_nm.size)
+
+    def _spectrum(self, points: int) -> Talk[bytes]:
+        """The floats, asked for again where a byte came behind them: then one was before them."""
+        for _ in range(ATTEMPTS):
+            reply = yield Exchange(
+                "Xm0",
+                b"Xm0,%d\r" % points,
+                floats(points),
+                f"{points} floats of a signal",
+                # Half as long again as ten bits a byte at 115200 baud take.
+                timeout_s=points * 4 * 15 / 115_200 + 1.0,
+                attempts=ATTEMPTS,
+            )
+            more = yield Exchange(
+                "silence", b"", exactly(1), "nothing", QUIET_S, attempts=1, or_nothing=True
+            )
+            if not more:
+                return reply
+        raise Nonsense(f"expected {4 * points} bytes of floats, received more every time")
 
     def _serial(self) -> Talk[str]:
         text = yield from self._command(b"h2", attempts=3)

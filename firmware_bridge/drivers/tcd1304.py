@@ -43,8 +43,8 @@ MOST_US = MOST_PERIOD * 1_000_000 // CLOCK_HZ
 FLUSH_S = 7 * 15_000 / CLOCK_HZ
 PERIODS = 7
 SLACK_S = 0.5
-# Between two exposures that nobody asked for there is less; old bytes come in fewer reads.
-QUIET_S, READS = 0.3, 50
+# As often something may come that nobody asked for: more is no rest of an old exposure.
+READS = 50
 # What the byte after the periods means: firmware that can also run on sends once for 0, and without
 # end for 1. The first firmware sends once for 1, and nothing for 0.
 ONCE, ONCE_OF_2017 = 0, 1
@@ -136,10 +136,16 @@ class Tcd1304:
         The next request for one exposure stops it.
         """
         for _ in range(READS):
-            anything = Exchange(
-                "silence", b"", exactly(1), "nothing", QUIET_S, attempts=1, or_nothing=True
+            silence = Exchange(
+                "silence",
+                b"",
+                exactly(1),
+                "nothing",
+                1.2 * self._line_s + SLACK_S,
+                attempts=1,
+                or_nothing=True,
             )
-            if not (yield anything):
+            if not (yield silence):
                 return
         raise Nonsense("expected one exposure, received one after another")
 

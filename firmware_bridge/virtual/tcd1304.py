@@ -53,7 +53,8 @@ class VirtualTcd1304(Foreign):
         """As `Foreign`; where it runs on, the next exposure begins."""
         out = super().poll(now)
         if self._runs_on and not self._due:
-            self._begin()
+            # Not before the last one is out.
+            self._begin(2 * PIXELS * 10 / self.baud)
         return out
 
     def hear(self, received: bytes) -> int:
@@ -72,10 +73,10 @@ class VirtualTcd1304(Foreign):
                 self._begin()
         return RING
 
-    def _begin(self) -> None:
+    def _begin(self, after_s: float = 0.0) -> None:
         sh = int.from_bytes(self._request[2:6], "big")
         icg = int.from_bytes(self._request[6:10], "big")
         integration_us = max(1, sh * 1_000_000 // CLOCK_HZ)
         words = (FULL - self.expose(integration_us).counts).astype("<u2")
         wait = (FLUSH_PERIODS * FLUSH_ICG + EXPOSURE_PERIODS * icg) / CLOCK_HZ
-        self.say(words.tobytes(), wait)
+        self.say(words.tobytes(), after_s + wait)
