@@ -186,7 +186,7 @@ def test_its_wavelengths():
 
 @st.composite
 def files(draw):
-    patterns = draw(st.lists(st.integers(2, 150), min_size=1, max_size=5))
+    patterns = draw(st.lists(st.integers(2, 80), min_size=1, max_size=5))
     first, period = draw(st.integers(0, 24)), draw(st.integers(2, 25))
     lit = sum(patterns)
     values = next(
