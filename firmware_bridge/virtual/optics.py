@@ -34,8 +34,9 @@ class Conditions:
 
 @dataclass(frozen=True)
 class Exposure:
-    """One reported scan: counts (pixels,), uint16 up to a full scale of 65535 and uint32 above, and
-    how many pixels reached full scale.
+    """One reported scan: counts (pixels,) and how many pixels reached full scale.
+
+    counts: uint16, uint32 where full scale is above 65535.
     """
 
     counts: NDArray[np.uint16] | NDArray[np.uint32]
@@ -139,6 +140,7 @@ class Optics:
         noise = rng.standard_normal(self.pixels) * sigma * np.sqrt(variance / averages)
         level = np.rint(self.dark(state.temperature_c, time_us) + light + noise)
         saturated = int(np.count_nonzero(level >= self.full_scale))
-        counts = np.clip(level, 0, self.full_scale)
-        dtype = np.uint16 if self.full_scale <= 0xFFFF else np.uint32
-        return Exposure(counts.astype(dtype), saturated)
+        clipped = np.clip(level, 0, self.full_scale)
+        if self.full_scale > np.iinfo(np.uint16).max:
+            return Exposure(clipped.astype(np.uint32), saturated)
+        return Exposure(clipped.astype(np.uint16), saturated)
