@@ -194,7 +194,8 @@ class Conversation(Generic[T]):
             self._line.count(frames=1, discarded_bytes=rest)
             self._next(reply)
         elif self._line.clock() >= self._deadline:
-            self._line.count(stale=1)
+            if step.send or not step.or_nothing:  # else silence is what was hoped for
+                self._line.count(stale=1)
             self._again(step)
 
     def _again(self, step: Exchange) -> None:

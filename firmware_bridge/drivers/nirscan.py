@@ -43,7 +43,8 @@ from firmware_bridge.protocol import Capability, Configure, Position
 
 MOST_FILE = 16_384
 # How often a file is read anew: of eight pieces all must arrive. Everything else may be repeated.
-READINGS, ATTEMPTS = 100, 10
+# Pieces have checksums: a whole file that is no scan data hardly becomes any by reading it again.
+READINGS, MISFITS, ATTEMPTS = 100, 3, 10
 BUSY_S, BUSY_TIMES = 0.2, 50
 POLL_S = 0.1
 LONGEST_SCAN_MS = 600_000
@@ -148,8 +149,9 @@ class Nirscan:
             raise Refused("SCAN", found, f"errors of {text}")
 
     def _file(self) -> Talk[ScanFile]:
-        why = ""
-        for _ in range(READINGS):
+        why, readings, misfits = "", 0, 0
+        while readings < READINGS and misfits < MISFITS:
+            readings += 1
             size = yield from self._u32(Command.FILE_SIZE, b"\0")
             if not 0 < size <= MOST_FILE:
                 raise Nonsense(f"expected a file of 1 to {MOST_FILE} bytes, received {size}")
@@ -164,8 +166,8 @@ class Nirscan:
                 try:
                     return nirscan_file.decode(data[:size])
                 except Nonsense as error:
-                    why = str(error)
-        raise Nonsense(f"expected scan data, received {why}; tried {READINGS} times")
+                    why, misfits = str(error), misfits + 1
+        raise Nonsense(f"expected scan data, received {why}; tried {readings} times")
 
     def _piece(self) -> Talk[bytes]:
         """The next of a file; empty where it was lost: asked for again, the next one comes."""

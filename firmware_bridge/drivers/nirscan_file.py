@@ -27,8 +27,9 @@ MOST_SECTIONS = 5
 ADC_VALUES = 864
 COLUMNS = 854
 COLUMN, HADAMARD, SLEW = 0, 1, 2
-# By the number in a section; configurations without sections have the first.
-EXPOSURES_US = (635, 1270, 2450, 5080, 15240, 30480, 60960)
+# By the number in a section; configurations without sections have the first. (The library's header
+# calls the third T_2450_US: these are 635 us times 1, 2, 4, 8, 24, 48, 96.)
+EXPOSURES_US = (635, 1270, 2540, 5080, 15240, 30480, 60960)
 # The converter is an ADS1255: 24 bits with a sign.
 FULL = 2**23 - 1
 

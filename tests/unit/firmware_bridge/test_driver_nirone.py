@@ -152,6 +152,16 @@ def test_numbers_that_are_none(reply):
         nirone.number(300.0, 20_000.0)(reply)
 
 
+def test_the_silence_behind_a_spectrum_is_no_lost_reply():
+    line = MadeLine(CASE.device())
+    instrument = CASE.instrument(line)
+    instrument.open()
+    instrument.configure(LIGHT)
+    instrument.start(2)
+    assert instrument.read(60.0) is not None
+    assert instrument.counters.stale == 0
+
+
 def test_another_sensor_is_noticed():
     line = MadeLine(CASE.device())
     instrument = CASE.instrument(line)

@@ -318,6 +318,20 @@ def test_a_lost_piece_has_the_file_read_again():
     assert np.array_equal(scan.counts, line.device.made[max(line.device.made)])
 
 
+def test_a_file_of_another_format_is_described():
+    line = MadeLine(device())
+    act = line.device._act
+
+    def other(request):
+        if request.command == Command.FILE_SIZE:
+            line.device._file = RECORDED.replace(b"uc#", b"uv#", 1)
+        return act(request)
+
+    line.device._act = other
+    with pytest.raises(LineGarbage, match=r"scan data.*the format b'S\(uv#.*tried 3 times"):
+        CASE.instrument(line).open()
+
+
 @pytest.mark.parametrize("outcome", [Outcome.ERROR, Outcome.OK])
 def test_an_old_scan_is_not_taken_for_a_new_one(outcome):
     line = MadeLine(device())
