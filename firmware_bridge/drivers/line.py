@@ -202,15 +202,20 @@ class Conversation(Generic[T]):
             self._line.count(frames=1, discarded_bytes=rest)
             self._next(reply)
         elif self._line.clock() >= self._deadline:
-            self._line.count(stale=1)
+            if step.send or not step.or_nothing:  # else silence is what was hoped for
+                self._line.count(stale=1)
             self._again(step)
 
     def _again(self, step: Exchange) -> None:
         """Try once more, on a quiet line, or give up."""
-        if self._attempt >= step.attempts:
+        last = self._attempt >= step.attempts
+        if last and not step.or_nothing:
             raise self._given_up(step)
         if step.send:
             self._line.drain(max(DRAIN_S, step.timeout_s))
+        if last:
+            self._next(b"")
+            return
         self._send(step)
 
     def _given_up(self, step: Exchange) -> LinkError:

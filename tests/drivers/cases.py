@@ -11,14 +11,17 @@ from typing import Any
 
 import numpy as np
 
-from firmware_bridge.drivers import ocean_obp, ocean_sad500, ocean_usb
+from firmware_bridge.drivers import nirone, nirscan, ocean_obp, ocean_sad500, ocean_usb, tcd1304
 from firmware_bridge.drivers.driver import Driver, Place
 from firmware_bridge.drivers.obp import Ask, Message, encode
 from firmware_bridge.drivers.single import SingleExposures
 from firmware_bridge.virtual.faults import InjectedFaults
 from firmware_bridge.virtual.instrument import Foreign
+from firmware_bridge.virtual.nirone import VirtualNirone
+from firmware_bridge.virtual.nirscan import VirtualNirscan
 from firmware_bridge.virtual.ocean_obp import VirtualOceanObp
 from firmware_bridge.virtual.ocean_sad500 import VirtualOceanSad500
+from firmware_bridge.virtual.tcd1304 import VirtualTcd1304
 from tests.drivers.arduino import VirtualArduino
 from tests.drivers.lines import KINDS, MadeLine
 from tests.drivers.usb_worker import VirtualUsbWorker
@@ -71,6 +74,7 @@ class Case:
 
 FLAME_NM = (350.0, 0.36, -2e-5)
 C12880MA_NM = (318.7, 2.676, -1.09e-3)
+TCD1304_NM = (350.0, 650.0 / 3693)
 CASES = {
     "c12880ma": Case(
         c12880ma.DRIVER, VirtualArduino, c12880ma.Arduino, {"wavelength_nm": C12880MA_NM}
@@ -108,5 +112,20 @@ CASES = {
         lambda place: ocean_usb.OceanUsb(),
         half_request=b'{"id": 1, "do"',
         kinds=tuple(kind for kind in KINDS if kind != "20 % lost"),
+    ),
+    "nirone": Case(nirone.DRIVER, VirtualNirone, nirone.Nirone, half_request=b"W12"),
+    "nirscan": Case(
+        nirscan.DRIVER,
+        VirtualNirscan,
+        nirscan.Nirscan,
+        integration_us=635,
+        half_request=bytes.fromhex("41424344da000000c0"),
+    ),
+    "tcd1304": Case(
+        tcd1304.DRIVER,
+        VirtualTcd1304,
+        tcd1304.Tcd1304,
+        {"wavelength_nm": TCD1304_NM, "serial": "bench"},
+        half_request=b"ER\0\0\0",
     ),
 }
