@@ -16,9 +16,12 @@ from . import (
     adaptation_commands,
     audit_commands,
     bundle_commands,
+    conformance_commands,
     inference_commands,
     mqtt_commands,
     outbox_commands,
+    probe_commands,
+    recording_commands,
     transfer_commands,
 )
 from .argument_types import natural, positive, schema_name, seconds
@@ -110,6 +113,9 @@ def _parser() -> argparse.ArgumentParser:
     audit_commands.add(commands)
     mqtt_commands.add(commands)
     outbox_commands.add(commands)
+    conformance_commands.add(commands)
+    probe_commands.add(commands)
+    recording_commands.add(commands)
 
     check = commands.add_parser("check-config", help="check a configuration file")
     check.add_argument("config", type=Path)
