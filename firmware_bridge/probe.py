@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
@@ -135,8 +136,10 @@ def _ask(driver: Driver, place: Place) -> Found | Attempt:
 def _listen(url: str, baud: int) -> Noise:
     port = Transport(url, baud)
     begins, size = b"", 0
+    until = time.monotonic() + LISTEN_S
     try:
-        while size < _MOST_BYTES and (data := port.read(LISTEN_S)):
+        while size < _MOST_BYTES and (left := until - time.monotonic()) > 0:
+            data = port.read(left)
             size += len(data)
             begins = (begins + data)[:SHOWN_BYTES]
     finally:
