@@ -77,6 +77,7 @@ class Player:
         self._renumbered = Renumbered()
         self._latest = b""
         self._called = False
+        self._awaited: Request | None = None
 
     def play(self, stop: threading.Event) -> Played:
         """To the end, or until `stop`."""
@@ -85,13 +86,16 @@ class Player:
             # What came before the host's first word, a host throws away as it opens the port.
             self._await_host(stop)
         then = self._steps[first].t if first is not None else 0.0
+        awaited = deque(step for step in self._steps if isinstance(step, Request))
         for step in self._steps[first:]:
+            self._awaited = awaited[0] if awaited else None
             if self._by_time and isinstance(step, Request):
                 continue
             self._pass(max(0.0, (step.t - then) / self._speed), stop)
             then = step.t
             if isinstance(step, Request):
                 self._meet(step, stop)
+                awaited.popleft()
             elif isinstance(step, Piece):
                 self._send(self._renumbered.answer(step.data) if self._spektron else step.data)
             else:
@@ -111,12 +115,25 @@ class Player:
     # ---- inside
 
     def _pass(self, seconds: float, stop: threading.Event) -> None:
-        """Let so much time pass, but none while the host waits for an answer."""
+        """Let so much time pass, but none while the host waits for an answer that is to come."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0 and not stop.is_set():
             self._hear(min(left, _WAIT_S))
-            if not self._by_time and self._host.waiting:
+            if not self._by_time and self._host.waiting and not self._answered_beside():
                 return
+
+    def _answered_beside(self) -> bool:
+        """Answer what waits and changes nothing, unless it is what the recording waits for."""
+        if not isinstance(self._host, _Frames):
+            return False
+        now = unframed(self._host.first)
+        then = unframed(self._awaited.data) if self._awaited is not None else None
+        if now is None or (then is not None and then[0].type == now[0].type):
+            return False
+        if not self._additional(self._host.first):
+            return False
+        self._host.next(0)
+        return True
 
     def _await_host(self, stop: threading.Event) -> None:
         while not stop.is_set() and not self._called:
@@ -203,6 +220,10 @@ class _Frames:
     @property
     def waiting(self) -> bool:
         return bool(self._requests)
+
+    @property
+    def first(self) -> bytes:
+        return self._requests[0]
 
     def take(self, data: bytes) -> None:
         for body in self._framer.feed(data):

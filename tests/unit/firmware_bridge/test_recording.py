@@ -183,6 +183,38 @@ def test_an_instrument_that_is_unplugged_and_plugged_in_again(make_device, tmp_p
     assert player.played.differing_count == 0
 
 
+def test_an_additional_ping_does_not_hurry_a_stream(make_device, tmp_path):
+    path = tmp_path / "stream.jsonl"
+    scans = []
+
+    def ask(url, *, ping):
+        with Link(url, reply_timeout_s=10.0) as link:
+            link.open()
+            link.configure(SAMPLE)
+            link.start(3)
+            if ping:
+                link.ping()
+            stamps = []
+            while len(stamps) < 3:
+                received = link.read(LONG_S)
+                if isinstance(received.message, Scan):
+                    stamps.append(received.last_byte_at)
+                    scans.append(received.message)
+            link.configure(SAMPLE)
+            return stamps[-1] - stamps[0]
+
+    with (
+        PtyPort(make_device(interval_s=0.2)) as port,
+        recorded(port.url, path, tmp_path),
+    ):
+        ask(str(tmp_path / "between"), ping=False)
+    with played(path, tmp_path) as (url, player):
+        # As slow as it was then, or slower: 0.4 s.
+        assert ask(url, ping=True) > 0.3
+    assert player.played.extra == 1
+    same(scans[:3], scans[3:])
+
+
 def test_another_dialect_is_played_by_its_bytes(tmp_path):
     path = tmp_path / "ascii.jsonl"
     writer = Writer(path, "/dev/ttyUSB0", 9600, MUCH)
