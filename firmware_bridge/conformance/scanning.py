@@ -107,7 +107,7 @@ def _saturated(subject: Subject) -> None:
 
 @requires(SCANNING, "scan.settings", _NEW_SETTINGS)
 def _settings(subject: Subject) -> None:
-    for wish in (subject.settings(averages=3), subject.settings(2 * 10_000)):
+    for wish in (subject.settings(averages=3), subject.settings(20_000)):
         (scan,) = _scans(subject.stream(wish, 1))
         _as_wished(scan, wish)
 
@@ -215,10 +215,8 @@ def _once(subject: Subject) -> None:
     settings = subject.settings(100_000)
     subject.set_up(settings)
     start = subject.frame(Start(2))
-    for frame in (start, None):
-        if frame is not None:
-            subject.answer_to(frame, "START")
-            subject.scans(settings, 1)
+    subject.answer_to(start, "START")
+    subject.scans(settings, 1)
     again = subject.answer_to(start, "the same START again").message
     if not isinstance(again, Ack):
         raise Broken("ACK of the same START once more", again)
@@ -243,10 +241,11 @@ def _scans(heard: list[Decoded]) -> list[Scan]:
 
 def _bright(subject: Subject) -> list[Scan]:
     """Scans with the lamp on, ten times longer one by one, until a pixel is full."""
-    info, found = subject.info, []
+    info = subject.info
+    found: list[Scan] = []
     lamp = int(bool(info.capabilities & Capability.LAMP))
     integration_us = max(info.min_integration_us, 1000)
-    while integration_us <= min(info.max_integration_us, _SATURATING_S * 1e6):
+    while not found or integration_us <= min(info.max_integration_us, _SATURATING_S * 1e6):
         found += _scans(subject.stream(subject.settings(integration_us, lamp=lamp), 1))
         if found[-1].saturated or found[-1].counts.max(initial=0) >= info.full_scale:
             break

@@ -126,7 +126,7 @@ def _nonce(subject: Subject) -> None:
     for nonce in (0, 1, 0xDEADBEEF, 0xFFFFFFFF):
         answer = subject.ask(Ping(nonce)).message
         if answer != Ping(nonce):
-            raise Broken(Ping(nonce).__repr__(), answer)
+            raise Broken(str(Ping(nonce)), answer)
 
 
 @requires(SESSION, "ack.request", "type of the request (MessageType)")

@@ -86,6 +86,8 @@ class Subject:
         self._sleep = sleep
         self._framer = Framer()
         self._sequence = secrets.randbelow(0x10000)
+        # An instrument may take longer than its exposures: a belt that moves, a wheel that turns.
+        self._late_s = 0.0
         self._latest: list[Decoded] = []
 
     # ---- what INFO says
@@ -233,14 +235,20 @@ class Subject:
         """SCANs of a running stream. Raises Broken where fewer come in time."""
         found: list[Decoded] = []
         for _ in range(count):
+            begun = self._clock()
             scan = self.until(_is_scan, self.period_s(settings) + self.patience_s)
             if scan is None:
                 raise Broken(f"{count} scans", f"{len(found)}, then none")
+            late_s = self._clock() - begun - self._exposure_s(settings)
+            self._late_s = max(self._late_s, late_s)
             found.append(scan)
         return found
 
     def period_s(self, settings: Configure) -> float:
-        """From one scan to the next, at the least."""
+        """From one scan to the next, by what such scans took so far."""
+        return self._exposure_s(settings) + self._late_s
+
+    def _exposure_s(self, settings: Configure) -> float:
         return max(settings.integration_us * settings.averages * 1e-6, self.wire_s)
 
     def listen(self, seconds: float) -> list[Decoded]:
