@@ -54,6 +54,14 @@ RULES = f"""\
 - Scan numbers count every scan since power-on. A number missing is a scan lost; a new `boot_id` in
   INFO, or EVENT(RESTARTED), says that numbers, clock and settings have begun anew.
 - After power-on the lamp is off, the shutter closed, and nothing is streamed.
+- Settings beyond the limits of INFO are refused by ERROR(OUT_OF_RANGE), a position that it has no
+  parts for by ERROR(NOT_CAPABLE), a message that is no request by ERROR(UNKNOWN_TYPE). What is
+  refused changes nothing.
+- Scans come no faster than their exposures, nor than the line carries them. New settings count for
+  every scan after their ACK, and no scan follows the ACK of STOP.
+- `device_us` never goes back, nor `boot_id` change, until the next power-on.
+
+`spektron-edge conformance PORT` tries all of this on an instrument (`docs/instruments.md`).
 
 ## What stays compatible
 

@@ -27,7 +27,7 @@ class Faults(Enum):
 
     10-19 set-up, 20-29 serial line, 30-39 measurement, 40-49 MQTT, 50-59 clock, 60-69 demo,
     71-79 inference engines, 80-89 bundles: trust and slots, 90-99 calibration transfer,
-    100-109 adaptation, 110-119 commands.
+    100-109 adaptation, 110-119 commands, 120-125 tools for instruments.
     """
 
     CONFIG_INVALID = FaultKind(
@@ -267,6 +267,18 @@ class Faults(Enum):
     )
     COMMAND_NOT_DONE = FaultKind(
         "command_not_done", 111, "see what the detail says, then send the command again"
+    )
+    NOT_CONFORMING = FaultKind(
+        "not_conforming", 120, "compare the requirements named with docs/protocol.md"
+    )
+    NOTHING_FOUND = FaultKind(
+        "nothing_found", 121, "do what the detail says; `spektron-edge record` keeps what comes"
+    )
+    RECORDING_UNUSABLE = FaultKind(
+        "recording_unusable", 122, "give a file that `spektron-edge record` has written"
+    )
+    REPORT_UNWRITABLE = FaultKind(
+        "report_unwritable", 123, "give a file that can be written, on a disk with space"
     )
     INTERNAL = FaultKind(
         "internal", 70, "report this with the log; the daemon starts the part again"

@@ -32,6 +32,41 @@ class Device(Protocol):
         """Return what is due at `now` (s)."""
 
 
+class ClockedPort:
+    """Port, clock and sleep for a device: time passes while somebody waits."""
+
+    url = "clocked"
+    STEP_S = 0.005
+
+    def __init__(self, device: Device) -> None:
+        self.device = device
+        self.now = 100.0
+        self._out = device.poll(self.now)
+
+    def clock(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self._out += self.device.poll(self.now)
+
+    def read(self, timeout_s: float) -> bytes:
+        until = self.now + timeout_s
+        while not self._out and self.now < until:
+            self.sleep(min(self.STEP_S, until - self.now))
+        out, self._out = self._out, b""
+        return out
+
+    def write(self, data: bytes) -> None:
+        self._out += self.device.feed(data, self.now)
+
+    def set_baud(self, baud: int) -> None:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
 class Bench:
     """A device and its clock. `events`: those that came with the last response."""
 

@@ -32,8 +32,9 @@ class Driver:
     name: in the configuration. instruments: in words. bauds: line speeds it is found at, the usual
     one first; empty where it has none (USB). source: manual or specification. tested: against what.
     met_hardware: whether a real one ever answered. needs: fields of `Place` that must be given.
-    make: raises ValueError where one is missing. quiet: nothing tells it from another instrument,
-    so that looking for it proves nothing.
+    models: of which `Place.model` must be one, where it is needed. make: raises ValueError where
+    one is missing. quiet: nothing tells it from another instrument, so that looking for it proves
+    nothing.
     """
 
     name: str
@@ -44,4 +45,5 @@ class Driver:
     make: Callable[[Place], Instrument]
     met_hardware: bool = False
     needs: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
     quiet: bool = False

@@ -215,4 +215,5 @@ DRIVER = Driver(
     tested="virtual Flame-S and S2000 with SAD500, on a pty",
     make=lambda place: SingleExposures(lambda: OceanSad500(place), place.url, place.baud),
     needs=("model", "wavelength_nm"),
+    models=tuple(model.name for model in MODELS),
 )

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from firmware_bridge.conformance.subject import Subject
+from firmware_bridge.conformance.suite import examine
 from firmware_bridge.errors import DeviceRefused, DeviceSilent, PortLost
 from firmware_bridge.framing import encode_frame
 from firmware_bridge.instrument import reconnect
@@ -24,6 +26,7 @@ from firmware_bridge.protocol import (
     encode,
     wavelengths,
 )
+from firmware_bridge.transport import Transport
 from tests.clocked import SAMPLE
 from tests.firmware.emulator import Emulator
 from tests.firmware.optics import sample_counts
@@ -55,6 +58,15 @@ def scans(link, count):
         if isinstance(received.message, Scan):
             found.append(received)
     return found
+
+
+def test_it_conforms(board):
+    line = Transport(board.url, 921600)
+    # Noise without end is for the library (tests/contract/test_conformance.py), which is faster.
+    report = examine(Subject(line, 921600, patience_s=10.0), board.url, quick=True)
+    line.close()
+    assert report.failed == ()
+    assert report.conforms
 
 
 def test_it_says_who_it_is(link):

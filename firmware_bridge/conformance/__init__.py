@@ -1,0 +1,1 @@
+"""What docs/protocol.md promises of an instrument, as requirements that are tried on one."""
