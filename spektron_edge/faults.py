@@ -27,7 +27,7 @@ class Faults(Enum):
 
     10-19 set-up, 20-29 serial line, 30-39 measurement, 40-49 MQTT, 50-59 clock, 60-69 demo,
     71-79 inference engines, 80-89 bundles: trust and slots, 90-99 calibration transfer,
-    100-109 adaptation, 110-119 commands.
+    100-109 adaptation, 110-119 commands, 122-125 detector.
     """
 
     CONFIG_INVALID = FaultKind(
@@ -267,6 +267,26 @@ class Faults(Enum):
     )
     COMMAND_NOT_DONE = FaultKind(
         "command_not_done", 111, "see what the detail says, then send the command again"
+    )
+    BAD_PIXELS = FaultKind(
+        "bad_pixels",
+        122,
+        "check `acquisition.bad_pixels` and the detector; a wide run or many cannot be bridged",
+    )
+    NONLINEARITY_UNUSABLE = FaultKind(
+        "nonlinearity_unusable",
+        123,
+        'give sound coefficients as `acquisition.nonlinearity`, or "none"',
+    )
+    AUTO_RANGE_FAILED = FaultKind(
+        "auto_range_failed",
+        124,
+        "nothing was changed; check lamp and white standard, or send `set-integration`",
+    )
+    WAVELENGTH_ASTRAY = FaultKind(
+        "wavelength_astray",
+        125,
+        "check that the standard lay in the beam, then have the axis calibrated anew",
     )
     INTERNAL = FaultKind(
         "internal", 70, "report this with the log; the daemon starts the part again"
