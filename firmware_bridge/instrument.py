@@ -79,6 +79,9 @@ class Instrument(Protocol):
     def ping(self) -> float:
         """Return the round trip in seconds; raises NoReply and what `open` raises on the line."""
 
+    def longest_s(self, settings: Configure) -> float:
+        """How long one scan of these settings takes at most, once the instrument is open, s."""
+
     def read(self, timeout_s: float) -> Received | None:
         """Return the next SCAN or EVENT, or None when none came within `timeout_s`.
 

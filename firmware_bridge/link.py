@@ -39,6 +39,7 @@ from firmware_bridge.transport import Transport
 __all__ = ["Link", "LinkCounters", "Received"]
 
 ATTEMPTS = 3
+_BITS_PER_PIXEL = 40  # 32 bits, with start and stop bits
 
 
 class Link:
@@ -118,6 +119,12 @@ class Link:
     def stop(self) -> None:
         """Stop scanning; raises as `configure`. Scans on the way still come out of `read`."""
         self._acknowledged(Stop())
+
+    def longest_s(self, settings: Configure) -> float:
+        """As `Instrument.longest_s`: its exposures, and its way over the line."""
+        pixels = 0 if self.info is None else self.info.pixels
+        exposure_s = settings.averages * settings.integration_us * 1e-6
+        return exposure_s + pixels * _BITS_PER_PIXEL / self.baud
 
     def ping(self) -> float:
         """Return the round trip in seconds; raises NoReply and what `open` raises on the line."""

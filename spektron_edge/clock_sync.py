@@ -15,9 +15,10 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+from spektron_edge.files.durable import write_durably
+
 from . import log
 from .clock import Stamp
-from .durable import write_durably
 
 SYNC_FILE = "clock.json"
 _TIME_ERROR = 5

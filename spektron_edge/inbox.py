@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware_bridge.protocol import MAX_VERSION
+from spektron_edge.spectra.acquisition import References
+from spektron_edge.spectra.scan import Scan
 
-from .acquisition import References
 from .faults import Fault, Faults
-from .scan import Scan
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from spektron_edge.adaptation_state import AdaptationStore
 from spektron_edge.bundle import read_bundle
-from spektron_edge.config import load_config
+from spektron_edge.config.loading import load_config
 from spektron_edge.inference import Model, load_model
 from tests import bundles
 from tests.adaptations import SERIAL, adapted, agreed, put

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from spektron_edge.bundle import write_bundle
-from spektron_edge.manifest import Grid, Manifest
-from spektron_edge.preprocessing import correlate_valid, savgol_kernel
+from spektron_edge.bundle.manifest import Grid, Manifest
+from spektron_edge.spectra.preprocessing import correlate_valid, savgol_kernel
 
 GRID = Grid(start_nm=1200.0, step_nm=20.0, points=60)
 PROPERTIES = ("moisture", "protein")

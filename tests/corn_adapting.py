@@ -12,9 +12,9 @@ from spektron_edge.adaptation.adapt import Material, material
 from spektron_edge.adaptation.candidate import Batch
 from spektron_edge.adaptation.correction import TERMS, Correction
 from spektron_edge.adaptation.ground import open_ground
-from spektron_edge.config import load_config
+from spektron_edge.config.loading import load_config
 from spektron_edge.demo.corn import load_corn
-from spektron_edge.resampling import Resampler
+from spektron_edge.spectra.resampling import Resampler
 from tests.corn_bench import SERIAL, configure
 
 NOISE = 1.5e-4

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
-from spektron_edge.child import tell
+from spektron_edge.child.process import tell
 
 if __name__ == "__main__":
     tell(step="counting")

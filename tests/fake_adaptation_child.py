@@ -15,7 +15,7 @@ from spektron_edge.adaptation import worker
 from spektron_edge.adaptation.candidate import Verdict
 from spektron_edge.adaptation.guard import judge
 from spektron_edge.adaptation.task import RESULT, WORK
-from spektron_edge.config import load_config
+from spektron_edge.config.loading import load_config
 
 
 def content(material, held_out, candidate, evidence, _):

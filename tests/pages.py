@@ -11,7 +11,7 @@ from pathlib import Path
 from firmware_bridge import wire_c
 from firmware_bridge.protocol_doc import render as protocol_page
 from spektron_edge.faults import Faults
-from spektron_edge.schema import generate
+from spektron_edge.publishing.schema import generate
 from spektron_edge.transfer.methods import REGISTRY
 
 from .payload_pages import filled

@@ -15,24 +15,24 @@ from typing import Any
 import numpy as np
 
 from firmware_bridge.protocol import LampState, Position
-from spektron_edge.acquisition import Ages, References
 from spektron_edge.adaptation.requests import Service, Stable
 from spektron_edge.adaptation_state.commands import Decide, GoBack
 from spektron_edge.bundle import read_bundle
 from spektron_edge.clock import Clock, ClockWatch, Stamp
 from spektron_edge.command_names import COMMANDS
-from spektron_edge.config import shipped_bundle
+from spektron_edge.config.file import shipped_bundle
 from spektron_edge.inference import load_model
-from spektron_edge.instrument_commands import SetIntegration
+from spektron_edge.instrument.commands import SetIntegration
 from spektron_edge.mqtt.arguments import Nothing, Taken
 from spektron_edge.mqtt.commands import Key, sign, to_payload
-from spektron_edge.pipeline import evaluate
-from spektron_edge.product_choice import ChooseProduct
-from spektron_edge.records import Response, to_json
-from spektron_edge.reporter import Reporter
-from spektron_edge.resampling import Resampler
-from spektron_edge.scan import Scan
-from spektron_edge.schema import generate
+from spektron_edge.prediction.pipeline import evaluate
+from spektron_edge.prediction.product_choice import ChooseProduct
+from spektron_edge.publishing.records import Response, to_json
+from spektron_edge.publishing.reporter import Reporter
+from spektron_edge.publishing.schema import generate
+from spektron_edge.spectra.acquisition import Ages, References
+from spektron_edge.spectra.resampling import Resampler
+from spektron_edge.spectra.scan import Scan
 from spektron_edge.transfer_session.requests import Add, Finish, Start
 
 ID = "01K000000000000000EXAMPLE0"

@@ -22,8 +22,8 @@ from typing import Any
 from spektron_edge.bundle.install import activate, install
 from spektron_edge.bundle.slot_store import SlotStore
 from spektron_edge.bundle.slots import SlotName
-from spektron_edge.config import load_config
-from spektron_edge.product import take_product, terms_of
+from spektron_edge.config.loading import load_config
+from spektron_edge.prediction.product import take_product, terms_of
 
 
 class Disk:

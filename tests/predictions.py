@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spektron_edge.records import (
+from spektron_edge.publishing.records import (
     ApplicabilityInfo,
     ModelInfo,
     Prediction,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from spektron_edge.config import load_config
+from spektron_edge.config.loading import load_config
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.transfer_session import Session
 from spektron_edge.transfer_session.fit_result import FILE, FitResult

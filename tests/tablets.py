@@ -13,7 +13,7 @@ from unittest.mock import patch
 import numpy as np
 import torch
 
-from spektron_edge.preprocessing import FIRST_DERIVATIVE
+from spektron_edge.spectra.preprocessing import FIRST_DERIVATIVE
 from spektron_export import pack
 from spektron_export.parity import LIMITS
 from spektron_train.checkpoint import WEIGHTS, Card, Checkpoint, PropertyCard

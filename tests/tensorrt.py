@@ -5,9 +5,9 @@ The builder is the runtime's own; RTX has the Python API of TensorRT, and nearly
 
 from __future__ import annotations
 
+from spektron_edge.bundle.manifest import Precision
 from spektron_edge.inference import BackendError
 from spektron_edge.inference.engine_build import Built, build_engine
-from spektron_edge.manifest import Precision
 
 AMPERE = (8, 6)
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spektron_edge.faults import Fault
-from spektron_edge.resampling import Resampler
+from spektron_edge.spectra.resampling import Resampler
 from spektron_train.checkpoint import Card
 from spektron_train.data.readers.csv_table import Declared
 from spektron_train.data.readers.folder import read_folder

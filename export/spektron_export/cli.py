@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 if TYPE_CHECKING:
-    from spektron_edge.manifest import Precision
+    from spektron_edge.bundle.manifest import Precision
 
     from .protection import Protection
     from .signing import SigningKey
@@ -32,7 +32,7 @@ def _version(text: str) -> int:
 
 
 def _precisions(text: str) -> tuple[Precision, ...]:
-    from spektron_edge.manifest import Precision
+    from spektron_edge.bundle.manifest import Precision
 
     known, chosen = get_args(Precision), tuple(text.split(","))
     if unknown := [name for name in chosen if name not in known]:

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spektron_edge.bundle.manifest import Precision
+from spektron_edge.bundle.merit import Merit, median_merits, merits
 from spektron_edge.inference import Inference
 from spektron_edge.inference.backend import OUTPUTS
-from spektron_edge.manifest import Precision
-from spektron_edge.merit import Merit, median_merits, merits
 from spektron_train.checkpoint import Checkpoint
 from spektron_train.data.instrument_noise import DetectorNoise, noisy_scans
 

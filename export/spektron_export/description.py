@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 
-from spektron_edge.inference.gradient import INPUTS, TERMS
-from spektron_edge.manifest import (
+from spektron_edge.bundle.manifest import (
     Adaptation,
     Evaluation,
     Figures,
@@ -18,7 +17,8 @@ from spektron_edge.manifest import (
     Property,
     Provenance,
 )
-from spektron_edge.merit import Merit
+from spektron_edge.bundle.merit import Merit
+from spektron_edge.inference.gradient import INPUTS, TERMS
 from spektron_train.checkpoint import Checkpoint
 from spektron_train.data.instrument_noise import NOISE_SEEDS
 

@@ -8,9 +8,9 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from spektron_edge.bundle.manifest import Precision
 from spektron_edge.inference.backend import INPUTS
 from spektron_edge.inference.session import open_session
-from spektron_edge.manifest import Precision
 
 Array = NDArray[np.float32]
 # What rounding alone makes of a layer's output, relative to its norm.

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from spektron_edge.manifest import Precision
+from spektron_edge.bundle.manifest import Precision
 from spektron_train.model import Encoder
 
 from .gradient import export_gradient

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spektron_edge.bundle import read_bundle, write_bundle
+from spektron_edge.bundle.manifest import Manifest, Precision
+from spektron_edge.bundle.merit import Merit
 from spektron_edge.inference import Inference, load_gradient, load_model
 from spektron_edge.inference.backend import OUTPUTS
-from spektron_edge.manifest import Manifest, Precision
-from spektron_edge.merit import Merit
 from spektron_train.checkpoint import Checkpoint
 from spektron_train.data.instrument_noise import DetectorNoise, noisy_scans
 

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from spektron_edge.bundle.manifest import Precision
+from spektron_edge.bundle.merit import Merit
 from spektron_edge.inference import Inference
-from spektron_edge.manifest import Precision
-from spektron_edge.merit import Merit
 from spektron_train.model import Encoder
 
 from .errors import ParityError

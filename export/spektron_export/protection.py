@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spektron_edge.bundle.keys import read_device_public_key
+from spektron_edge.bundle.manifest import TRANSFER_WITHOUT, SourceSpectra
 from spektron_edge.bundle.spectra import MEMBER, seal, split
-from spektron_edge.manifest import TRANSFER_WITHOUT, SourceSpectra
 
 Array = NDArray[Any]
 _MIXTURE_SEED = 20

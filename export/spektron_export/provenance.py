@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
 
-from spektron_edge.manifest import Provenance
+from spektron_edge.bundle.manifest import Provenance
 from spektron_train.checkpoint import Card
 
 _PACKAGES = ("onnx", "onnxruntime", "onnxscript")

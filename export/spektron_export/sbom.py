@@ -16,8 +16,8 @@ from importlib import metadata
 from typing import Any
 from urllib.parse import quote
 
-from spektron_edge.manifest import Provenance
-from spektron_edge.merit import Merit
+from spektron_edge.bundle.manifest import Provenance
+from spektron_edge.bundle.merit import Merit
 
 SBOM = "sbom.cdx.json"
 _MODEL = "model"

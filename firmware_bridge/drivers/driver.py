@@ -14,13 +14,15 @@ class Place:
 
     url: a device path or any pyserial URL (for `usb` drivers a serial number, or empty for the
     first one found); baud: of the line; serial: a name for an instrument that has none;
-    wavelength_nm: polynomial in the pixel index, from the constant on, nm, for one without an axis.
+    wavelength_nm: polynomial in the pixel index, from the constant on, nm, for one without an axis;
+    model: which of the driver's models it is, for one that does not say.
     """
 
     url: str
     baud: int
     serial: str | None = None
     wavelength_nm: tuple[float, ...] | None = None
+    model: str | None = None
 
 
 @dataclass(frozen=True)

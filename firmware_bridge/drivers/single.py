@@ -29,6 +29,9 @@ from firmware_bridge.protocol import (
 from firmware_bridge.transport import Transport
 
 MOST_AVERAGES = 65535
+_BITS_PER_PIXEL = 40  # 32 bits, with start and stop bits
+_ATTEMPTS = 3
+_OVERHEAD_S = 1.0
 _NEEDED = {Position.DARK: Capability.SHUTTER, Position.REFERENCE: Capability.REFERENCE}
 
 
@@ -130,6 +133,12 @@ class SingleExposures:
         begun = self._clock()
         Conversation(self._dialect.ping(), line).finish()
         return self._clock() - begun
+
+    def longest_s(self, settings: Configure) -> float:
+        """As `Instrument.longest_s`: every exposure over the line, and each asked for in vain."""
+        pixels = 0 if self._identity is None else self._identity.pixels
+        exposure_s = settings.integration_us * 1e-6 + pixels * _BITS_PER_PIXEL / self.baud
+        return settings.averages * _ATTEMPTS * (exposure_s + _OVERHEAD_S)
 
     def read(self, timeout_s: float) -> Received | None:
         """As `Instrument.read`. Raises what ends the connection."""

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Literal
 
-from spektron_edge.child import Child
+from spektron_edge.child.process import Child
 from spektron_edge.faults import Fault, Faults
 
 from .task import Result, Task, read_result

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from spektron_edge.clock import Stamp, age_s
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.ledger import Action, Noted, noted
+from spektron_edge.files.ledger import Action, Noted, noted
 
 from .drift import Drift
 

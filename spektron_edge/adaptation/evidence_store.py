@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from spektron_edge.clock import Stamp
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.ledger import Action, Ledger, told
-from spektron_edge.set_aside import set_aside
+from spektron_edge.files.ledger import Action, Ledger, told
+from spektron_edge.files.set_aside import set_aside
 
 from .evidence import (
     EvidenceFile,

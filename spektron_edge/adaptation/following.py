@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from spektron_edge.adaptation_state import AdaptationStore, Entry
-from spektron_edge.scan import Scan
+from spektron_edge.spectra.scan import Scan
 
 from .candidate import Adapted
 from .gauge import Gauge, gauge

@@ -9,8 +9,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from spektron_edge.diagnostics import ApplicabilityModel
-from spektron_edge.preprocessing import correlate_valid
+from spektron_edge.prediction.diagnostics import ApplicabilityModel
+from spektron_edge.spectra.preprocessing import correlate_valid
 
 from .forms import FORMS, Forms
 

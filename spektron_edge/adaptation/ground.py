@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from spektron_edge.bundle import Bundle
-from spektron_edge.config import Config
+from spektron_edge.config.file import Config
 from spektron_edge.inference import Model, load_model
-from spektron_edge.product import product_of, terms_of
+from spektron_edge.prediction.product import product_of, terms_of
 from spektron_edge.transfer_session.source import configured_bundle
 
 from .candidate import Adapted

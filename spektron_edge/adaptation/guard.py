@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spektron_edge.manifest import Property
+from spektron_edge.bundle.manifest import Property
 
 from .adapt import Material, apart
 from .candidate import Adapted, Batch, Candidate, Verdict

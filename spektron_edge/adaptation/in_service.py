@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from spektron_edge.in_use import InUse
 from spektron_edge.inference import Model
+from spektron_edge.prediction.in_use import InUse
 
 from .candidate import Adapted
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from spektron_edge.adaptation_state import AdaptationStore
 from spektron_edge.clock import Stamp
-from spektron_edge.config import Config
+from spektron_edge.config.file import Config
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.ledger import Action
-from spektron_edge.notices import Notices
-from spektron_edge.pipeline import Outcome
-from spektron_edge.scan import Scan
+from spektron_edge.files.ledger import Action
+from spektron_edge.prediction.pipeline import Outcome
+from spektron_edge.publishing.notices import Notices
+from spektron_edge.spectra.scan import Scan
 
 from .attempt import Attempt
 from .evidence import Evidence

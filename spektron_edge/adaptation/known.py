@@ -8,8 +8,8 @@ from pathlib import Path
 
 from spektron_edge.clock import Clock, Stamp
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.ledger import Action
-from spektron_edge.notices import Notices
+from spektron_edge.files.ledger import Action
+from spektron_edge.publishing.notices import Notices
 
 from .evidence import EvidenceFile, StabilitySample
 from .evidence_store import EvidenceStore

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.scan import Scan
+from spektron_edge.spectra.scan import Scan
 
 from .gauge import Gauge
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spektron_edge.faults import Fault
-from spektron_edge.scan import Scan
+from spektron_edge.spectra.scan import Scan
 
 from .drift import Drift, DriftWatch
 from .gauge import Gauge, gauge

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from spektron_edge.bundle.canonical import canonical
-from spektron_edge.durable import write_durably
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.state import storage_fault
+from spektron_edge.files.durable import write_durably
+from spektron_edge.files.state_folder import storage_fault
 
 from .array_file import npz, read_arrays
 from .candidate import Batch

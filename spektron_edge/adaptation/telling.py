@@ -6,9 +6,9 @@ import contextlib
 from collections.abc import Callable, Iterator
 
 from spektron_edge.faults import Fault, Faults
+from spektron_edge.files.ledger import Action
 from spektron_edge.inference import BackendError
-from spektron_edge.ledger import Action
-from spektron_edge.notices import Notices
+from spektron_edge.publishing.notices import Notices
 
 from .attempt import failed
 

@@ -19,13 +19,14 @@ import numpy as np
 
 from spektron_edge.adaptation_state import About, AdaptationStore, state_of
 from spektron_edge.bundle import BundleError
-from spektron_edge.child import Limits, lower, tell
-from spektron_edge.config import Config, load_config
-from spektron_edge.durable import write_durably
+from spektron_edge.child.own_memory import peak_mb
+from spektron_edge.child.process import Limits, lower, tell
+from spektron_edge.config.file import Config
+from spektron_edge.config.loading import load_config
 from spektron_edge.faults import Fault, Faults
+from spektron_edge.files.durable import write_durably
+from spektron_edge.files.state_folder import storage_fault
 from spektron_edge.inference import BackendError
-from spektron_edge.own_memory import peak_mb
-from spektron_edge.state import storage_fault
 from spektron_edge.transfer_session.source import source_of
 
 from .adapt import adapt, material

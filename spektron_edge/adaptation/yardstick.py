@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spektron_edge.diagnostics import ApplicabilityModel
-from spektron_edge.preprocessing import correlate_valid
+from spektron_edge.prediction.diagnostics import ApplicabilityModel
+from spektron_edge.spectra.preprocessing import correlate_valid
 
 from .array_file import read_arrays
 from .cusum import Ranks, threshold

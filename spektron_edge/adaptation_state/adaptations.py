@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.ledger import Noted
+from spektron_edge.files.ledger import Noted
 
 from .header import Header, MadeUnder, Sentence, Sentences, Serial, Sha256, StateId
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spektron_edge.config import Config
+from spektron_edge.config.file import Config
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.inference import Model
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from spektron_edge.adaptation.candidate import Batch
 from spektron_edge.bundle.arrays import read_npy
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.state_file import npy
+from spektron_edge.files.state_file import npy
 
 from .header import Header
 

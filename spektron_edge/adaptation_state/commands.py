@@ -9,12 +9,12 @@ from pydantic import Field
 
 from spektron_edge.adaptation.candidate import Adapted
 from spektron_edge.clock import Clock
-from spektron_edge.config import Config
+from spektron_edge.config.file import Config
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.mqtt.arguments import Nothing, Taken, TakenKind, take_arguments
 from spektron_edge.mqtt.command_handler import CommandOutcome, Result
 from spektron_edge.mqtt.commands import Request
-from spektron_edge.serving import Serving
+from spektron_edge.prediction.serving import Serving
 
 from .adaptations import Adaptations, Approval
 from .approving import approve

@@ -10,7 +10,7 @@ from __future__ import annotations
 import unicodedata
 
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.ledger import Action, noted
+from spektron_edge.files.ledger import Action, noted
 
 from .adaptations import Adaptations, Approval, Entry, Status
 

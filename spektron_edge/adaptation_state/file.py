@@ -12,7 +12,7 @@ from spektron_edge.adaptation.candidate import Adapted
 from spektron_edge.adaptation.correction import TERMS, Correction
 from spektron_edge.bundle.members import Caps
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.state_file import pack, unpack
+from spektron_edge.files.state_file import pack, unpack
 
 from .header import Header
 from .state import AdaptationState

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from spektron_edge.adaptation.adapt import adapt, material
 from spektron_edge.adaptation.ground import open_ground
 from spektron_edge.bundle import BundleError
-from spektron_edge.config import Config
+from spektron_edge.config.file import Config
 
 from .replay import Recompute
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from spektron_edge import __version__
 from spektron_edge.adaptation.candidate import Adapted, Batch, Verdict
 from spektron_edge.adaptation.correction import TERMS
-from spektron_edge.resampling import same_axis
+from spektron_edge.spectra.resampling import same_axis
 
 from .batch_file import digest
 from .header import Header, MadeUnder

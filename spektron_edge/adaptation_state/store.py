@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from spektron_edge.adaptation.candidate import Batch
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.kept_states import KeptStates
-from spektron_edge.state_file import identify
+from spektron_edge.files.kept_states import KeptStates
+from spektron_edge.files.state_file import identify
 
 from .adaptations import Adaptations, Approval, Entry, entry_of
 from .batch_file import MOST_BYTES as MOST_BATCH_BYTES

@@ -17,11 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from spektron_edge.manifest import GraphFile, Manifest
-
 from .arrays import read_npy, read_npz
 from .canonical import canonical, is_canonical
 from .errors import BundleError
+from .manifest import GraphFile, Manifest
 from .members import Caps, read_members, write_members
 from .signature import MEMBER as SIGNATURES
 from .signature import Signature, read_signatures, write_signatures

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spektron_edge.backend_choice import CPU, BackendChoice
-from spektron_edge.durable import share_with_owner, sync_folder
-from spektron_edge.manifest import Precision
-from spektron_edge.state import storage_fault
+from spektron_edge.files.durable import share_with_owner, sync_folder
+from spektron_edge.files.state_folder import storage_fault
 
 from .archive import MAX_TOTAL_BYTES, Bundle, read_bundle
 from .errors import BundleError
+from .manifest import Precision
 from .rules import check_serial, check_version
 from .self_test import self_test
 from .slot_store import SlotStore

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from spektron_edge.manifest import is_plain_name
-
 from .errors import BundleError
+from .manifest import is_plain_name
 
 # The end-of-directory record: signature, disks, entries, size and offset of the directory, comment.
 _END = struct.Struct("<4s4H2LH")

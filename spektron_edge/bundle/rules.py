@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from spektron_edge.manifest import Manifest
-
 from .errors import BundleElsewhere, BundleOlder
+from .manifest import Manifest
 
 
 def check_version(manifest: Manifest, floors: Mapping[str, int]) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from spektron_edge.inference import BackendError, Model, load_model
-from spektron_edge.manifest import Precision
 
 from .archive import Bundle
 from .errors import BundleError
+from .manifest import Precision
 
 # The limits let 99 % of calibration spectra pass; noise and few spectra move that a little.
 _MIN_INSIDE = 0.9

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.ledger import Ledger
+from spektron_edge.files.ledger import Ledger
 
 from .slots import Slot, Slots
 

@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.ledger import Action, Noted, noted
+from spektron_edge.files.ledger import Action, Noted, noted
 
 SlotName = Literal["a", "b"]
 SlotState = Literal["candidate", "trying", "good", "failed"]

@@ -13,12 +13,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from spektron_edge.manifest import Manifest, Product
-
 from .archive import Bundle
 from .arrays import read_npz
 from .errors import BundleError
 from .keys import DeviceKey
+from .manifest import Manifest, Product
 from .signature import key_id
 
 MEMBER = "source-spectra.enc"

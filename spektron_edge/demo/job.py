@@ -19,9 +19,10 @@ from typing import Any
 import numpy as np
 
 from firmware_bridge.virtual import PtyPort, VirtualSpectrometer
-from spektron_edge.config import Config, load_config
+from spektron_edge.config.file import Config
+from spektron_edge.config.loading import load_config
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.product import load_product
+from spektron_edge.prediction.product import load_product
 
 from .broker import open_broker
 from .corn import PROPERTIES, Corn, CornMissing, load_corn

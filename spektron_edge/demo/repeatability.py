@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from firmware_bridge.protocol import Position
 from firmware_bridge.virtual import Optics
 from spektron_edge.inference import Model
-from spektron_edge.resampling import Resampler
+from spektron_edge.spectra.resampling import Resampler
 
 REPEATS = 10
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import paho.mqtt.client as paho
 
-from spektron_edge.config import Mqtt
+from spektron_edge.config.mqtt import Mqtt
 from spektron_edge.mqtt.connection import connect_plain
 
 _KINDS = ("prediction", "event", "state", "status", "model")

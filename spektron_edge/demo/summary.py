@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from spektron_edge.merit import Merit, merits
+from spektron_edge.bundle.merit import Merit, merits
 
 from .corn import UNIT
 

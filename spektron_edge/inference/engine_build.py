@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from spektron_edge.manifest import Precision
+from spektron_edge.bundle.manifest import Precision
 
 from .backend import BackendError
 from .engine_file import BATCH, version_of

@@ -13,9 +13,9 @@ import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from spektron_edge.durable import share_with_owner, write_durably
-from spektron_edge.manifest import Precision
-from spektron_edge.set_aside import set_aside
+from spektron_edge.bundle.manifest import Precision
+from spektron_edge.files.durable import share_with_owner, write_durably
+from spektron_edge.files.set_aside import set_aside
 
 from .backend import BackendError
 from .cuda import Gpu

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spektron_edge.backend_choice import BackendChoice, BackendName
-from spektron_edge.manifest import Precision
+from spektron_edge.bundle.manifest import Precision
 
 from .backend import Backend, BackendError, Inference
 from .onnx import OnnxCpu

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spektron_edge.bundle import BundleError
-from spektron_edge.manifest import Graph, Product
+from spektron_edge.bundle.manifest import Graph, Product
 
 from .backend import OUTPUTS, Backend, BackendError
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spektron_edge.bundle import Bundle, BundleError
-from spektron_edge.manifest import Adaptation
+from spektron_edge.bundle.manifest import Adaptation
 
 from .backend import BackendError
 from .session import open_session

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from spektron_edge.backend_choice import CPU, BackendChoice, BackendName
 from spektron_edge.bundle import Bundle, BundleError
+from spektron_edge.bundle.manifest import Graph, Precision, Product
 from spektron_edge.bundle.trust import Signer
-from spektron_edge.diagnostics import ApplicabilityModel
-from spektron_edge.manifest import Graph, Precision, Product
+from spektron_edge.prediction.diagnostics import ApplicabilityModel
 
 from .backend import Backend, BackendError, Inference
 from .falling_back import FallingBack

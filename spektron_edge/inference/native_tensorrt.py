@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spektron_edge.manifest import Precision
+from spektron_edge.bundle.manifest import Precision
 
 from .backend import INPUTS, OUTPUTS, BackendError, Inference
 from .cuda import Cuda

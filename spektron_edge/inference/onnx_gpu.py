@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from spektron_edge.manifest import Precision
+from spektron_edge.bundle.manifest import Precision
 
 from .backend import INPUTS, OUTPUTS, BackendError
 from .engine_file import BATCH, put_aside

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from spektron_edge.manifest import Precision
+from spektron_edge.bundle.manifest import Precision
 
 from .backend import BackendError
 from .engine_build import Built, always_strong

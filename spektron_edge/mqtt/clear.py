@@ -10,9 +10,10 @@ from typing import Any
 import paho.mqtt.client as paho
 from paho.mqtt.reasoncodes import ReasonCode
 
-from spektron_edge.config import Config, load_config
+from spektron_edge.config.file import Config
+from spektron_edge.config.loading import load_config
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.state import lock_state, storage_fault
+from spektron_edge.files.state_folder import lock_state, storage_fault
 
 from .connection import connect_plain
 from .retained import RETAINED_FILE, RetainedLedger

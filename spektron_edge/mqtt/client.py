@@ -14,7 +14,7 @@ from types import MappingProxyType
 import paho.mqtt.client as paho
 
 from spektron_edge import log
-from spektron_edge.config import Mqtt
+from spektron_edge.config.mqtt import Mqtt
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.inbox import (
     Acknowledged,
@@ -24,7 +24,7 @@ from spektron_edge.inbox import (
     FaultsOver,
     Item,
 )
-from spektron_edge.records import Status, to_json
+from spektron_edge.publishing.records import Status, to_json
 
 from .backoff import Backoff
 from .blame import Blame

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from spektron_edge import log
-from spektron_edge.config import Commands
+from spektron_edge.config.commands import Commands
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.inbox import CommandReceived
-from spektron_edge.records import Response, Stage, to_json
+from spektron_edge.publishing.records import Response, Stage, to_json
 
 from .arguments import canonical_arguments
 from .client import MqttClient

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from spektron_edge.config import Operator
+from spektron_edge.config.commands import Operator
 
 from .arguments import Argument, Arguments, canonical_arguments
 

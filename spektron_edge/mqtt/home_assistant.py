@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from spektron_edge import __version__, log
-from spektron_edge.config import HomeAssistantSettings
-from spektron_edge.durable import write_durably
+from spektron_edge.config.publishing import HomeAssistantSettings
+from spektron_edge.files.durable import write_durably
 
 from .client import MqttClient
 from .message import Message

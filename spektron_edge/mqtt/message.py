@@ -9,7 +9,7 @@ from typing import Any, Literal
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from spektron_edge.records import PUBLISHED
+from spektron_edge.publishing.records import PUBLISHED
 
 JSON = "application/json"
 

@@ -8,7 +8,7 @@ import secrets
 import time
 from pathlib import Path
 
-from spektron_edge.config import load_config
+from spektron_edge.config.loading import load_config
 from spektron_edge.faults import Fault, Faults
 
 from .arguments import Argument

@@ -10,8 +10,8 @@ import json
 import threading
 from pathlib import Path
 
-from spektron_edge.durable import write_durably
-from spektron_edge.set_aside import set_aside
+from spektron_edge.files.durable import write_durably
+from spektron_edge.files.set_aside import set_aside
 
 RETAINED_FILE = "retained.json"
 _FORMAT = 1

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from spektron_edge.config import Mqtt
+from spektron_edge.config.mqtt import Mqtt
 from spektron_edge.faults import Fault, Faults
 
 _WARN = timedelta(days=30)

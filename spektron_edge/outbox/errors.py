@@ -11,6 +11,14 @@ _SPARE_BYTES = 2**16
 # second, 3.10 an sqlite3.DatabaseError without any text.
 TROUBLE = (sqlite3.Error, UnicodeDecodeError)
 
+_DAMAGED = (
+    "malformed",
+    "not a database",
+    "no such table",
+    "Could not decode to UTF-8",
+    "unsupported file format",
+)
+
 
 class OutboxError(Exception):
     """The database could not do it; the message is SQLite's."""
@@ -29,8 +37,7 @@ def is_damaged(error: sqlite3.Error | UnicodeDecodeError) -> bool:
     if isinstance(error, UnicodeDecodeError) or not str(error):
         return True
     # Python 3.10 gives no error code, only fixed texts, SQLite's for SQLITE_CORRUPT and _NOTADB.
-    texts = ("malformed", "not a database", "no such table", "Could not decode to UTF-8")
-    return any(text in str(error) for text in texts)
+    return any(text in str(error) for text in _DAMAGED)
 
 
 def translated(error: sqlite3.Error | UnicodeDecodeError, path: Path) -> OutboxError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.ledger import Action, Ledger, Noted, noted, told
+from spektron_edge.files.ledger import Action, Ledger, Noted, noted, told
 
 from .errors import OutboxError
 from .schema import SCHEMA_VERSION, SENT

@@ -6,7 +6,9 @@ A new database goes through all steps as well: there is one way to the newest sc
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
+from functools import cache
 from pathlib import Path
 
 from .errors import OutboxError
@@ -47,6 +49,7 @@ UNSENT, SENT, REFUSED, AGAIN = 0, 1, 2, 3
 
 def open_database(path: Path) -> sqlite3.Connection:
     """Open, make or migrate. Raises OutboxError for a newer schema, TROUBLE."""
+    _check_header(path)
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
         db.execute("PRAGMA journal_mode = WAL")
@@ -66,8 +69,33 @@ def open_database(path: Path) -> sqlite3.Connection:
             db.executescript(
                 f"BEGIN IMMEDIATE; {_STEPS[number]} PRAGMA user_version = {number + 1}; COMMIT;"
             )
-        db.execute("SELECT COUNT(*) FROM record").fetchone()
+        if _definitions(db) != _written():
+            raise sqlite3.DatabaseError("database is malformed: its tables are not those written")
     except BaseException:
         db.close()
         raise
     return db
+
+
+def _definitions(db: sqlite3.Connection) -> list[tuple[str, str | None]]:
+    """Names and definitions of all tables and indices."""
+    return db.execute("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall()
+
+
+@cache
+def _written() -> list[tuple[str, str | None]]:
+    with contextlib.closing(sqlite3.connect(":memory:")) as db:
+        for step in _STEPS:
+            db.executescript(step)
+        return _definitions(db)
+
+
+def _check_header(path: Path) -> None:
+    """A damaged version makes SQLite say that the file may not be written.
+
+    https://www.sqlite.org/fileformat2.html#file_format_version_numbers
+    """
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        header = file.read(20)
+        if len(header) == 20 and header[18:] not in (b"\x01\x01", b"\x02\x02"):
+            raise sqlite3.DatabaseError("database is malformed: no known format")

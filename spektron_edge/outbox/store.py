@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from spektron_edge.clock import Clock
-from spektron_edge.set_aside import set_aside
+from spektron_edge.files.set_aside import set_aside
 
 from .clock import OutboxClock, Reading
 from .errors import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from spektron_edge import log
-from spektron_edge.durable import write_durably
+from spektron_edge.files.durable import write_durably
 
 BD_SEQ_FILE = "sparkplug-bdseq"
 _COUNT = 256

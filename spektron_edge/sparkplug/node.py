@@ -10,7 +10,7 @@ from pathlib import Path
 import paho.mqtt.client as paho
 
 from spektron_edge import log
-from spektron_edge.config import Mqtt
+from spektron_edge.config.mqtt import Mqtt
 from spektron_edge.faults import Fault
 from spektron_edge.mqtt.backoff import Backoff
 from spektron_edge.mqtt.blame import Blame

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..resampling import Resampler
+from spektron_edge.spectra.resampling import Resampler
+
 from .problem import TransferError
 
 Array = NDArray[np.float64]

@@ -12,8 +12,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..diagnostics import ApplicabilityModel
-from ..preprocessing import savgol_kernel
+from spektron_edge.prediction.diagnostics import ApplicabilityModel
+from spektron_edge.spectra.preprocessing import savgol_kernel
+
 from .alignment import Alignment, AlignmentMethod, AsMeasured
 from .filters import Filter, filters_for
 from .problem import Problem

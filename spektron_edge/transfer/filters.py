@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..preprocessing import correlate_valid, savgol_kernel
+from spektron_edge.spectra.preprocessing import correlate_valid, savgol_kernel
 
 Array = NDArray[np.float64]
 

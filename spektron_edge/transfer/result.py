@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..diagnostics import ApplicabilityModel
+from spektron_edge.prediction.diagnostics import ApplicabilityModel
+
 from .axes import Overlap
 from .linear import LinearPredictor
 from .problem import TransferError, matrix

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from spektron_edge.child import Child
+from spektron_edge.child.process import Child
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.state import storage_fault
+from spektron_edge.files.state_folder import storage_fault
 
 from .fit_result import FILE, FitResult
 from .session_store import SessionStore

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.resampling import same_axis
+from spektron_edge.spectra.resampling import same_axis
 
 Array = NDArray[np.float64]
 # What one decimal rounds to, and of a step between channels.

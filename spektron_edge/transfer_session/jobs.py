@@ -8,17 +8,17 @@ from pathlib import Path
 import numpy as np
 
 from spektron_edge.clock import Clock, Stamp
-from spektron_edge.config import Config
+from spektron_edge.config.file import Config
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.ledger import Action
+from spektron_edge.files.ledger import Action
 from spektron_edge.mqtt.arguments import Nothing
 from spektron_edge.mqtt.command_handler import CommandOutcome, Result
 from spektron_edge.mqtt.commands import Request
-from spektron_edge.notices import Notices
-from spektron_edge.pipeline import Outcome
-from spektron_edge.recent import Recent, RecentSpectrum
-from spektron_edge.scan import Scan
-from spektron_edge.serving import Serving
+from spektron_edge.prediction.pipeline import Outcome
+from spektron_edge.prediction.serving import Serving
+from spektron_edge.publishing.notices import Notices
+from spektron_edge.spectra.recent import Recent, RecentSpectrum
+from spektron_edge.spectra.scan import Scan
 from spektron_edge.transfer_state import StateStore, Version
 
 from .conclusion import Finished

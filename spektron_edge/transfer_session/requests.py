@@ -7,7 +7,7 @@ from pydantic import Field
 from spektron_edge.faults import Faults
 from spektron_edge.mqtt.arguments import Taken, TakenKind, take_arguments
 from spektron_edge.mqtt.commands import Request
-from spektron_edge.recent import KEPT
+from spektron_edge.spectra.recent import KEPT
 
 DEFAULT_SCANS = 3
 

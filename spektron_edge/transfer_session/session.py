@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from spektron_edge.axis_store import load_axis
 from spektron_edge.clock import Clock
-from spektron_edge.config import Config, load_config
+from spektron_edge.config.file import Config
+from spektron_edge.config.loading import load_config
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.resampling import same_axis
+from spektron_edge.instrument.axis_store import load_axis
+from spektron_edge.spectra.resampling import same_axis
 from spektron_edge.transfer.problem import LEAST_PAIRS, LEAST_UNPAIRED
 from spektron_edge.transfer.unpaired_labels import LEAST_LABELLED
 from spektron_edge.transfer_state import StateStore, Version

@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 
 from spektron_edge.bundle.arrays import read_npz
 from spektron_edge.bundle.canonical import canonical
-from spektron_edge.durable import share_with_owner, sync_folder, write_durably
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.ledger import Action, Ledger, told
-from spektron_edge.set_aside import set_aside
-from spektron_edge.state import storage_fault
+from spektron_edge.files.durable import share_with_owner, sync_folder, write_durably
+from spektron_edge.files.ledger import Action, Ledger, told
+from spektron_edge.files.set_aside import set_aside
+from spektron_edge.files.state_folder import storage_fault
 
 from .work import Added, Sessions, Work, ended, removed
 

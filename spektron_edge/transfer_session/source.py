@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spektron_edge.bundle import Bundle, BundleError, read_bundle
+from spektron_edge.bundle.device_key import load_device_key
+from spektron_edge.bundle.manifest import Product
 from spektron_edge.bundle.slot_store import SlotStore
 from spektron_edge.bundle.spectra import open_spectra
-from spektron_edge.config import Config
-from spektron_edge.device_key import load_device_key
+from spektron_edge.config.file import Config
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.manifest import Product
-from spektron_edge.product import current_slot, product_of, terms_of
+from spektron_edge.prediction.product import current_slot, product_of, terms_of
 
 from .distances import nearest
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.resampling import check_axis
+from spektron_edge.spectra.resampling import check_axis
 
 Array = NDArray[np.float64]
 _MAX_BYTES = 16 * 2**20

@@ -13,13 +13,13 @@ import sys
 import time
 from pathlib import Path
 
-from spektron_edge.axis_store import load_axis
 from spektron_edge.bundle.canonical import canonical
-from spektron_edge.child import Limits, lower, tell
+from spektron_edge.child.own_memory import peak_mb
+from spektron_edge.child.process import Limits, lower, tell
 from spektron_edge.clock import Clock
-from spektron_edge.config import load_config
+from spektron_edge.config.loading import load_config
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.own_memory import peak_mb
+from spektron_edge.instrument.axis_store import load_axis
 from spektron_edge.transfer import TransferError
 
 from .fit_result import FIGURES, FILE, PICTURE, REPORT, FitResult, identity_of

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spektron_edge.bundle.members import Caps
-from spektron_edge.diagnostics import ApplicabilityModel
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.state_file import pack, unpack
+from spektron_edge.files.state_file import pack, unpack
+from spektron_edge.prediction.diagnostics import ApplicabilityModel
 from spektron_edge.transfer.compact import Compact, Normalised
 
 from .header import Header

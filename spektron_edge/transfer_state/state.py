@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spektron_edge import __version__
-from spektron_edge.diagnostics import Applicability, ApplicabilityModel
-from spektron_edge.manifest import Product
-from spektron_edge.resampling import same_axis
+from spektron_edge.bundle.manifest import Product
+from spektron_edge.prediction.diagnostics import Applicability, ApplicabilityModel
+from spektron_edge.spectra.resampling import same_axis
 from spektron_edge.transfer import Transfer, TransferError
 from spektron_edge.transfer.compact import Compact
 from spektron_edge.transfer.quantity import convert

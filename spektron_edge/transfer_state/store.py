@@ -9,8 +9,8 @@ import functools
 from pathlib import Path
 
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.kept_states import KeptStates
-from spektron_edge.state_file import identify
+from spektron_edge.files.kept_states import KeptStates
+from spektron_edge.files.state_file import identify
 
 from .file import decode, encode
 from .state import TransferState

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.ledger import Action, Noted, noted
+from spektron_edge.files.ledger import Action, Noted, noted
 
 from .header import Header
 

@@ -21,10 +21,10 @@ from spektron_edge.adaptation.line_shape import broadened
 from spektron_edge.adaptation.runs import Runs, Thinned
 from spektron_edge.adaptation.yardstick import Yardstick, calibrate
 from spektron_edge.bundle import read_bundle
-from spektron_edge.config import shipped_bundle
+from spektron_edge.config.file import shipped_bundle
 from spektron_edge.demo.corn import load_corn
 from spektron_edge.inference import Model, load_model
-from spektron_edge.preprocessing import correlate_valid
+from spektron_edge.spectra.preprocessing import correlate_valid
 from tests.benchmarks.report import Figure
 
 NAME = "adapt_drift"

@@ -24,7 +24,7 @@ from spektron_edge.adaptation.candidate import Batch
 from spektron_edge.adaptation.steps import STEPS
 from spektron_edge.adaptation.task import RESULT, WORK, Given, Task, write_task
 from spektron_edge.bundle import read_bundle
-from spektron_edge.config import shipped_bundle
+from spektron_edge.config.file import shipped_bundle
 from spektron_edge.demo.corn import load_corn
 from tests.benchmarks.report import Figure
 from tests.integration.rig import (

@@ -27,7 +27,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from spektron_edge.mqtt.message import JSON, Message, schema_of
-from spektron_edge.records import new_id
+from spektron_edge.publishing.records import new_id
 from tests.benchmarks.report import Figure
 from tests.integration.rig import Mosquitto
 from tests.predictions import prediction

@@ -18,10 +18,10 @@ import torch
 from sklearn.linear_model import RidgeCV
 
 from spektron_edge.bundle import Bundle, read_bundle
+from spektron_edge.bundle.manifest import Precision
+from spektron_edge.bundle.merit import Merit, median_merits, merits
 from spektron_edge.demo.corn import PROPERTIES, UNIT
 from spektron_edge.inference import Model, load_model
-from spektron_edge.manifest import Precision
-from spektron_edge.merit import Merit, median_merits, merits
 from spektron_train.checkpoint import CARD, load_checkpoint
 from spektron_train.data.corn import read_corn
 from spektron_train.data.instrument_noise import DetectorNoise, noisy_scans

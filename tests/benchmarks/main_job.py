@@ -12,16 +12,17 @@ from rich.progress import track
 
 from firmware_bridge.virtual import PtyPort, VirtualSpectrometer
 from spektron_edge.bundle import read_bundle
+from spektron_edge.bundle.merit import merits
 from spektron_edge.clock import Clock
-from spektron_edge.config import Acquisition, Serial, shipped_bundle
+from spektron_edge.config.file import shipped_bundle
+from spektron_edge.config.instrument import Acquisition, Serial
 from spektron_edge.demo.corn import PROPERTIES, UNIT, load_corn
 from spektron_edge.inbox import Inbox, Measured
 from spektron_edge.inference import load_model
-from spektron_edge.instrument import InstrumentThread
-from spektron_edge.instrument_session import Settings
-from spektron_edge.merit import merits
-from spektron_edge.pipeline import evaluate
-from spektron_edge.resampling import Resampler
+from spektron_edge.instrument.session import Settings
+from spektron_edge.instrument.thread import InstrumentThread
+from spektron_edge.prediction.pipeline import evaluate
+from spektron_edge.spectra.resampling import Resampler
 from tests.benchmarks.report import FOLDER, Figure
 
 NAME = "main_job"

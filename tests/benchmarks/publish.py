@@ -21,20 +21,22 @@ import numpy as np
 from firmware_bridge.virtual import PtyPort, VirtualSpectrometer
 from spektron_edge.bundle import read_bundle
 from spektron_edge.clock import Clock, ClockWatch
-from spektron_edge.config import Acquisition, Mqtt, Serial, shipped_bundle
-from spektron_edge.delivery import Delivery
+from spektron_edge.config.file import shipped_bundle
+from spektron_edge.config.instrument import Acquisition, Serial
+from spektron_edge.config.mqtt import Mqtt
 from spektron_edge.demo.corn import load_corn
 from spektron_edge.inbox import Acknowledged, Inbox, Measured
 from spektron_edge.inference import Model, load_model
-from spektron_edge.instrument import InstrumentThread, Settings
+from spektron_edge.instrument.thread import InstrumentThread, Settings
 from spektron_edge.mqtt.client import MqttClient
 from spektron_edge.mqtt.connection import connect_plain
 from spektron_edge.mqtt.retained import RETAINED_FILE, RetainedLedger
 from spektron_edge.mqtt.topics import Topics
 from spektron_edge.outbox import Limits, Outbox, Outgoing, Progress
-from spektron_edge.pipeline import Outcome, evaluate
-from spektron_edge.reporter import Reporter
-from spektron_edge.resampling import Resampler
+from spektron_edge.prediction.pipeline import Outcome, evaluate
+from spektron_edge.publishing.delivery import Delivery
+from spektron_edge.publishing.reporter import Reporter
+from spektron_edge.spectra.resampling import Resampler
 from tests.benchmarks.report import Figure
 from tests.integration.rig import ROOT, Mosquitto, until
 

@@ -21,7 +21,7 @@ import numpy as np
 from rich.progress import track
 
 from spektron_edge.bundle import read_bundle
-from spektron_edge.config import shipped_bundle
+from spektron_edge.config.file import shipped_bundle
 from spektron_edge.inference import load_gradient, load_model
 from spektron_edge.transfer.methods import REGISTRY, bundled
 from spektron_edge.transfer.methods.calibration import leave_one_out_ridge

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from spektron_edge.bundle import read_bundle
-from spektron_edge.config import shipped_bundle
+from spektron_edge.config.file import shipped_bundle
 from spektron_edge.inference import BackendError
 from spektron_edge.inference.engine_build import build_engine
 from spektron_edge.inference.native_tensorrt import NativeTensorrt

@@ -12,10 +12,11 @@ import time
 
 import pytest
 
-from spektron_edge.audit import verify
 from spektron_edge.bundle import read_bundle, write_bundle
 from spektron_edge.command_names import COMMANDS
-from spektron_edge.config import load_config, shipped_bundle
+from spektron_edge.config.file import shipped_bundle
+from spektron_edge.config.loading import load_config
+from spektron_edge.files.audit import verify
 from spektron_edge.mqtt.commands import Key, sign, to_payload
 from spektron_edge.mqtt.connection import connect_plain
 from tests.integration.rig import (

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
 
-from spektron_edge.config import load_config
+from spektron_edge.config.loading import load_config
 from spektron_edge.mqtt.connection import connect_plain
-from spektron_edge.schema import schema
+from spektron_edge.publishing.schema import schema
 from tests.integration.rig import (
     PATIENCE_S,
     ROOT,

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from spektron_edge.bundle import Bundle, read_bundle
+from spektron_edge.bundle.manifest import Precision
 from spektron_edge.inference import load_model
 from spektron_edge.inference.backend import OUTPUTS
-from spektron_edge.manifest import Precision
 
 PRECISIONS: tuple[Precision, ...] = ("int8", "fp32")
 

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from spektron_edge.bundle import Bundle, read_bundle
-from spektron_edge.config import shipped_bundle
+from spektron_edge.config.file import shipped_bundle
 from spektron_edge.demo.corn import INSTRUMENTS, load_corn
 from spektron_edge.inference.backend import OUTPUTS
 from tests.emulation.packages import for_host

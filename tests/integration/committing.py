@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from spektron_edge.cli import main
+from spektron_edge.cli.main import main
 from spektron_edge.outbox import Outbox
 
 _commit = Outbox.commit

@@ -10,8 +10,8 @@ import pytest
 
 from firmware_bridge.virtual import PtyPort
 from spektron_edge.bundle import read_bundle, write_bundle
-from spektron_edge.cli import main
-from spektron_edge.config import shipped_bundle
+from spektron_edge.cli.main import main
+from spektron_edge.config.file import shipped_bundle
 from spektron_export.signing import KeyFiles
 from tests import signers
 from tests.integration.rig import Mosquitto, Rig, instrument, listening, standard_settings, until

@@ -12,14 +12,14 @@ import sys
 import time
 from pathlib import Path
 
-from spektron_edge.config import Mqtt
-from spektron_edge.delivery import Delivery
+from spektron_edge.config.mqtt import Mqtt
 from spektron_edge.inbox import Acknowledged, Connected, FaultsOver, Inbox
 from spektron_edge.mqtt.client import MqttClient
 from spektron_edge.mqtt.retained import RETAINED_FILE, RetainedLedger
 from spektron_edge.mqtt.topics import Topics
 from spektron_edge.outbox import Limits, Outbox, Outgoing, Progress
-from spektron_edge.records import new_id
+from spektron_edge.publishing.delivery import Delivery
+from spektron_edge.publishing.records import new_id
 from tests.integration.rig import ROOT
 
 

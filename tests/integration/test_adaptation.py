@@ -7,11 +7,11 @@ import pytest
 
 from spektron_edge.adaptation_state import AdaptationStore
 from spektron_edge.bundle import read_bundle
-from spektron_edge.config import shipped_bundle
+from spektron_edge.config.file import shipped_bundle
 from spektron_edge.demo.corn import load_corn
 from spektron_edge.faults import Faults
 from spektron_edge.inference import load_model
-from spektron_edge.resampling import Resampler
+from spektron_edge.spectra.resampling import Resampler
 from tests.adaptations import adapted, batch, put
 from tests.integration.rig import until
 

@@ -15,7 +15,7 @@ import pytest
 import serial
 
 from firmware_bridge.virtual import InjectedFaults, Optics
-from spektron_edge.config import shipped_bundle
+from spektron_edge.config.file import shipped_bundle
 from tests.integration.rig import Mosquitto, drain, listening, until
 from tests.requirements import need
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from spektron_edge.config import Mqtt
+from spektron_edge.config.mqtt import Mqtt
 from spektron_edge.faults import Faults
 from spektron_edge.inbox import Acknowledged, Connected, FaultRaised
 from spektron_edge.mqtt.backoff import LONGEST_S

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from spektron_edge.clock import Clock, Stamp
-from spektron_edge.daemon import Daemon
+from spektron_edge.daemon.daemon import Daemon
 from tests.integration.rig import listening, until
 
 THIRTY_YEARS_S = 30 * 365 * 86400.0

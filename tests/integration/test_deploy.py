@@ -14,11 +14,11 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from spektron_edge.config import HomeAssistantSettings
+from spektron_edge.config.publishing import HomeAssistantSettings
 from spektron_edge.demo.broker import free_port, mosquitto, wait_for
 from spektron_edge.mqtt.home_assistant import HomeAssistant
 from spektron_edge.mqtt.topics import Topics
-from spektron_edge.records import PUBLISHED
+from spektron_edge.publishing.records import PUBLISHED
 from tests.integration.ear import ear
 from tests.integration.rig import PATIENCE_S
 from tests.requirements import need

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from spektron_edge.bundle import read_bundle
-from spektron_edge.config import shipped_bundle
+from spektron_edge.config.file import shipped_bundle
 from spektron_edge.demo.corn import PROPERTIES, load_corn
 from spektron_edge.inference import load_model
 from tests.firmware.emulator import Emulator

@@ -13,7 +13,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from spektron_edge.config import Mqtt
+from spektron_edge.config.mqtt import Mqtt
 from spektron_edge.inbox import Acknowledged, Connected
 from spektron_edge.mqtt.client import MqttClient
 from spektron_edge.mqtt.retained import RetainedLedger

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spektron_edge.demo.corn import PROPERTIES, load_corn
-from spektron_edge.preprocessing import correlate_valid, savgol_kernel
+from spektron_edge.spectra.preprocessing import correlate_valid, savgol_kernel
 from tests.integration.rig import listening, until
 
 # Not in the runtime's own environment.

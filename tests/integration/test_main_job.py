@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
 
-from spektron_edge.audit import verify
+from spektron_edge.bundle.merit import merits
 from spektron_edge.demo.corn import PROPERTIES, load_corn
-from spektron_edge.merit import merits
-from spektron_edge.records import PUBLISHED
+from spektron_edge.files.audit import verify
+from spektron_edge.publishing.records import PUBLISHED
 from tests.integration.rig import listening, until
 from tests.requirements import need
 
@@ -92,7 +92,7 @@ def test_demo_receives_all_scans(broker_kind, monkeypatch):
         program = (
             "import sys; from spektron_edge.demo import broker; "
             "broker.mosquitto = lambda: None; "
-            "from spektron_edge.cli import main; sys.exit(main(sys.argv[1:]))"
+            "from spektron_edge.cli.main import main; sys.exit(main(sys.argv[1:]))"
         )
         command = [sys.executable, "-c", program, "demo", "--json", "--speed", "20"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)

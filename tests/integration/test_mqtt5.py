@@ -17,7 +17,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from spektron_edge.config import Mqtt
+from spektron_edge.config.mqtt import Mqtt
 from spektron_edge.inbox import Acknowledged, CommandReceived, Connected
 from spektron_edge.mqtt.client import MqttClient
 from spektron_edge.mqtt.retained import RetainedLedger
@@ -131,7 +131,7 @@ def test_a_record_says_what_it_is(broker, station):
 def test_the_will_says_what_it_is_and_an_orderly_end_leaves_none(broker, tmp_path, station):
     script = (
         "import sys, time; from pathlib import Path\n"
-        "from spektron_edge.config import Mqtt\n"
+        "from spektron_edge.config.mqtt import Mqtt\n"
         "from spektron_edge.mqtt.client import MqttClient\n"
         "from spektron_edge.mqtt.retained import RetainedLedger\n"
         "from spektron_edge.mqtt.topics import Topics\n"

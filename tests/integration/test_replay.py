@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 
-from spektron_edge.audit import verify
+from spektron_edge.files.audit import verify
 from tests.integration.rig import listening, until
 from tests.integration.test_backlog import Arrivals
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from spektron_edge.bundle.slot_store import SlotStore
-from spektron_edge.cli import main
+from spektron_edge.cli.main import main
 from tests import signers
 from tests.integration.rig import listening, until
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from spektron_edge.config import Mqtt
+from spektron_edge.config.mqtt import Mqtt
 from spektron_edge.mqtt.backoff import Backoff
 from spektron_edge.sparkplug.flow import Names
 from spektron_edge.sparkplug.node import SparkplugNode

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from spektron_edge.cli import main
-from spektron_edge.config import Mqtt
+from spektron_edge.cli.main import main
+from spektron_edge.config.mqtt import Mqtt
 from spektron_edge.demo.broker import free_port, wait_for
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.inbox import Acknowledged, Connected, FaultRaised

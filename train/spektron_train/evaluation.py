@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from spektron_edge.bundle.merit import Merit, median_merits, merits
 from spektron_edge.demo.corn import INSTRUMENTS, PROPERTIES, Corn
-from spektron_edge.diagnostics import ApplicabilityModel
-from spektron_edge.merit import Merit, median_merits, merits
-from spektron_edge.preprocessing import FIRST_DERIVATIVE, correlate_valid
+from spektron_edge.prediction.diagnostics import ApplicabilityModel
+from spektron_edge.spectra.preprocessing import FIRST_DERIVATIVE, correlate_valid
 
 from .data.instrument_noise import DetectorNoise, noisy_scans
 from .model import Encoder

@@ -26,7 +26,7 @@ from spektron_edge.demo.corn import (
     Corn,
     reference_table,
 )
-from spektron_edge.preprocessing import FIRST_DERIVATIVE
+from spektron_edge.spectra.preprocessing import FIRST_DERIVATIVE
 
 from .checkpoint import WEIGHTS, Card, Checkpoint, PropertyCard
 from .data.instrument_noise import DetectorNoise

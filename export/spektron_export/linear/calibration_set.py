@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from spektron_edge.manifest import Grid
+from spektron_edge.bundle.manifest import Grid
 from spektron_train.data.spectral_set import SpectralSet
 
 from ..calibration_spectra import read_absorbance

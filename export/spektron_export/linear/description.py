@@ -10,7 +10,7 @@ from importlib import metadata
 
 import numpy as np
 
-from spektron_edge.manifest import (
+from spektron_edge.bundle.manifest import (
     Evaluation,
     Figures,
     Graph,
@@ -20,7 +20,7 @@ from spektron_edge.manifest import (
     Property,
     Provenance,
 )
-from spektron_edge.merit import Merit
+from spektron_edge.bundle.merit import Merit
 
 from ..description import GOLDEN, SOURCE, THETA
 from ..graphs import IR_VERSION, OPSET

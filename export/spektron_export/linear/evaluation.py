@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from spektron_edge.bundle.merit import merits
 from spektron_edge.inference import Inference
-from spektron_edge.merit import merits
 
 from ..comparison import Comparison
 from ..errors import ExportError, ParityError

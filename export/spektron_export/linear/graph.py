@@ -14,8 +14,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from spektron_edge.diagnostics import ApplicabilityModel
-from spektron_edge.preprocessing import correlate_valid
+from spektron_edge.prediction.diagnostics import ApplicabilityModel
+from spektron_edge.spectra.preprocessing import correlate_valid
 from spektron_train.model.linear_path import unfilter
 
 from ..graphs import BATCH, OPSET, check_dimensions, tidy

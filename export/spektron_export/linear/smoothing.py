@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spektron_edge.preprocessing import correlate_valid, savgol_kernel
+from spektron_edge.spectra.preprocessing import correlate_valid, savgol_kernel
 from spektron_train.model.linear_path import unfilter
 
 from ..errors import ExportError

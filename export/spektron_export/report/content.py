@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from spektron_edge.bundle import Bundle, read_bundle
-from spektron_edge.manifest import Product
+from spektron_edge.bundle.manifest import Product
 
 from ..comparison import Comparison
 from ..gradient_parity import GradientParity

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from spektron_edge.bundle import Bundle
+from spektron_edge.bundle.manifest import Product
 from spektron_edge.inference import load_gradient, load_model
 from spektron_edge.inference.gradient import Objective
-from spektron_edge.manifest import Product
 from spektron_train.machine import processor
 
 GRADIENT = "gradient"

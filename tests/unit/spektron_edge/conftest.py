@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from firmware_bridge.protocol import LampState, Position
-from spektron_edge.acquisition import References
 from spektron_edge.bundle import read_bundle
+from spektron_edge.bundle.manifest import Grid
 from spektron_edge.clock import Stamp
-from spektron_edge.daemon import Daemon
+from spektron_edge.daemon.daemon import Daemon
 from spektron_edge.inbox import Measured
 from spektron_edge.inference import load_model
-from spektron_edge.manifest import Grid
 from spektron_edge.outbox import Limits, Outbox
-from spektron_edge.scan import Scan
+from spektron_edge.spectra.acquisition import References
+from spektron_edge.spectra.scan import Scan
 from spektron_edge.transfer import fit
 from tests import bundles, signers
 from tests.transfers import spectra, state_for

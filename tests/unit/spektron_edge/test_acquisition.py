@@ -8,9 +8,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from firmware_bridge.protocol import LampState
-from spektron_edge.acquisition import Ages, Repetition, absorbance, check_references, check_scan
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.spectrum import Spectrum
+from spektron_edge.spectra.acquisition import (
+    Ages,
+    Repetition,
+    absorbance,
+    check_references,
+    check_scan,
+)
+from spektron_edge.spectra.spectrum import Spectrum
 
 AGES = Ages(dark_s=60.0, white_s=30.0)
 

@@ -9,11 +9,11 @@ import pytest
 
 from spektron_edge.adaptation_state import AdaptationStore, recompute
 from spektron_edge.adaptation_state.commands import AdaptationCommands
-from spektron_edge.cli import main
+from spektron_edge.cli.local_operator import local_operator
+from spektron_edge.cli.main import main
 from spektron_edge.command_names import COMMANDS
-from spektron_edge.config import AdaptationSettings
+from spektron_edge.config.model import AdaptationSettings
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.local_operator import local_operator
 from spektron_edge.mqtt.commands import Key, sign
 from spektron_edge.transfer_state import StateStore
 from tests.adaptations import SERIAL, adapted, put, use

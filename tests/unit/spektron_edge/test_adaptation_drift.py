@@ -21,7 +21,7 @@ from spektron_edge.adaptation.yardstick import (
     to_arrays,
     yardstick_of,
 )
-from spektron_edge.diagnostics import ApplicabilityModel
+from spektron_edge.prediction.diagnostics import ApplicabilityModel
 from tests import bundles
 
 STEP = bundles.GRID.step_nm

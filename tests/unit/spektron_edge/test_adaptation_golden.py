@@ -21,8 +21,8 @@ from spektron_edge.bundle import read_bundle
 from spektron_edge.bundle.canonical import canonical
 from spektron_edge.bundle.members import Caps
 from spektron_edge.faults import Fault, Faults
+from spektron_edge.files.state_file import pack, unpack
 from spektron_edge.inference import load_model
-from spektron_edge.state_file import pack, unpack
 from tests.adaptations import SERIAL
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "adaptation"

@@ -13,18 +13,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spektron_edge.acquisition import References
 from spektron_edge.adaptation import attempt as attempt_module
 from spektron_edge.adaptation import following as following_module
 from spektron_edge.adaptation import jobs as jobs_module
 from spektron_edge.adaptation.task import RESULT, WORK, YARDSTICK
 from spektron_edge.adaptation_state import AdaptationStore
-from spektron_edge.child import Child
-from spektron_edge.cli import main
-from spektron_edge.daemon import Daemon
+from spektron_edge.child.process import Child
+from spektron_edge.cli.main import main
+from spektron_edge.daemon.daemon import Daemon
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.inbox import InstrumentReady, Measured
 from spektron_edge.mqtt.commands import Key, sign
+from spektron_edge.spectra.acquisition import References
 from tests.adaptations import agreed
 from tests.corn_bench import SERIAL, Cups, configure
 

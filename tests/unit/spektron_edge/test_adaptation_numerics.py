@@ -18,7 +18,7 @@ from spektron_edge.adaptation_state.batch_file import as_kept
 from spektron_edge.adaptation_state.recompute import recompute_for
 from spektron_edge.adaptation_state.replay import replay
 from spektron_edge.bundle import read_bundle
-from spektron_edge.config import load_config
+from spektron_edge.config.loading import load_config
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.inference import load_model
 from tests import bundles

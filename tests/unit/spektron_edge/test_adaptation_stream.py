@@ -43,8 +43,8 @@ from spektron_edge.adaptation.task import (
 from spektron_edge.adaptation.task_made import IN_SHADOW, come_since
 from spektron_edge.adaptation.yardstick import calibrate
 from spektron_edge.clock import Stamp
-from spektron_edge.diagnostics import ApplicabilityModel
 from spektron_edge.faults import Fault, Faults
+from spektron_edge.prediction.diagnostics import ApplicabilityModel
 from tests import bundles
 
 STEP = bundles.GRID.step_nm

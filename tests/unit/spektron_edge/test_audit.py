@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from spektron_edge.audit import GENESIS, Audit, AuditError, verify
-from spektron_edge.cli import main
+from spektron_edge.cli.main import main
 from spektron_edge.clock import Stamp
 from spektron_edge.faults import Faults
+from spektron_edge.files.audit import GENESIS, Audit, AuditError, verify
 
 FIXTURES = [HealthCheck.function_scoped_fixture]
 AT = Stamp(1_800_000_000.0, 12.3456, "boot-a")

@@ -4,10 +4,11 @@ import json
 
 import pytest
 
-from spektron_edge import bench_candidate, device_bench
-from spektron_edge.bench_candidate import Candidate, Result
-from spektron_edge.cli import main
-from spektron_edge.device_bench import recommend
+from spektron_edge.cli.main import main
+from spektron_edge.device_bench import bench as device_bench
+from spektron_edge.device_bench import candidate as bench_candidate
+from spektron_edge.device_bench.bench import recommend
+from spektron_edge.device_bench.candidate import Candidate, Result
 from spektron_edge.faults import Faults
 from tests import bundles
 

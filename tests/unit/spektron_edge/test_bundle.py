@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from spektron_edge.bundle import Bundle, BundleError, read_bundle, write_bundle
 from spektron_edge.bundle import archive as module
 from spektron_edge.bundle import arrays as arrays_module
-from spektron_edge.manifest import Manifest
+from spektron_edge.bundle.manifest import Manifest
 from tests import bundles
 
 FIXTURES = [HealthCheck.function_scoped_fixture]

@@ -10,16 +10,16 @@ import time
 
 import pytest
 
-from spektron_edge.child import Child
+from spektron_edge.child.process import Child
+from spektron_edge.daemon.spare_time import SpareTime
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.spare_time import SpareTime
 from tests.integration.rig import until
 from tests.processes import state
 
 COUNTS = "tests.counting_child"
 PARENT = """
 import sys, time
-from spektron_edge.child import Child
+from spektron_edge.child.process import Child
 child = Child("tests.counting_child", ["60"], 600.0, "it", None)
 while not child._may_pause:
     assert child.running
@@ -87,7 +87,7 @@ def test_a_killed_parent_leaves_no_stopped_child():
 
 
 def test_a_child_whose_parent_has_gone_does_nothing():
-    words = ["-m", "spektron_edge.child_start", str(os.getpid() + 1), COUNTS, "0"]
+    words = ["-m", "spektron_edge.child.start", str(os.getpid() + 1), COUNTS, "0"]
     done = subprocess.run([sys.executable, *words], capture_output=True, check=False)
     assert (done.returncode, done.stdout) == (1, b"")
 

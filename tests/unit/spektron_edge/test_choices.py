@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 
 from spektron_edge.bundle import read_bundle, write_bundle
-from spektron_edge.choices import ChoiceStore
-from spektron_edge.cli import main
-from spektron_edge.config import load_config
-from spektron_edge.daemon import Daemon
+from spektron_edge.cli.main import main
+from spektron_edge.config.loading import load_config
+from spektron_edge.daemon.daemon import Daemon
 from spektron_edge.faults import Fault, Faults
+from spektron_edge.files.choices import ChoiceStore
 from spektron_edge.mqtt.commands import Key, sign
-from spektron_edge.product import load_product
+from spektron_edge.prediction.product import load_product
 from spektron_edge.transfer_state import StateStore
 from tests import bundles
 

@@ -12,13 +12,13 @@ import pytest
 from firmware_bridge.virtual import Optics, PtyPort, VirtualSpectrometer
 from spektron_edge import __version__
 from spektron_edge.adaptation_state import AdaptationStore
-from spektron_edge.audit import Audit
-from spektron_edge.cli import main
+from spektron_edge.cli.inspection import inspect_bundle, inspect_state
+from spektron_edge.cli.main import main
 from spektron_edge.clock import Stamp
 from spektron_edge.faults import Faults
-from spektron_edge.inspection import inspect_bundle, inspect_state
+from spektron_edge.files.audit import Audit
+from spektron_edge.files.state_folder import AUDIT_FILE, OUTBOX_FILE
 from spektron_edge.outbox import Limits, Outbox, OutboxError, Outgoing
-from spektron_edge.state import AUDIT_FILE, OUTBOX_FILE
 from spektron_edge.transfer_state import StateStore
 from tests import bundles
 from tests import transfers as transfers_of
@@ -102,7 +102,7 @@ def test_an_interrupted_command_says_so_in_json(capsys, monkeypatch, tmp_path):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("spektron_edge.transfer_session_commands._session", interrupted)
+    monkeypatch.setattr("spektron_edge.cli.transfer_session._session", interrupted)
     status = main(["transfer", "status", "--config", str(tmp_path / "x"), "--json"])
     assert status == 130
     assert json.loads(said(capsys)[0])["error"]["code"] == "interrupted"
@@ -129,7 +129,7 @@ def test_it_runs_as_a_module():
 
 
 def test_an_interrupt_is_no_traceback(monkeypatch):
-    from spektron_edge import inspection
+    from spektron_edge.cli import inspection
 
     def interrupt(_):
         raise KeyboardInterrupt
@@ -250,7 +250,7 @@ def test_inspect_by_someone_who_may_only_read_is_no_damage(capsys, state, monkey
     def read_only(_):
         raise OutboxError("attempt to write a readonly database")
 
-    monkeypatch.setattr("spektron_edge.inspection.read_counts", read_only)
+    monkeypatch.setattr("spektron_edge.cli.inspection.read_counts", read_only)
     monkeypatch.setattr(os, "access", lambda *_: False)
     assert "daemon's user" in fails(capsys, Faults.STATE_UNWRITABLE, "inspect", str(state))
 

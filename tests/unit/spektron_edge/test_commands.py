@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spektron_edge.config import Commands, Operator
+from spektron_edge.config.commands import Commands, Operator
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.inbox import CommandReceived
 from spektron_edge.mqtt import request as module

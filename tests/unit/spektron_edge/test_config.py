@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from spektron_edge.config import load_config, shipped_bundle
+from spektron_edge.config.file import shipped_bundle
+from spektron_edge.config.loading import load_config
 from spektron_edge.faults import Fault, Faults
 
 MINIMAL = """
@@ -46,7 +47,7 @@ def test_five_lines_are_enough(load, tmp_path):
     assert config.bundle_path == shipped_bundle()
     assert config.bundle_path.is_file()
     assert (config.mqtt.host, config.mqtt.port, config.mqtt.tls) == ("broker.example", 1883, False)
-    assert config.serial.baud == 921600
+    assert (config.serial.driver, config.serial.place.baud) == ("spektron", 921600)
     assert config.acquisition.automatic_references
     assert config.commands.operators == ()
     assert config.precision is None
@@ -171,6 +172,11 @@ def test_every_wrong_key_is_named_at_once(load):
         (replaced('url = "/dev/ttyUSB0"', 'url = "/dev/x"\nbaud = 299'), "serial.baud"),
         (replaced('url = "/dev/ttyUSB0"', 'url = "/dev/x"\nbaud = "fast"'), "serial.baud"),
         (replaced('url = "/dev/ttyUSB0"', 'url = "/dev/x"\nsilence_s = 0'), "silence_s"),
+        (replaced('url = "/dev/ttyUSB0"', 'url = "/dev/x"\ndriver = "x"'), "no driver 'x'"),
+        (
+            replaced('url = "/dev/ttyUSB0"', 'url = "/dev/x"\nwavelength_nm = [1.0]'),
+            "wavelength_nm",
+        ),
         (replaced('url = "/dev/ttyUSB0"', 'url = "/dev/x"\nsilence_s = inf'), "silence_s"),
         (MINIMAL + "[acquisition]\nwhite_max_age_s = nan\n", "white_max_age_s"),
         (MINIMAL + "[acquisition]\naverages = 0\n", "acquisition.averages"),

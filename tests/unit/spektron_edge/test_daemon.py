@@ -10,14 +10,13 @@ from dataclasses import replace
 
 import pytest
 
-from spektron_edge import delivery
-from spektron_edge.audit import verify
 from spektron_edge.bundle import read_bundle
 from spektron_edge.bundle.install import activate, install
 from spektron_edge.bundle.slot_store import SlotStore
 from spektron_edge.bundle.slots import MAX_STARTS, proven
-from spektron_edge.daemon import Daemon
+from spektron_edge.daemon.daemon import Daemon
 from spektron_edge.faults import Fault, Faults
+from spektron_edge.files.audit import verify
 from spektron_edge.inbox import (
     Acknowledged,
     Connected,
@@ -29,7 +28,8 @@ from spektron_edge.inbox import (
 )
 from spektron_edge.inference import BackendError, load_model
 from spektron_edge.outbox import OutboxFullError
-from spektron_edge.trial import CALM_S, PREDICTIONS
+from spektron_edge.prediction.trial import CALM_S, PREDICTIONS
+from spektron_edge.publishing import delivery
 from tests import bundles, signers
 from tests.signers import terms
 
@@ -208,7 +208,7 @@ def test_an_outbox_that_was_removed_is_a_fault(daemon):
 
 
 def test_the_daemon_ends_though_commands_go_on_arriving(daemon, monkeypatch):
-    monkeypatch.setattr("spektron_edge.daemon._DRAIN_S", 0.05)
+    monkeypatch.setattr("spektron_edge.daemon.daemon._DRAIN_S", 0.05)
     monkeypatch.setattr(daemon, "_turn", lambda _: 1)
     daemon._client.start()
     daemon._line._thread.start()
@@ -328,7 +328,7 @@ def test_a_trial_that_cannot_be_written_down_is_tried_again(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("spektron_edge.ledger.write_durably", full)
+        patch.setattr("spektron_edge.files.ledger.write_durably", full)
         turn(daemon, ready(make_scan), *scans)
     assert "disk_full" in daemon._notices.codes
     assert daemon._serving.trial.on
@@ -354,7 +354,7 @@ def test_a_graph_that_takes_the_process_down_was_counted_first(start, slots, mon
         raise SystemExit(139)
 
     start()
-    monkeypatch.setattr("spektron_edge.product.load_model", die)
+    monkeypatch.setattr("spektron_edge.prediction.product.load_model", die)
     with pytest.raises(SystemExit):
         start()
     assert slots.read().current.starts == 2

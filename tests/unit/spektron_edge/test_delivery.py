@@ -7,10 +7,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from spektron_edge import delivery as module
-from spektron_edge.delivery import Delivery, Latencies
 from spektron_edge.faults import Faults
 from spektron_edge.outbox import Limits, Outbox, OutboxFullError, Outgoing, Progress
+from spektron_edge.publishing import delivery as module
+from spektron_edge.publishing.delivery import Delivery, Latencies
 
 
 class Client:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spektron_edge.diagnostics import Applicability, ApplicabilityModel
-from spektron_edge.preprocessing import correlate_valid
+from spektron_edge.prediction.diagnostics import Applicability, ApplicabilityModel
+from spektron_edge.spectra.preprocessing import correlate_valid
 from tests import bundles
 
 

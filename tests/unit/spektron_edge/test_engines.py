@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spektron_edge.cli import main
+from spektron_edge.cli.main import main
 from spektron_edge.faults import Faults
 from spektron_edge.inference import BackendError, native_tensorrt
 from spektron_edge.inference.cuda import Cuda
@@ -233,7 +233,7 @@ def test_without_tensorrt_the_reason_is_given(monkeypatch):
 @pytest.fixture
 def machine(monkeypatch, trtexec):
     """Make this machine one with TensorRT, as module or program, and a GPU."""
-    from spektron_edge import engine_command
+    from spektron_edge.inference import device_engine
 
     def make(module=None, program=None, gpu=True):
         monkeypatch.setitem(sys.modules, "tensorrt", module)
@@ -243,10 +243,10 @@ def machine(monkeypatch, trtexec):
             "find_spec",
             lambda n, *a: module if n == "tensorrt" else find(n, *a),
         )
-        monkeypatch.setattr(engine_command, "find_trtexec", lambda: program)
+        monkeypatch.setattr(device_engine, "find_trtexec", lambda: program)
         if gpu:
             cuda = module.cuda if module else FakeCuda()
-            monkeypatch.setattr(engine_command, "Cuda", lambda: cuda)
+            monkeypatch.setattr(device_engine, "Cuda", lambda: cuda)
             monkeypatch.setattr(native_tensorrt, "Cuda", lambda: cuda)
 
     return make

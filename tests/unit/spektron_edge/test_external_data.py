@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spektron_edge.bundle import read_bundle
-from spektron_edge.config import shipped_bundle
+from spektron_edge.config.file import shipped_bundle
 from spektron_edge.inference import BackendError
 from spektron_edge.inference import external_data as module
 from spektron_edge.inference.external_data import refuse_external_data

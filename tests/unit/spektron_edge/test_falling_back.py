@@ -11,14 +11,14 @@ import pytest
 
 from spektron_edge.backend_choice import BackendChoice
 from spektron_edge.bundle import BundleError, read_bundle
-from spektron_edge.config import load_config
-from spektron_edge.daemon import Daemon
+from spektron_edge.config.loading import load_config
+from spektron_edge.daemon.daemon import Daemon
 from spektron_edge.faults import Fault
 from spektron_edge.inbox import Measured
 from spektron_edge.inference import BackendError, load_model, native_tensorrt
 from spektron_edge.inference.engine_file import store_engine
 from spektron_edge.inference.onnx_gpu import OnnxTensorrt
-from spektron_edge.reporter import model_info
+from spektron_edge.publishing.reporter import model_info
 from tests import bundles
 from tests.accelerators import FakeTensorrt, pretend_providers
 
@@ -214,7 +214,7 @@ def test_the_daemon_tells_that_it_fell_back_and_that_it_no_longer_does(
         told = []
         monkeypatch.setattr(daemon._serving, "_changed", told.append)
         monkeypatch.setattr(
-            "spektron_edge.serving.evaluate",
+            "spektron_edge.prediction.serving.evaluate",
             lambda *a: daemon._serving.model.infer(bundles.spectra(1)) and _Nothing,
         )
         daemon._serving.evaluate(Measured(make_scan(), None), None, None)

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from spektron_edge import active_faults
-from spektron_edge.active_faults import ActiveFaults
 from spektron_edge.faults import Fault, Faults
+from spektron_edge.publishing import active_faults
+from spektron_edge.publishing.active_faults import ActiveFaults
 
 
 def test_codes_and_exit_statuses_are_unique():
@@ -68,6 +68,6 @@ def test_whatever_a_scan_can_suffer_from_ends_with_the_next_good_scan():
 
 
 def test_every_fault_of_the_line_ends_when_the_instrument_answers():
-    from spektron_edge.line_faults import LINE_FAULTS
+    from spektron_edge.instrument.line_faults import LINE_FAULTS
 
     assert set(LINE_FAULTS.values()) <= {*active_faults.LINE, *active_faults.PREPARATION}

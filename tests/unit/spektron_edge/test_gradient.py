@@ -7,8 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from spektron_edge.bundle import BundleError, read_bundle
+from spektron_edge.bundle.manifest import Manifest
 from spektron_edge.inference import BackendError, Objective, OnnxGradient, load_gradient, load_model
-from spektron_edge.manifest import Manifest
 from tests import bundles
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spektron_edge.config import HomeAssistantSettings
+from spektron_edge.config.publishing import HomeAssistantSettings
 from spektron_edge.mqtt.home_assistant import ANNOUNCED_FILE, HomeAssistant, components
 from spektron_edge.mqtt.topics import Topics
 from tests.predictions import prediction

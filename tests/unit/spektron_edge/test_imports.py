@@ -33,9 +33,9 @@ def test_the_daemon_s_start_path_loads_nothing_slow(tmp_path, tiny_bundle):
     )
     loaded = python(
         "import sys, json, pathlib\n"
-        "from spektron_edge.daemon import Daemon\n"
-        "from spektron_edge.product import load_product\n"
-        "from spektron_edge.config import load_config\n"
+        "from spektron_edge.daemon.daemon import Daemon\n"
+        "from spektron_edge.prediction.product import load_product\n"
+        "from spektron_edge.config.loading import load_config\n"
         "model = load_product(load_config(pathlib.Path(sys.argv[1]))).model\n"
         "import numpy as np\n"
         "model.applicability.assess(np.zeros(60))\n"
@@ -47,7 +47,7 @@ def test_the_daemon_s_start_path_loads_nothing_slow(tmp_path, tiny_bundle):
 
 def test_the_command_line_loads_almost_nothing_before_it_knows_the_command():
     loaded = json.loads(
-        python("import sys, json, spektron_edge.cli\nprint(json.dumps(sorted(sys.modules)))")
+        python("import sys, json, spektron_edge.cli.main\nprint(json.dumps(sorted(sys.modules)))")
     )
     assert not {*SLOW, "numpy", "pydantic", "onnxruntime", "paho"} & set(loaded)
 

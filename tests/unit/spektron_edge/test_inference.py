@@ -5,8 +5,8 @@ import pytest
 from pydantic import ValidationError
 
 from spektron_edge.bundle import BundleError, read_bundle
+from spektron_edge.bundle.manifest import Product
 from spektron_edge.inference import load_model
-from spektron_edge.manifest import Product
 from tests import bundles
 
 

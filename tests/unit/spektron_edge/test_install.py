@@ -14,9 +14,9 @@ from spektron_edge.adaptation_state import AdaptationStore
 from spektron_edge.bundle import archive, read_bundle
 from spektron_edge.bundle.slot_store import SlotStore
 from spektron_edge.bundle.slots import accepted, proven
-from spektron_edge.cli import main
-from spektron_edge.config import load_config
-from spektron_edge.product import load_product, take_product
+from spektron_edge.cli.main import main
+from spektron_edge.config.loading import load_config
+from spektron_edge.prediction.product import load_product, take_product
 from spektron_edge.transfer_state import StateStore
 from tests import adaptations, bundles, signers
 

@@ -14,11 +14,8 @@ from firmware_bridge import errors
 from firmware_bridge.link import Link
 from firmware_bridge.protocol import LampState, Position
 from firmware_bridge.virtual import InjectedFaults, Optics, PtyPort, VirtualSpectrometer
-from spektron_edge import exposures, instrument_session
-from spektron_edge import instrument as module
-from spektron_edge.acquisition import absorbance
 from spektron_edge.clock import Clock
-from spektron_edge.config import Acquisition, Serial
+from spektron_edge.config.instrument import Acquisition, Serial
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.inbox import (
     Consumed,
@@ -28,12 +25,16 @@ from spektron_edge.inbox import (
     OrderDone,
     Streaming,
 )
-from spektron_edge.instrument import InstrumentThread
-from spektron_edge.instrument_session import Settings
-from spektron_edge.line_faults import LINE_FAULTS, as_fault
-from spektron_edge.orders import Order, Orders
-from spektron_edge.reference_store import load_references, save_references
-from spektron_edge.scan import Scan
+from spektron_edge.instrument import exposures
+from spektron_edge.instrument import session as instrument_session
+from spektron_edge.instrument import thread as module
+from spektron_edge.instrument.line_faults import LINE_FAULTS, as_fault
+from spektron_edge.instrument.orders import Order, Orders
+from spektron_edge.instrument.reference_store import load_references, save_references
+from spektron_edge.instrument.session import Settings
+from spektron_edge.instrument.thread import InstrumentThread
+from spektron_edge.spectra.acquisition import absorbance
+from spektron_edge.spectra.scan import Scan
 
 AXIS = np.arange(1100.0, 2499.0, 2.0)
 SPECTRA = np.outer([0.2, 0.6], np.ones(AXIS.size))

@@ -8,9 +8,9 @@ import pytest
 
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.inbox import OrderDone, Streaming
-from spektron_edge.instrument_commands import BEGIN_WITHIN_S
+from spektron_edge.instrument.commands import BEGIN_WITHIN_S
+from spektron_edge.instrument.orders import Order
 from spektron_edge.mqtt.commands import Key, sign
-from spektron_edge.orders import Order
 
 from .turns import ready, turn
 

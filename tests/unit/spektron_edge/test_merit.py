@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spektron_edge.merit import Merit, median_merits, merit, merits
+from spektron_edge.bundle.merit import Merit, median_merits, merit, merits
 
 
 @pytest.fixture(scope="module")

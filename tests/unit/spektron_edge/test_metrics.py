@@ -8,11 +8,11 @@ import http.client
 import pytest
 from prometheus_client import parser
 
-from spektron_edge.config import load_config
+from spektron_edge.config.loading import load_config
 from spektron_edge.demo.broker import free_port
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.metrics import Metrics
-from spektron_edge.records import StateRecord, Times
+from spektron_edge.publishing.metrics import Metrics
+from spektron_edge.publishing.records import StateRecord, Times
 
 from .test_sparkplug import prediction
 

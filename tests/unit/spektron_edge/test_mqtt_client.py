@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from spektron_edge.config import Mqtt
+from spektron_edge.config.mqtt import Mqtt
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.inbox import (
     Acknowledged,

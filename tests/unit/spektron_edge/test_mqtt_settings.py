@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from spektron_edge.config import Mqtt
+from spektron_edge.config.mqtt import Mqtt
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spektron_edge.numbering import Numbering, Step
+from spektron_edge.instrument.numbering import Numbering, Step
 from spektron_edge.outbox import Progress
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -397,6 +398,11 @@ def undamaged(tmp_path_factory):
 )
 # In the schema's text: SQLite quotes it in a message that is no UTF-8.
 @example(damaged=[(0, 3573)], filler=b"\x80")
+# A column of another name; the format's version and its schema's.
+@example(damaged=[(0, 2909)], filler=b"_")
+@example(damaged=[(0, 18)], filler=b"_")
+@example(damaged=[(0, 47)], filler=b"_")
+@example(damaged=[(0, 63)], filler=b"_")
 @settings(
     max_examples=40,
     deadline=None,
@@ -411,6 +417,11 @@ def test_what_is_read_of_a_damaged_file_is_what_was_written(undamaged, damaged, 
             start = (page % (len(raw) // 4096)) * 4096 + offset
             raw[start : start + len(filler)] = filler[: max(0, len(raw) - start)]
         path.write_bytes(raw)
+        if raw[60:64] != undamaged[60:64]:
+            # Its number might be a later schema's, which is refused and left as it is.
+            with suppress(OutboxError):
+                Outbox(path, UNLIMITED).close()
+            return
         again = Outbox(path, UNLIMITED)
         try:
             waiting = again.unsent(1000)

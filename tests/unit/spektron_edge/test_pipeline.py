@@ -8,11 +8,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from firmware_bridge.protocol import LampState
-from spektron_edge.acquisition import Ages
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.inference import BackendError
-from spektron_edge.pipeline import evaluate
-from spektron_edge.resampling import Resampler
+from spektron_edge.prediction.pipeline import evaluate
+from spektron_edge.spectra.acquisition import Ages
+from spektron_edge.spectra.resampling import Resampler
 from tests import bundles
 
 AGES = Ages(60.0, 60.0)

@@ -13,8 +13,8 @@ from spektron_edge.bundle import read_bundle
 from spektron_edge.bundle.install import activate, install
 from spektron_edge.bundle.slot_store import SlotStore
 from spektron_edge.bundle.slots import proven
-from spektron_edge.config import load_config
-from spektron_edge.product import terms_of
+from spektron_edge.config.loading import load_config
+from spektron_edge.prediction.product import terms_of
 from tests import signers
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.signal import savgol_coeffs, savgol_filter
 
-from spektron_edge.preprocessing import correlate_valid, savgol_kernel
+from spektron_edge.spectra.preprocessing import correlate_valid, savgol_kernel
 
 
 @st.composite

@@ -7,7 +7,7 @@ import pytest
 
 from spektron_edge.clock import Stamp
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.recent import KEPT, MAX_AGE_S, Recent, RecentSpectrum
+from spektron_edge.spectra.recent import KEPT, MAX_AGE_S, Recent, RecentSpectrum
 
 NOW = Stamp(1_800_000_000.0, 1000.0, "boot-a")
 AXIS = np.linspace(1000.0, 2000.0, 8)

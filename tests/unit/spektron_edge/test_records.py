@@ -12,13 +12,12 @@ from pydantic import ValidationError
 from scipy import stats
 from ulid import ULID
 
-from spektron_edge.acquisition import Ages
+from spektron_edge.bundle.manifest import Evaluation, Figures
 from spektron_edge.clock import Clock, ClockWatch
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.intervals import student_t
-from spektron_edge.manifest import Evaluation, Figures
-from spektron_edge.pipeline import evaluate
-from spektron_edge.records import (
+from spektron_edge.prediction.intervals import student_t
+from spektron_edge.prediction.pipeline import evaluate
+from spektron_edge.publishing.records import (
     PUBLISHED,
     ApplicabilityInfo,
     DeviceInfo,
@@ -30,8 +29,9 @@ from spektron_edge.records import (
     new_id,
     to_json,
 )
-from spektron_edge.reporter import Reporter
-from spektron_edge.resampling import Resampler
+from spektron_edge.publishing.reporter import Reporter
+from spektron_edge.spectra.acquisition import Ages
+from spektron_edge.spectra.resampling import Resampler
 from tests import bundles
 
 AGES = Ages(60.0, 60.0)

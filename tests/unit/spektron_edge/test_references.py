@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spektron_edge.acquisition import References
-from spektron_edge.reference_store import load_references, save_references
+from spektron_edge.instrument.reference_store import load_references, save_references
+from spektron_edge.spectra.acquisition import References
 from tests import bundles
 
 

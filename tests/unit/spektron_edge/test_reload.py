@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from spektron_edge.config import Mqtt, load_config
-from spektron_edge.daemon import Daemon
+from spektron_edge.config.loading import load_config
+from spektron_edge.config.mqtt import Mqtt
+from spektron_edge.daemon.daemon import Daemon
+from spektron_edge.daemon.last_good import LastGood, load_working
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.last_good import LastGood, load_working
 from spektron_edge.mqtt.commands import Key, sign
 
 from .turns import events

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.resampling import Resampler, check_axis
+from spektron_edge.spectra.resampling import Resampler, check_axis
 
 GRID = 1200.0 + 20.0 * np.arange(60)
 

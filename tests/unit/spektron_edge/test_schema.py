@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from spektron_edge.cli import main
+from spektron_edge.cli.main import main
 from spektron_edge.command_names import COMMANDS
-from spektron_edge.config import Operator
+from spektron_edge.config.commands import Operator
 from spektron_edge.mqtt.commands import authorise, parse
-from spektron_edge.schema import generate, names, schema
+from spektron_edge.publishing.schema import generate, names, schema
 from tests.payload_pages import ABOUT, KEY, flat
 
 TESTS = Path(__file__).resolve().parents[2]

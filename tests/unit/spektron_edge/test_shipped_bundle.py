@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from spektron_edge.bundle import read_bundle
+from spektron_edge.bundle.merit import median_merits, merits
 from spektron_edge.demo.corn import PROPERTIES, UNIT, CornMissing, load_corn
 from spektron_edge.inference import load_model
-from spektron_edge.merit import median_merits, merits
 from spektron_train.data.instrument_noise import DetectorNoise, noisy_scans
 
 BARS = {"moisture": 0.99, "oil": 0.90, "protein": 0.95, "starch": 0.92}

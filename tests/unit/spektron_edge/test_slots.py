@@ -11,7 +11,7 @@ from spektron_edge.bundle import slots as module
 from spektron_edge.bundle.slot_store import SLOTS_FILE, SlotStore
 from spektron_edge.bundle.slots import Slot, Slots
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.ledger import told
+from spektron_edge.files.ledger import told
 
 WHO = "local:anna"
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from spektron_edge.bundle import BundleError, read_bundle
+from spektron_edge.bundle.device_key import FILE, load_device_key, show_device_key
+from spektron_edge.bundle.manifest import TRANSFER_WITHOUT
 from spektron_edge.bundle.spectra import MEMBER, SPECTRA, open_spectra, seal, split
-from spektron_edge.cli import main
-from spektron_edge.device_key import FILE, load_device_key, show_device_key
+from spektron_edge.cli.main import main
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.inference import load_model
-from spektron_edge.manifest import TRANSFER_WITHOUT
 from tests import bundles
 
 WHOLE = {

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from spektron_edge.config import SpectraSettings
-from spektron_edge.spectrum_feed import SpectrumFeed
-from spektron_edge.spectrum_payload import axis_id, spectrum_payload
+from spektron_edge.config.publishing import SpectraSettings
+from spektron_edge.publishing.spectrum_feed import SpectrumFeed
+from spektron_edge.publishing.spectrum_payload import axis_id, spectrum_payload
 
 
 class Client:

@@ -7,8 +7,8 @@ import pytest
 
 from spektron_edge.clock import Stamp
 from spektron_edge.faults import Fault, Faults
+from spektron_edge.files.state_folder import AUDIT_FILE, OUTBOX_FILE, open_state, storage_fault
 from spektron_edge.outbox import Limits
-from spektron_edge.state import AUDIT_FILE, OUTBOX_FILE, open_state, storage_fault
 
 LIMITS = Limits(10**9, 10**9)
 AT = Stamp(1_800_000_000.0, 12.0, "boot-a")

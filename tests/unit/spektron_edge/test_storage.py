@@ -7,13 +7,13 @@ import json
 
 import pytest
 
-from spektron_edge.cli import main
-from spektron_edge.config import OutboxLimits
+from spektron_edge.cli.main import main
+from spektron_edge.config.outbox import OutboxLimits
 from spektron_edge.faults import Fault
 from spektron_edge.outbox import Limits
 from spektron_edge.outbox.replay import ask, replays
 from spektron_edge.outbox.span import Span
-from spektron_edge.storage import limits_of
+from spektron_edge.publishing.outbox_storage import limits_of
 
 from .turns import events, predicted, ready, stored, turn
 

@@ -52,7 +52,7 @@ if "ask" in sys.argv:
         pass
 import numpy as np
 from spektron_edge.bundle import read_bundle
-from spektron_edge.config import shipped_bundle
+from spektron_edge.config.file import shipped_bundle
 from spektron_edge.inference import load_model
 model = load_model(read_bundle(shipped_bundle()))
 for _ in range(20):

@@ -11,11 +11,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spektron_edge.acquisition import References
-from spektron_edge.daemon import Daemon
+from spektron_edge.daemon.daemon import Daemon
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.inbox import InstrumentReady, Measured
 from spektron_edge.mqtt.commands import Key, sign
+from spektron_edge.spectra.acquisition import References
 from spektron_edge.transfer_session import Session
 from spektron_edge.transfer_state import StateStore
 from tests.corn_bench import SERIAL, Cups, configure

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spektron_edge.bundle import read_bundle
-from spektron_edge.config import shipped_bundle
+from spektron_edge.config.file import shipped_bundle
 from spektron_edge.inference import load_model
 from spektron_edge.transfer import TransferError
 from spektron_edge.transfer.evaluation import RELATIVE

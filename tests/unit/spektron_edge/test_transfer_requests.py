@@ -8,7 +8,7 @@ import logging
 
 import pytest
 
-from spektron_edge.daemon import Daemon
+from spektron_edge.daemon.daemon import Daemon
 from spektron_edge.inbox import CommandReceived, InstrumentReady
 from spektron_edge.mqtt.commands import Key, sign, to_payload
 from spektron_edge.mqtt.limited import Limited

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from spektron_edge.cli import main
+from spektron_edge.cli.main import main
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.transfer import fit
 from spektron_edge.transfer.quantity import convert

@@ -15,7 +15,7 @@ from spektron_edge.bundle import BundleError, BundleUntrusted, TrustUnusable, re
 from spektron_edge.bundle.canonical import canonical, is_canonical
 from spektron_edge.bundle.signature import Signature, read_signatures, write_signatures
 from spektron_edge.bundle.trust import read_trust
-from spektron_edge.cli import main
+from spektron_edge.cli.main import main
 from tests import bundles, signers
 
 
@@ -301,9 +301,9 @@ def test_verify_refuses_another_form_and_other_numbers(capsys, path, anna):
 
 LOADED = """
 import sys, json, pathlib
-from spektron_edge.daemon import Daemon
-from spektron_edge.config import load_config
-from spektron_edge.product import load_product
+from spektron_edge.daemon.daemon import Daemon
+from spektron_edge.config.loading import load_config
+from spektron_edge.prediction.product import load_product
 print(load_product(load_config(pathlib.Path(sys.argv[1]))).model.signed_by)
 print("cryptography" in sys.modules)
 """

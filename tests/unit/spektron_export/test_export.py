@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from spektron_edge.bundle import read_bundle
+from spektron_edge.bundle.device_key import load_device_key, show_device_key
+from spektron_edge.bundle.manifest import GraphFile
 from spektron_edge.bundle.spectra import open_spectra
 from spektron_edge.bundle.trust import read_trust
-from spektron_edge.device_key import load_device_key, show_device_key
 from spektron_edge.inference import load_model
-from spektron_edge.manifest import GraphFile
 from spektron_export import cli, graph_set, pack
 from spektron_export.errors import ExportError, ParityError
 from spektron_export.graphs import check_interface

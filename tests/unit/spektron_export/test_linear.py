@@ -16,7 +16,7 @@ from skops import io
 from spektron_edge.bundle import read_bundle
 from spektron_edge.bundle.self_test import self_test
 from spektron_edge.inference import load_model
-from spektron_edge.preprocessing import correlate_valid, savgol_kernel
+from spektron_edge.spectra.preprocessing import correlate_valid, savgol_kernel
 from spektron_export import cli
 
 AXIS = np.arange(1100.0, 1500.0, 5.0)

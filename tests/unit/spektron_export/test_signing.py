@@ -123,7 +123,7 @@ def test_what_cannot_sign_or_be_signed_is_named(call, tmp_path, tiny):
 
 
 def test_a_key_that_is_no_signing_key_is_refused(call, tmp_path, tiny):
-    from spektron_edge.device_key import FILE, show_device_key
+    from spektron_edge.bundle.device_key import FILE, show_device_key
 
     show_device_key(tmp_path / "state", None)
     status, _, err = call("sign", tiny, "--key", tmp_path / "state" / FILE)

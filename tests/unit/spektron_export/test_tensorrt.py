@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from spektron_edge.bundle import read_bundle
-from spektron_edge.config import shipped_bundle
+from spektron_edge.bundle.manifest import GraphFile
+from spektron_edge.config.file import shipped_bundle
 from spektron_edge.inference import BackendError
 from spektron_edge.inference.native_tensorrt import Device, NativeTensorrt
-from spektron_edge.manifest import GraphFile
 from tests import bundles
 from tests.accelerators import FakeCuda
 from tests.requirements import need

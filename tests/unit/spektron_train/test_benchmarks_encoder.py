@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spektron_edge.preprocessing import FIRST_DERIVATIVE, correlate_valid
+from spektron_edge.spectra.preprocessing import FIRST_DERIVATIVE, correlate_valid
 from spektron_train.benchmarks import latent, native, peers, pretraining
 from spektron_train.data.simulate.domain import NIR
 from spektron_train.data.simulate.matter import Matter

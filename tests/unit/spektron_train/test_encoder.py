@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from spektron_edge.preprocessing import correlate_valid, savgol_kernel
+from spektron_edge.spectra.preprocessing import correlate_valid, savgol_kernel
 from spektron_train.model import Encoder, EncoderConfig
 from spektron_train.model.adapter import InputAdapter
 from spektron_train.model.linear_path import unfilter

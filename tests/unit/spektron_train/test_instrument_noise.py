@@ -1,7 +1,7 @@
 import numpy as np
 
 from firmware_bridge.virtual import Optics
-from spektron_edge.config import Acquisition
+from spektron_edge.config.instrument import Acquisition
 from spektron_train.data.instrument_noise import DetectorNoise, Nuisance, noisy_scans
 
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
 
-from spektron_edge.merit import median_merits, merit, merits
+from spektron_edge.bundle.merit import median_merits, merit, merits
 from spektron_train.losses.agreement import view_agreement
 from spektron_train.losses.bottleneck import annealed, kl_to_standard_normal
 from spektron_train.losses.reconstruction import masked_error, span_mask

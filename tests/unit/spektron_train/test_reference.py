@@ -4,7 +4,7 @@ from scipy import stats
 from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge as Oracle
 
-from spektron_edge.preprocessing import savgol_kernel
+from spektron_edge.spectra.preprocessing import savgol_kernel
 from spektron_train.data.instrument_noise import DetectorNoise
 from spektron_train.reference.applicability import (
     applicability_arrays,

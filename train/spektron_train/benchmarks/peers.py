@@ -17,7 +17,7 @@ from sklearn.cross_decomposition import PLSRegression
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 
-from spektron_edge.preprocessing import FIRST_DERIVATIVE, correlate_valid
+from spektron_edge.spectra.preprocessing import FIRST_DERIVATIVE, correlate_valid
 from spektron_train.reference.ridge import fit_ridge, folds
 
 Array = NDArray[np.float64]

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from spektron_edge.preprocessing import FIRST_DERIVATIVE
+from spektron_edge.spectra.preprocessing import FIRST_DERIVATIVE
 
 from .config import EncoderConfig
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from spektron_edge.preprocessing import FIRST_DERIVATIVE, correlate_valid
+from spektron_edge.spectra.preprocessing import FIRST_DERIVATIVE, correlate_valid
 from spektron_train.data.simulate.domain import Domain
 from spektron_train.data.simulate.families import FAMILIES
 from spektron_train.data.simulate.matter import Matter

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from spektron_edge.diagnostics import ApplicabilityModel
-from spektron_edge.preprocessing import correlate_valid
+from spektron_edge.prediction.diagnostics import ApplicabilityModel
+from spektron_edge.spectra.preprocessing import correlate_valid
 from spektron_train.data.instrument_noise import DetectorNoise
 
 from .ridge import folds

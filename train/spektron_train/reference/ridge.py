@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spektron_edge.preprocessing import correlate_valid
+from spektron_edge.spectra.preprocessing import correlate_valid
 from spektron_train.data.instrument_noise import DetectorNoise
 
 Array = NDArray[np.float64]

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from spektron_edge.preprocessing import FIRST_DERIVATIVE, correlate_valid
+from spektron_edge.spectra.preprocessing import FIRST_DERIVATIVE, correlate_valid
 from spektron_train.data.instrument_noise import DetectorNoise
 from spektron_train.data.simulate.domain import NIR
 from spektron_train.evaluation import run_encoder

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from spektron_edge.axis_store import save_axis
 from spektron_edge.faults import Fault
+from spektron_edge.instrument.axis_store import save_axis
 from tests.corn_bench import SERIAL
 
 

@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from spektron_edge.cli import main
+from spektron_edge.cli.main import main
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.transfer_session.spectra_file import read_spectra
 from tests.corn_bench import SERIAL

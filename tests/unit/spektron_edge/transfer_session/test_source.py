@@ -7,14 +7,15 @@ from hashlib import sha256
 import numpy as np
 
 from spektron_edge.bundle import read_bundle, write_bundle
+from spektron_edge.bundle.device_key import load_device_key, show_device_key
 from spektron_edge.bundle.install import activate, install
+from spektron_edge.bundle.manifest import TRANSFER_WITHOUT
 from spektron_edge.bundle.slot_store import SlotStore
 from spektron_edge.bundle.spectra import MEMBER, SPECTRA, seal, split
-from spektron_edge.config import load_config, shipped_bundle
-from spektron_edge.device_key import load_device_key, show_device_key
+from spektron_edge.config.file import shipped_bundle
+from spektron_edge.config.loading import load_config
 from spektron_edge.faults import Faults
-from spektron_edge.manifest import TRANSFER_WITHOUT
-from spektron_edge.product import terms_of
+from spektron_edge.prediction.product import terms_of
 from spektron_edge.transfer_session import Scans, Session
 from tests import bundles
 from tests.corn_bench import SERIAL, configure, measure

@@ -1,0 +1,57 @@
+"""`spektron-edge audit verify`: whether the trail of what was done is whole."""
+
+from __future__ import annotations
+
+import argparse
+
+from .argument_types import digest, natural, with_config
+from .show import show
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add this command to the parser."""
+    audit = commands.add_parser("audit", help="the trail of what was done to this device")
+    actions = audit.add_subparsers(required=True, metavar="ACTION")
+    verify = actions.add_parser("verify", help="check every line, and a head that was published")
+    verify.add_argument(
+        "--head",
+        type=digest,
+        metavar="HEX",
+        help="a head that was published (`audit_head` of the state): must be one of a line's",
+    )
+    verify.add_argument(
+        "--lines", type=natural, metavar="N", help="lines that the log has had: fewer were cut"
+    )
+    with_config(verify)
+    verify.set_defaults(command=_verify)
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from spektron_edge.config.loading import load_config
+    from spektron_edge.faults import Fault, Faults
+    from spektron_edge.files.audit import AuditError, check
+    from spektron_edge.files.state_folder import AUDIT_FILE, storage_fault
+
+    path = load_config(arguments.config).state_dir / AUDIT_FILE
+    try:
+        chain = check(path, arguments.head, arguments.lines)
+    except AuditError as error:
+        raise Fault(Faults.AUDIT_BROKEN, str(error)) from None
+    except FileNotFoundError:
+        raise Fault(Faults.AUDIT_BROKEN, f"{path}: there is no log") from None
+    except OSError as error:
+        raise storage_fault(error, path) from None
+    report: dict[str, object] = {
+        "audit log": str(path),
+        "chain": "holds" if not chain.torn else "holds; the last line is unfinished",
+        "lines": chain.lines,
+        "head": chain.head,
+    }
+    if arguments.head is not None:
+        behind = chain.lines - (chain.found or 0)
+        report["published head"] = f"found at line {chain.found}, {behind} lines before the end"
+    if aside := sorted(other.name for other in path.parent.glob(f"{path.name}.*")):
+        # A log whose chain was broken when the daemon started: this one began anew after it.
+        report["set aside"] = aside
+    show(report, as_json=arguments.json)
+    return 0

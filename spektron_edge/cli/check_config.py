@@ -1,0 +1,66 @@
+"""`spektron-edge check-config`: everything that can be known before the daemon runs."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+from firmware_bridge.errors import LinkError
+from firmware_bridge.protocol import capability_names
+from spektron_edge.bundle import BundleError
+from spektron_edge.bundle.rules import check_serial
+from spektron_edge.config.instrument import instrument_of
+from spektron_edge.config.loading import load_config
+from spektron_edge.faults import Fault, Faults
+from spektron_edge.instrument.line_faults import as_fault
+from spektron_edge.mqtt.commands import CommandRefused, read_key
+from spektron_edge.mqtt.connection import connect_plain, new_client
+from spektron_edge.mqtt.topics import Topics
+from spektron_edge.prediction.product import load_product
+from spektron_edge.spectra.resampling import Resampler
+
+_BROKER_WAIT_S = 5.0
+
+
+def check_config(path: Path, *, probe: bool) -> dict[str, object]:
+    """Check the file and load its bundle; with `probe` also talk to instrument and broker.
+
+    Raises the Fault that a daemon with this file, or its operators, would run into.
+    """
+    config = load_config(path)
+    model = load_product(config).model
+    topics = Topics(config.site, config.instrument)
+    new_client(config.mqtt, "spektron-check")
+    try:
+        for operator in config.commands.operators:
+            read_key(operator.name, operator.key_file)
+    except CommandRefused as error:
+        raise Fault(Faults.CONFIG_INVALID, str(error)) from None
+    report: dict[str, object] = {
+        "configuration": str(path),
+        "topics": f"{topics.root}/...",
+        "bundle": model.bundle_id,
+        "signed by": "nobody is asked for" if config.trust is None else str(model.signed_by),
+        "product": model.product.name,
+        "properties": ", ".join(p.name for p in model.product.properties),
+        "backend": model.fell_back or f"{model.active} ({model.backend.provider})",
+        "state": str(config.state_dir),
+    }
+    if probe:
+        with closing(instrument_of(config.serial)) as instrument:
+            try:
+                info = instrument.open()
+            except LinkError as error:
+                raise as_fault(error) from None
+        try:
+            check_serial(model.devices, info.serial)
+        except BundleError as error:
+            raise error.fault from None
+        Resampler.between(info.axis_nm, model.product.grid.axis())
+        able = ", ".join(capability_names(info.capabilities)) or "nothing by itself"
+        report["instrument"] = (
+            f"{info.serial}, firmware {info.firmware}, {info.pixels} pixels, does {able}"
+        )
+        with connect_plain(config.mqtt, _BROKER_WAIT_S):
+            report["broker"] = f"{config.mqtt.url} accepts us"
+    return report

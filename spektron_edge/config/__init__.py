@@ -1,0 +1,1 @@
+"""The configuration file: TOML, checked by pydantic before anything starts."""

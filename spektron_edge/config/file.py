@@ -1,0 +1,77 @@
+"""The whole configuration file: its sections, and what they say together."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from spektron_edge.backend_choice import BackendChoice
+from spektron_edge.bundle.manifest import Precision
+
+from .commands import Commands
+from .instrument import Acquisition, Serial
+from .model import AdaptationSettings, InferenceSettings, Trust
+from .mqtt import Mqtt
+from .outbox import OutboxLimits
+from .publishing import HomeAssistantSettings, MetricsSettings, SparkplugSettings, SpectraSettings
+from .section import Section, TopicPart
+
+
+class Log(Section):
+    """Log lines."""
+
+    format: Literal["text", "json"] = "text"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Config(Section):
+    """The whole file."""
+
+    site: TopicPart
+    instrument: TopicPart
+    state_dir: Path
+    bundle: Literal["slots"] | Path | None = Field(
+        None, description='a file; "slots": the active slot; absent: the corn bundle of the package'
+    )
+    product: str | None = Field(None, description="needed when the bundle holds several")
+    precision: Precision | None = Field(
+        None, description="absent: int8 where the bundle has it, else fp32"
+    )
+    serial: Serial
+    mqtt: Mqtt
+    acquisition: Acquisition = Acquisition()
+    outbox: OutboxLimits = OutboxLimits()
+    commands: Commands = Commands()
+    spectra: SpectraSettings = SpectraSettings()
+    trust: Trust | None = None
+    inference: InferenceSettings = InferenceSettings()
+    adaptation: AdaptationSettings = AdaptationSettings()
+    home_assistant: HomeAssistantSettings = HomeAssistantSettings()
+    sparkplug: SparkplugSettings = SparkplugSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    log: Log = Log()
+
+    @property
+    def uses_slots(self) -> bool:
+        """Whether the bundle is the one in the active slot. A file of that name is `./slots`."""
+        return self.bundle == "slots"
+
+    @property
+    def backend(self) -> BackendChoice:
+        """The backend to try, and where its engines are."""
+        return BackendChoice(
+            self.inference.backend, self.inference.engines or self.state_dir / "engines"
+        )
+
+    @property
+    def bundle_path(self) -> Path:
+        """The bundle file to load where no slots are used."""
+        return self.bundle if isinstance(self.bundle, Path) else shipped_bundle()
+
+
+def shipped_bundle() -> Path:
+    """The bundle that comes with the package."""
+    return Path(str(resources.files("spektron_edge").joinpath("bundles/corn.spektron")))

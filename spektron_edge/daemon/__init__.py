@@ -1,0 +1,1 @@
+"""The loop that takes every scan its way, and what only that loop does."""

@@ -1,0 +1,183 @@
+"""The command `reload`: configuration and bundle read again, while scans go on.
+
+Where the line or the broker changes, the new configuration is on trial: what worked before has to
+work again, or the daemon goes back by itself to the last one that did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from spektron_edge import log
+from spektron_edge.config.file import Config
+from spektron_edge.config.loading import parse_config, read_config
+from spektron_edge.faults import Fault, Faults
+from spektron_edge.mqtt.command_handler import CommandOutcome
+from spektron_edge.prediction.product import Loaded, take_product
+from spektron_edge.prediction.serving import Serving
+from spektron_edge.publishing.notices import Notices
+
+from .last_good import Found, LastGood
+
+# What takes effect when the daemon starts.
+_FIXED = ("site", "instrument", "state_dir", "outbox", "home_assistant", "sparkplug", "metrics")
+# What could cut the daemon off.
+_TRIED = ("serial", "acquisition", "mqtt")
+
+
+@dataclass
+class _Trial:
+    """A configuration that was read: first to be used, then to prove itself."""
+
+    ticket: int
+    config: Config
+    text: str
+    loaded: Loaded
+    told: str
+    before: Config
+    left: Loaded
+    needs: set[str]
+    deadline_s: float | None = None
+
+
+class Reload:
+    """Reads the file again; owns the configuration that the daemon goes by."""
+
+    def __init__(
+        self,
+        path: Path,
+        found: Found,
+        serving: Serving,
+        notices: Notices,
+        use: Callable[[Config, Config], None],
+        tickets: Iterator[int],
+    ) -> None:
+        """use: changes instrument and broker from one configuration to another, or raises Fault
+        and changes nothing."""
+        self.config, self._text, self._not_the_file_s = found.config, found.text, found.why
+        self._last_good = LastGood(found.config.state_dir)
+        self._path, self._serving, self._notices = path, serving, notices
+        self._use, self._tickets = use, tickets
+        self._trial: _Trial | None = None
+        # What is known to work: only that can be asked of another configuration.
+        self.working: set[str] = set()
+
+    def settled(self) -> None:
+        """Raises Fault(COMMAND_NOT_DONE) while a configuration is on trial."""
+        if self._trial is not None:
+            told = "a configuration is on trial; wait for its end"
+            raise Fault(Faults.COMMAND_NOT_DONE, told)
+
+    def reload(self) -> CommandOutcome:
+        """Read the file; on any fault everything stays as it was."""
+        self.settled()
+        before, serving = self.config, self._serving
+        try:
+            text = read_config(self._path)
+            config = parse_config(text, self._path)
+            later = [name for name in _FIXED if getattr(config, name) != getattr(before, name)]
+            config = config.model_copy(update={name: getattr(before, name) for name in _FIXED})
+            if config.acquisition.queue_scans != before.acquisition.queue_scans:
+                later.append("acquisition.queue_scans")
+            loaded = take_product(config, serving.serial, running=serving.model.bundle_id)
+        except Fault as fault:
+            return CommandOutcome(False, f"nothing was changed: {fault}")
+        restart = f"; restart for: {', '.join(later)}" if later else ""
+        tried = {name for name in _TRIED if getattr(config, name) != getattr(before, name)}
+        if not tried:
+            outcome = self._taken(config, loaded, restart)
+            self._works(text)
+            return outcome
+        needs = {"broker" if name == "mqtt" else "instrument" for name in tried} & self.working
+        ticket = next(self._tickets)
+        self._trial = _Trial(ticket, config, text, loaded, restart, before, serving.loaded, needs)
+        told = f"{', '.join(sorted(tried))} on trial for {config.commands.reload_trial_s:g} s"
+        return CommandOutcome(True, told, ticket=ticket)
+
+    def _taken(self, config: Config, loaded: Loaded, restart: str) -> CommandOutcome:
+        serving, left = self._serving, self._serving.model.bundle_id
+        self.config = config
+        log.set_up(config.log.format, config.log.level)
+        serving.take(loaded)
+        bundle = loaded.model.bundle_id
+        if loaded.left:
+            return CommandOutcome(False, f"fell back to {bundle}: {loaded.left}")
+        message = f"bundle {left} -> {bundle}, signed by {serving.signed_by or 'nobody asked for'}"
+        if serving.transfer is not None:
+            message += f"; transfer {serving.transfer.number}"
+        if serving.in_use.adaptation is not None:
+            message += f"; adaptation {serving.in_use.adaptation.number}"
+        return CommandOutcome(True, message + restart, {"bundle": bundle})
+
+    def tell(self) -> None:
+        """Say that the daemon does not go by the file."""
+        if self._not_the_file_s:
+            self._notices.begin(Fault(Faults.CONFIG_FELL_BACK, self._not_the_file_s))
+
+    def _works(self, text: str) -> None:
+        self._text, self._not_the_file_s = text, ""
+        self._notices.end((Faults.CONFIG_FELL_BACK,))
+        with self._notices.noticed():
+            self._last_good.forget()
+
+    # ---- trial
+
+    def works(self, what: str) -> None:
+        """`instrument` or `broker` works."""
+        self.working.add(what)
+        if self._trial is not None and self._trial.deadline_s is not None:
+            self._trial.needs.discard(what)
+
+    def fails(self, what: str) -> None:
+        """It does not, and this is no configuration's fault before the next trial."""
+        if self._trial is None:
+            self.working.discard(what)
+
+    def look_after(self, now_s: float) -> tuple[int, CommandOutcome] | None:
+        """Begin or end a trial: ticket and outcome of one that ended. now_s: of the monotonic
+        clock."""
+        trial = self._trial
+        if trial is None:
+            return None
+        if trial.deadline_s is None:
+            try:
+                self._use(trial.before, trial.config)
+            except Fault as fault:
+                self._trial = None
+                return trial.ticket, CommandOutcome(False, f"nothing was changed: {fault}")
+            trial.deadline_s = now_s + trial.config.commands.reload_trial_s
+            outcome = self._taken(trial.config, trial.loaded, trial.told)
+            trial.told = outcome.message
+            return None
+        if not trial.needs:
+            self._trial = None
+            self._works(trial.text)
+            self._notices.say("configuration_proven", trial.told)
+            result = {"bundle": self._serving.model.bundle_id}
+            return trial.ticket, CommandOutcome(True, trial.told, dict(result))
+        return self._fall_back(trial) if now_s >= trial.deadline_s else None
+
+    def end(self) -> tuple[int, CommandOutcome] | None:
+        """The daemon ends: whoever waits for a trial is told."""
+        trial, self._trial = self._trial, None
+        if trial is None:
+            return None
+        return trial.ticket, CommandOutcome(False, "the daemon was stopped during the trial")
+
+    def _fall_back(self, trial: _Trial) -> tuple[int, CommandOutcome]:
+        self._trial = None
+        why = f"no word from {' and '.join(sorted(trial.needs))} with the new configuration"
+        try:
+            self._use(trial.config, trial.before)
+        except Fault as fault:
+            # Its own secrets are gone: there is nothing better than what is in use.
+            why += f", and the last good one cannot be used: {fault.detail}"
+        else:
+            self._taken(trial.before, trial.left, "")
+        with self._notices.noticed():
+            self._last_good.keep(bad=trial.text, good=self._text, why=why)
+        fell_back = Fault(Faults.CONFIG_FELL_BACK, why)
+        self._notices.begin(fell_back)
+        return trial.ticket, CommandOutcome(False, str(fell_back), {"fault": fell_back.code})

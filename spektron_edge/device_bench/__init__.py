@@ -1,0 +1,1 @@
+"""Which backend and precision is best on this machine."""

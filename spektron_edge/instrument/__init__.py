@@ -1,0 +1,1 @@
+"""From the port to scans: one thread that owns the line to the instrument."""

@@ -1,0 +1,1 @@
+"""From a spectrum to values: the model in use, and whether its calibration applies."""

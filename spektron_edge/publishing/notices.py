@@ -1,0 +1,80 @@
+"""What the daemon tells of itself: every fault once when it begins and once when it ends."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from spektron_edge import log
+from spektron_edge.faults import Fault, Faults
+from spektron_edge.outbox import Outgoing
+
+from .active_faults import ActiveFaults
+from .delivery import Delivery
+from .reporter import Level, Reporter
+
+Ranges = Sequence[tuple[int, int]]
+
+
+class Notices:
+    """Turns faults and changes into log lines and durable events."""
+
+    def __init__(
+        self, reporter: Reporter, delivery: Delivery, on_fault: Callable[[Fault], None]
+    ) -> None:
+        """on_fault: called for every fault that begins."""
+        self._reporter = reporter
+        self._delivery = delivery
+        self._on_fault = on_fault
+        self._active = ActiveFaults()
+        self.missed_scans = 0
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """Codes of the faults that are going on."""
+        return self._active.codes
+
+    def begin(self, fault: Fault) -> None:
+        """A fault was met; nothing happens when it is known to be going on."""
+        if not self._active.begin(fault):
+            return
+        log.fault(fault)
+        self._delivery.store((self._reporter.fault(fault),), None)
+        self._on_fault(fault)
+
+    def once(self, fault: Fault) -> None:
+        """Something went wrong at one moment and does not go on."""
+        self.begin(fault)
+        self._active.end((fault.kind,))
+
+    @contextlib.contextmanager
+    def noticed(self) -> Iterator[None]:
+        """A fault that is raised begins, and whoever met it goes on."""
+        try:
+            yield
+        except Fault as fault:
+            self.begin(fault)
+
+    def end(self, kinds: Iterable[Faults]) -> None:
+        """These do not go on."""
+        for fault in self._active.end(kinds):
+            self.say(f"{fault.code}_over", f"no longer: {fault.detail}")
+
+    def say(self, code: str, message: str, level: Level = "info") -> None:
+        """Something happened that is no fault."""
+        log.info(code, detail=message)
+        self._delivery.store((self._reporter.event(code, message, level=level),), None)
+
+    def gap(self, ranges: Ranges, why: str) -> Outgoing:
+        """The event that names missing scans."""
+        fault = Fault(Faults.SCANS_MISSED, f"{_count(ranges)} scans are missing: {why}")
+        return self._reporter.fault(fault, ranges)
+
+    def count_gap(self, ranges: Ranges) -> None:
+        """That event is stored, or as good as stored."""
+        self.missed_scans += _count(ranges)
+        log.fault(Fault(Faults.SCANS_MISSED, f"{_count(ranges)} scans are missing: {ranges}"))
+
+
+def _count(ranges: Ranges) -> int:
+    return sum(last - first + 1 for first, last in ranges)

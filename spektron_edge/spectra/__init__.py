@@ -1,0 +1,1 @@
+"""From counts to absorbance on the model's grid."""

@@ -1,0 +1,136 @@
+"""From counts to absorbance: dark, white reference, and the checks a scan must pass."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware_bridge.protocol import LampState
+from spektron_edge.clock import Stamp, age_s
+from spektron_edge.faults import Fault, Faults
+
+from .scan import Scan
+from .spectrum import Spectrum
+
+
+@dataclass(frozen=True)
+class References:
+    """Dark and white reference of one instrument at one integration time.
+
+    dark, white: (P,) counts; integration_us: of one exposure, us; white_temperature_c: of the
+    detector during the white reference, deg C, NaN where nobody noted it. Taken since the same
+    power-on (`boot_id`): a lamp that was off in between is another lamp.
+    """
+
+    dark: NDArray[np.float64]
+    white: NDArray[np.float64]
+    dark_taken: Stamp
+    white_taken: Stamp
+    serial: str
+    boot_id: int
+    integration_us: int
+    white_temperature_c: float = math.nan
+
+
+@dataclass(frozen=True)
+class Ages:
+    """Largest ages in seconds at which dark and white reference still count."""
+
+    dark_s: float
+    white_s: float
+
+
+# Noise moves some of hundreds of counts from one scan to the next, even where it is far below one
+# count: those that lie between two. A readout that stands still moves none.
+_REPEATS = 10
+
+
+class Repetition:
+    """Follows one instrument's counts: a detector that stands still repeats its last spectrum."""
+
+    def __init__(self) -> None:
+        self._last: NDArray[np.float64] | None = None
+        self._repeats = 0
+
+    def check(self, scan: Scan) -> None:
+        """Raise Fault(COUNTS_REPEATED) when no count changed in this scan and the ten before."""
+        same = self._last is not None and np.array_equal(self._last, scan.counts)
+        self._last, self._repeats = scan.counts, self._repeats + 1 if same else 0
+        if self._repeats >= _REPEATS:
+            detail = (
+                f"all {scan.counts.size} counts of scan {scan.number} are those of the "
+                f"{self._repeats} scans before: noise must move some"
+            )
+            raise Fault(Faults.COUNTS_REPEATED, detail)
+
+
+def check_references(references: References | None, ages: Ages, now: Stamp) -> References:
+    """The references, if they may be used now.
+
+    Raises Fault(NO_DARK) where there are none, and Fault(REFERENCE_EXPIRED) for too old ones or
+    ones from before a reboot, whose age nobody knows.
+    """
+    if references is None:
+        raise Fault(Faults.NO_DARK, "no dark and white reference have been measured")
+    for name, taken, limit in (
+        ("dark", references.dark_taken, ages.dark_s),
+        ("white reference", references.white_taken, ages.white_s),
+    ):
+        age = age_s(taken, now)
+        if age is None:
+            raise Fault(Faults.REFERENCE_EXPIRED, f"the {name} is from before a restart")
+        if age > limit:
+            raise Fault(Faults.REFERENCE_EXPIRED, f"the {name} is {age:.0f} s old, limit {limit:g}")
+    return references
+
+
+def check_scan(scan: Scan) -> None:
+    """Raise Fault(SATURATED) or Fault(LAMP_NOT_WARM) for a scan that cannot be evaluated."""
+    if scan.saturated:
+        raise Fault(Faults.SATURATED, f"{scan.saturated} channels of scan {scan.number} saturated")
+    if scan.lamp is not LampState.STABLE:
+        state = scan.lamp.name.lower()
+        raise Fault(Faults.LAMP_NOT_WARM, f"the lamp was {state} during scan {scan.number}")
+
+
+def absorbance(scan: Scan, references: References) -> Spectrum:
+    """A = -log10((S - D) / (W - D)) on the instrument's own axis.
+
+    Raises Fault(NOT_FINITE) when a channel of sample or reference has no light above dark, and
+    Fault(NO_REFERENCE) when the references belong to another instrument, integration time,
+    power-on or number of channels; Fault(AXIS_INVALID) when the axis has another number.
+    """
+    mine = (scan.serial, scan.boot_id, scan.integration_us, scan.counts.size, scan.counts.size)
+    theirs = (
+        references.serial,
+        references.boot_id,
+        references.integration_us,
+        references.dark.size,
+        references.white.size,
+    )
+    if mine != theirs:
+        raise Fault(
+            Faults.NO_REFERENCE,
+            f"scan {scan.number} and the references differ in instrument, power-on, integration "
+            f"time or channels: {mine} against {theirs}",
+        )
+    if scan.axis_nm.size != scan.counts.size:
+        raise Fault(
+            Faults.AXIS_INVALID,
+            f"scan {scan.number} has {scan.counts.size} channels, the axis {scan.axis_nm.size}",
+        )
+    light = scan.counts - references.dark
+    full = references.white - references.dark
+    usable = (light > 0) & (full > 0) & np.isfinite(light) & np.isfinite(full)
+    if not np.all(usable):
+        where = scan.axis_nm[int(np.argmin(usable))]
+        count = int(np.count_nonzero(~usable))
+        raise Fault(
+            Faults.NOT_FINITE,
+            f"{count} channels of scan {scan.number} have no light above dark, "
+            f"first at {where:.1f} nm",
+        )
+    return Spectrum(-np.log10(light / full), scan.axis_nm)
