@@ -24,6 +24,7 @@ LARGEST_SHARE = 0.05
 _NEIGHBOURS = 4
 _DEAD_SHARE = 0.02
 _LIT_SHARE = 0.01
+_LIT_OF_SCALE = 0.005
 _HOT_SPREADS = 20.0
 _HOT_SHARE = 0.02
 _NOISY_TIMES = 30.0
@@ -66,17 +67,18 @@ def hot(dark: Array, known: Mask, full_scale: float) -> Mask:
     return _until_no_more(judge, known)
 
 
-def dead(dark: Array, white: Array, known: Mask) -> Mask:
+def dead(dark: Array, white: Array, known: Mask, full_scale: float) -> Mask:
     """(P,) pixels with less than 2 % of their neighbours' light in the white reference.
 
-    Where the neighbours have next to none themselves (1 % of the brightest), nobody can tell.
+    Where the neighbours have next to none themselves (1 % of the brightest, 0.5 % of full scale),
+    nobody can tell.
     """
     light = white - dark
-    brightest = np.max(light[~known], initial=0.0)
+    least = max(_LIT_SHARE * np.max(light[~known], initial=0.0), _LIT_OF_SCALE * full_scale)
 
     def judge(known: Mask) -> Mask:
         around = _around(light, known)
-        return (around > _LIT_SHARE * brightest) & (light < _DEAD_SHARE * around)
+        return (around > least) & (light < _DEAD_SHARE * around)
 
     return _until_no_more(judge, known)
 
@@ -169,6 +171,11 @@ class BadPixels:
     def any(self) -> bool:
         """Whether there is one."""
         return self._at.size > 0
+
+    @property
+    def indices(self) -> tuple[int, ...]:
+        """Of the bad pixels, from 0 on."""
+        return tuple(int(i) for i in self._at)
 
     def bridged(self, values: Array) -> Array:
         """(P,) with a straight line in wavelength across bad pixels."""

@@ -33,9 +33,9 @@ _NEEDED = 3
 class Reading:
     """What the instrument's clock says.
 
-    at_s: host's monotonic clock at the stamp; uncertainty_s: of it, beyond the shortest way over
-    the line that was known; drift_ppm: by how much the instrument's clock runs fast, None before
-    there is half a minute of it.
+    at_s: host's monotonic clock at the stamp, late by the shortest way over the line, which nobody
+    can tell from one end; uncertainty_s: of it beyond that; drift_ppm: by how much the instrument's
+    clock runs fast, None before there is half a minute of it.
     """
 
     at_s: float
@@ -82,14 +82,11 @@ class DeviceClock:
         self._late: list[_Point] = []
         self.reading: Reading | None = None
 
-    def hear(
-        self, device_us: int, arrived_s: float, of: object = None, way_s: float = 0.0
-    ) -> str | None:
+    def hear(self, device_us: int, arrived_s: float, of: object = None) -> str | None:
         """Take note of a stamp; `reading` is that of it. What jumped, in words, or None.
 
         arrived_s: host's monotonic clock at the last byte; of: serial number and power-on, another
-        one begins anew without a word; way_s: what the bytes need on the line at the least. A stamp
-        of 0 is none.
+        one begins anew without a word. A stamp of 0 is none.
         """
         if of != self._of:
             self._of = of
@@ -97,7 +94,7 @@ class DeviceClock:
         if device_us <= 0:
             self.reading = None
             return None
-        point, told = self._unwrapped(device_us, arrived_s - way_s)
+        point, told = self._unwrapped(device_us, arrived_s)
         if told is not None:
             self._forget()
         elif (told := self._judged(point)) is not None:

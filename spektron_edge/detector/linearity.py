@@ -86,6 +86,9 @@ class Linearity:
         return divisor
 
 
+PROPORTIONAL = Linearity()
+
+
 def _range(scaled: Array) -> tuple[float, float]:
     """Least and largest value of a polynomial on 0 to 1.
 

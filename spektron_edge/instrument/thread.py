@@ -88,10 +88,11 @@ class InstrumentThread(threading.Thread):
                 protocol=info.protocol,
             )
         )
+        session.tell()
         session.wait_for_lamp()
         references, measured = session.stored_references(), False
         # Before the references: a wrong integration may be why there are none.
-        while (order := self._orders.take("set-integration")) is not None:
+        while (order := self._orders.take(("set-integration", "auto-range"))) is not None:
             references, measured = session.carry_out(order, references)
         if not measured:
             references, measured = session.obtain_references(references)

@@ -114,7 +114,7 @@ def test_nothing_is_found_in_a_sound_detector(seed, noise, white, level, tempera
         means.append(coadd.mean)
         variances.append(coadd.variance_of_mean)
     assert not np.any(hot(means[0], NONE, FULL))
-    assert not np.any(dead(*means, NONE))
+    assert not np.any(dead(*means, NONE, FULL))
     for variance in variances:
         assert not np.any(noisy(variance, NONE, 8, FULL))
 
@@ -131,7 +131,7 @@ def test_hot_dead_and_noisy_pixels_are_found_and_no_others(indices, seed):
         hot(np.where(wanted, dark + rng.uniform(3000, 60_000, P), dark), NONE, FULL), wanted
     )
     np.testing.assert_array_equal(
-        dead(dark, np.where(wanted, dark + rng.uniform(-5, 5, P), white), NONE), wanted
+        dead(dark, np.where(wanted, dark + rng.uniform(-5, 5, P), white), NONE, FULL), wanted
     )
     variance = rng.chisquare(7, P) / 7
     np.testing.assert_array_equal(noisy(np.where(wanted, 1000.0, variance), NONE, 8, FULL), wanted)
@@ -146,7 +146,13 @@ def test_known_pixels_are_not_found_again_and_speak_for_no_neighbour():
 
 def test_where_the_light_ends_no_pixel_is_dead():
     white = 600 + 5e4 * np.exp(-(((np.arange(P) - 120) / 25.0) ** 2))
-    assert not np.any(dead(np.full(P, 600.0), white, NONE))
+    assert not np.any(dead(np.full(P, 600.0), white, NONE, FULL))
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_without_light_no_pixel_is_dead(seed):
+    dark, white = np.random.default_rng(seed).normal(600, 20, (2, P))
+    assert not np.any(dead(dark, white, NONE, FULL))
 
 
 def test_few_exposures_say_nothing_of_noise():
