@@ -15,7 +15,7 @@ from spektron_edge import __version__
 from spektron_edge.command_names import COMMANDS
 from spektron_edge.faults import Fault, Faults
 
-from . import adaptation, audit, bundle, inference, instruments, mqtt, outbox, transfer
+from . import adaptation, audit, bundle, inference, instruments, mqtt, outbox, transfer, wavelength
 from .argument_types import natural, positive, schema_name, seconds
 from .json_errors import Parser, parsed, tell_error
 from .show import show
@@ -97,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     inspect.set_defaults(command=_inspect)
 
     instruments.add(commands)
+    wavelength.add(commands)
     bundle.add(commands)
     inference.add(commands)
     transfer.add(commands)

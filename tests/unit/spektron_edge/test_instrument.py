@@ -501,7 +501,7 @@ def test_what_was_not_begun_can_be_withdrawn(make):
     orders = Orders()
     orders.put(Order(1, "scan-now"))
     orders.put(Order(2, "take-dark"))
-    assert orders.take("set-integration") is None
+    assert orders.take(("set-integration",)) is None
     assert orders.withdraw(2)
     assert not orders.withdraw(2)
     assert orders.take() == Order(1, "scan-now")
