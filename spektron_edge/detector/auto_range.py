@@ -44,6 +44,18 @@ class Found:
     exposures: int
 
 
+def check_light(found: Found, dark: Seen, limits: Range) -> None:
+    """Raise Fault(AUTO_RANGE_FAILED) where most of the counts come without light: a dark current
+    grows with the exposure as a light does. dark: an exposure of that integration without light."""
+    light = found.share * limits.full_scale - dark.peak
+    if dark.full or light < _LEAST_LIGHT * limits.full_scale:
+        raise Fault(
+            Faults.AUTO_RANGE_FAILED,
+            f"too dark: at {found.integration_us} us the white gives {light:.0f} of "
+            f"{limits.full_scale:g} counts above dark; check the lamp and the white standard",
+        )
+
+
 class _Asked:
     """Counts exposures, and remembers the longest without and the shortest with a full pixel."""
 

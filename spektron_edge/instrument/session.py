@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import threading
 import time
@@ -19,7 +20,7 @@ from firmware_bridge.protocol import Scan as WireScan
 from spektron_edge import log
 from spektron_edge.clock import Clock
 from spektron_edge.config.instrument import Acquisition, Serial
-from spektron_edge.detector.auto_range import Range, Seen, find_integration
+from spektron_edge.detector.auto_range import Range, Seen, check_light, find_integration
 from spektron_edge.detector.bad_pixels import in_words
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.inbox import FaultRaised, Item, Measured, OrderDone, Streaming, Told
@@ -352,22 +353,26 @@ class Session:
         exposures, before_us = self._exposures, self._exposures.integration_us
         own = self._has(Capability.REFERENCE)
 
-        def expose(integration_us: int) -> Seen:
+        def peak(position: Position, integration_us: int) -> Seen:
             exposures.integration_us = integration_us
-            scan = self._used_up(Position.REFERENCE if own else Position.SAMPLE, averages=1)
+            scan = self._used_up(position, averages=1)
             if scan.lamp is not LampState.STABLE:
                 raise Fault(Faults.LAMP_NOT_WARM, f"the lamp is {scan.lamp.name.lower()}")
             return Seen(float(np.max(scan.counts[~exposures.bad])), full=scan.saturated > 0)
 
         info = self._info
         limits = Range(info.min_integration_us, info.max_integration_us, info.full_scale)
+        share = self._acquisition.auto_range_share
+        white = functools.partial(peak, Position.REFERENCE if own else Position.SAMPLE)
         try:
-            found = find_integration(expose, limits, self._acquisition.auto_range_share)
+            found = find_integration(white, limits, share)
+            if self._has(Capability.SHUTTER):
+                check_light(found, peak(Position.DARK, found.integration_us), limits)
         finally:
             exposures.integration_us = before_us
         references, told = self._set_integration(found.integration_us)
-        share = f"the white reaches {found.share:.0%} of full scale ({found.exposures} exposures)"
-        return references, f"{share}; {told}"
+        reached = f"the white reaches {found.share:.0%} of full scale ({found.exposures} exposures)"
+        return references, f"{reached}; {told}"
 
     # ---- stream
 

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spektron_edge.detector.auto_range import MOST_EXPOSURES, Range, Seen, find_integration
+from spektron_edge.detector.auto_range import (
+    MOST_EXPOSURES,
+    Found,
+    Range,
+    Seen,
+    check_light,
+    find_integration,
+)
 from spektron_edge.faults import Fault, Faults
 
 PIXELS = 12
@@ -116,3 +123,11 @@ def test_a_light_that_flickers_ends_after_a_bounded_number():
         find_integration(expose, Range(10, 10**6, 1000.0), 0.85)
     assert caught.value.kind is Faults.AUTO_RANGE_FAILED
     assert len(asked) <= MOST_EXPOSURES
+
+
+@pytest.mark.parametrize(("peak", "full"), [(60_000.0, False), (100.0, True)], ids=str)
+def test_a_dark_current_is_no_light(peak, full):
+    limits, found = Range(10, 10**6, 65535.0), Found(1000, 0.85, 9)
+    check_light(found, Seen(600.0, full=False), limits)
+    with pytest.raises(Fault, match="above dark"):
+        check_light(found, Seen(peak, full), limits)
