@@ -177,19 +177,15 @@ class BadPixels:
         """Of the bad pixels, from 0 on."""
         return tuple(int(i) for i in self._at)
 
-    def bridged(self, values: Array) -> Array:
-        """(P,) with a straight line in wavelength across bad pixels."""
-        out: Array = values.copy()
-        out[self._at] = (1 - self._share) * values[self._left] + self._share * values[self._right]
-        return out
+    def bridge(self, values: Array) -> None:
+        """Draw a straight line in wavelength across the bad pixels of values (P,)."""
+        at, share = self._at, self._share
+        values[at] = (1 - share) * values[self._left] + share * values[self._right]
 
-    def bridged_variance(self, variance: Array) -> Array:
-        """(P,) variances of `bridged` values whose errors are independent."""
-        out: Array = variance.copy()
-        out[self._at] = (1 - self._share) ** 2 * variance[self._left] + self._share**2 * variance[
-            self._right
-        ]
-        return out
+    def bridge_variance(self, variance: Array) -> None:
+        """The same to variances (P,) of values whose errors are independent."""
+        at, share = self._at, self._share
+        variance[at] = (1 - share) ** 2 * variance[self._left] + share**2 * variance[self._right]
 
 
 def in_words(reasons: dict[str, Mask], axis_nm: Array) -> str:

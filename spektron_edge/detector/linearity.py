@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.polynomial import polynomial
@@ -62,28 +63,24 @@ class Linearity:
             )
         return cls(found)
 
-    def apply(self, light: Array) -> Array:
-        """Counts above dark, (P,), as a proportional detector would have given them."""
+    def apply(self, light: Array) -> tuple[Array, Array]:
+        """Counts above dark, (P,), not 0, as a proportional detector would have given them; and what
+        becomes of small errors: d(ln of these) / d(light), (P,)."""
         if not self.coefficients:
-            return light
-        corrected: Array = light / self._divisor(light)
-        return corrected
+            return light, 1.0 / light
+        powers = np.empty((len(self.coefficients), light.size))
+        powers[0] = 1.0
+        for k in range(1, len(powers)):
+            np.multiply(powers[k - 1], light, out=powers[k])
+        divisor, rising = self._rows @ powers
+        corrected = light / divisor
+        return corrected, rising / (divisor * light)
 
-    def slope(self, light: Array) -> Array:
-        """d(apply)/d(light), (P,): what becomes of small errors."""
-        if not self.coefficients:
-            return np.ones_like(light)
-        divisor = self._divisor(light)
-        bent = polynomial.polyval(light, polynomial.polyder(np.array(self.coefficients)))
-        slope: Array = (divisor - light * bent) / divisor**2
-        return slope
-
-    def _divisor(self, light: Array) -> Array:
-        divisor = np.full_like(light, self.coefficients[-1])
-        for coefficient in self.coefficients[-2::-1]:
-            divisor *= light
-            divisor += coefficient
-        return divisor
+    @cached_property
+    def _rows(self) -> Array:
+        """Of the polynomial p, and of p - x p', to which the slope of x / p(x) is proportional."""
+        found = np.array(self.coefficients)
+        return np.stack([found, found * (1.0 - np.arange(found.size))])
 
 
 PROPORTIONAL = Linearity()

@@ -13,7 +13,7 @@ from firmware_bridge.protocol import LampState
 from spektron_edge.clock import Stamp, age_s
 from spektron_edge.detector.dark_level import drift
 from spektron_edge.detector.detector import PLAIN, Detector
-from spektron_edge.detector.noise import absorbance_variance
+from spektron_edge.detector.noise import ReferenceNoise, absorbance_variance
 from spektron_edge.faults import Fault, Faults
 
 from .scan import Scan
@@ -55,9 +55,25 @@ class References:
         return full
 
     @cached_property
-    def full_linear(self) -> NDArray[np.float64]:
-        """(P,) the same as a proportional detector would have given it."""
-        return self.detector.linearity.apply(self.full)
+    def usable(self) -> NDArray[np.bool_]:
+        """(P,) where there is light above dark, or where nobody looks."""
+        usable: NDArray[np.bool_] = (self.full > 0) & np.isfinite(self.full)
+        return usable if self.detector.bad is None else usable | self.detector.bad.bad
+
+    @cached_property
+    def linear(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(P,) counts of the white above dark as a proportional detector would have given them,
+        and what becomes of small relative errors; of bad pixels, nothing of meaning."""
+        bad = self.detector.bad
+        full = self.full if bad is None else np.where(bad.bad, 1.0, self.full)
+        return self.detector.linearity.apply(full)
+
+    @cached_property
+    def noise(self) -> ReferenceNoise | None:
+        """What the references add to the noise of a spectrum, where that is known."""
+        if self.dark_variance is None or self.white_variance is None:
+            return None
+        return ReferenceNoise.of(self.linear[1], self.white_variance, self.dark_variance)
 
 
 @dataclass(frozen=True)
@@ -164,13 +180,14 @@ def absorbance(scan: Scan, references: References) -> Spectrum:
             Faults.AXIS_INVALID,
             f"scan {scan.number} has {scan.counts.size} channels, the axis {scan.axis_nm.size}",
         )
-    detector = references.detector
+    bad, linearity = references.detector.bad, references.detector.linearity
     light = scan.counts - references.dark - drift(scan.dark_level, references.dark_level)
-    full = references.full
-    usable = (light > 0) & (full > 0) & np.isfinite(light) & np.isfinite(full)
-    ratio = np.ones_like(light)
-    if detector.bad is not None:
-        usable |= detector.bad.bad
+    usable = (light > 0) & (light < np.inf)
+    if bad is not None:
+        usable |= bad.bad
+        # Nothing is made of what a bad pixel says: a line takes its place.
+        light[bad.bad] = 1.0
+    usable &= references.usable
     if not np.all(usable):
         where = scan.axis_nm[int(np.argmin(usable))]
         count = int(np.count_nonzero(~usable))
@@ -179,24 +196,14 @@ def absorbance(scan: Scan, references: References) -> Spectrum:
             f"{count} channels of scan {scan.number} have no light above dark, "
             f"first at {where:.1f} nm",
         )
-    good = True if detector.bad is None else ~detector.bad.bad
-    np.divide(detector.linearity.apply(light), references.full_linear, out=ratio, where=good)
-    absorbed = -np.log10(ratio)
-    if detector.bad is not None:
-        absorbed = detector.bad.bridged(absorbed)
-    return Spectrum(absorbed, scan.axis_nm, _variance(scan, references, light))
-
-
-def _variance(
-    scan: Scan, references: References, light: NDArray[np.float64]
-) -> NDArray[np.float64] | None:
-    dark, white, bad = references.dark_variance, references.white_variance, references.detector.bad
-    if scan.variance is None or dark is None or white is None:
-        return None
-    full = references.full
-    if bad is not None:
-        # Nothing is divided by what a bad pixel says; the line takes its place.
-        light, full = np.where(bad.bad, 1.0, light), np.where(bad.bad, 1.0, full)
-    linearity = references.detector.linearity
-    variance = absorbance_variance(light, full, linearity, scan.variance, dark, white)
-    return variance if bad is None else bad.bridged_variance(variance)
+    linear, slope = linearity.apply(light)
+    absorbed: NDArray[np.float64] = -np.log10(linear / references.linear[0])
+    variance = None
+    if scan.variance is not None and references.noise is not None:
+        variance = absorbance_variance(slope, scan.variance, references.noise)
+    if bad is None:
+        return Spectrum(absorbed, scan.axis_nm, variance)
+    bad.bridge(absorbed)
+    if variance is not None:
+        bad.bridge_variance(variance)
+    return Spectrum(absorbed, scan.axis_nm, variance)

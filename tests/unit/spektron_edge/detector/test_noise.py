@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spektron_edge.detector.linearity import Linearity
-from spektron_edge.detector.noise import absorbance_variance
+from spektron_edge.detector.noise import ReferenceNoise, absorbance_variance
 
 DRAWS = 40_000
 
@@ -26,20 +26,15 @@ def test_variance_is_that_of_many_draws(seed, absorbance, bend, sds):
         level + sd * rng.standard_normal(DRAWS)
         for level, sd in zip((sample, dark, white), sds, strict=True)
     )
-    drawn = -np.log10(linearity.apply(s - d) / linearity.apply(w - d))
-    found = absorbance_variance(
-        np.array([sample - dark]),
-        np.array([white - dark]),
-        linearity,
-        *(np.array([sd**2]) for sd in sds),
-    )[0]
+    drawn = -np.log10(linearity.apply(s - d)[0] / linearity.apply(w - d)[0])
+    slopes = [linearity.apply(np.array([x - dark]))[1] for x in (sample, white)]
+    of_s, of_d, of_w = (np.array([sd**2]) for sd in sds)
+    found = absorbance_variance(slopes[0], of_s, ReferenceNoise.of(slopes[1], of_w, of_d))[0]
     # The draws' own error is 0.7 %, five times over; the second order is below (60 / 1580)^2.
     np.testing.assert_allclose(drawn.var(), found, rtol=0.05)
 
 
 def test_the_darks_error_cancels_where_sample_and_white_are_alike():
-    light = np.full(3, 1e4)
-    none, some = np.zeros(3), np.full(3, 100.0)
-    np.testing.assert_array_equal(
-        absorbance_variance(light, light, Linearity(), none, some, none), 0.0
-    )
+    slope, none, some = np.full(3, 1e-4), np.zeros(3), np.full(3, 100.0)
+    found = absorbance_variance(slope, none, ReferenceNoise.of(slope, none, some))
+    np.testing.assert_array_equal(found, 0.0)
