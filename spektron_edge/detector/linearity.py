@@ -64,8 +64,8 @@ class Linearity:
         return cls(found)
 
     def apply(self, light: Array) -> tuple[Array, Array]:
-        """Counts above dark, (P,), not 0, as a proportional detector would have given them; and what
-        becomes of small errors: d(ln of these) / d(light), (P,)."""
+        """What a proportional detector would have given, (P,) counts, for (P,) counts above dark
+        that are not 0; and what becomes of small errors: d(ln of these) / d(light), (P,)."""
         if not self.coefficients:
             return light, 1.0 / light
         powers = np.empty((len(self.coefficients), light.size))
