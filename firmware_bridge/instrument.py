@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -44,6 +44,11 @@ class Identity:
     model: str = ""
     dark_pixels: tuple[int, ...] = ()
     nonlinearity: tuple[float, ...] = ()
+
+
+def polynomial_nm(coefficients: Sequence[float], pixels: int) -> NDArray[np.float64]:
+    """(pixels,) wavelengths, nm, of a polynomial in the pixel index, from the constant on."""
+    return np.polyval(coefficients[::-1], np.arange(pixels, dtype=np.float64)).astype(np.float64)
 
 
 class Instrument(Protocol):

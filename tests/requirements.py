@@ -66,12 +66,21 @@ def _missing_cyclonedx() -> str | None:
     return None if found else "cyclonedx-python-lib, for its schemas, is not installed (extra dev)"
 
 
+def _missing_cppcheck() -> str | None:
+    return None if shutil.which("cppcheck") else "cppcheck is not installed"
+
+
 def _missing_strace() -> str | None:
     if shutil.which("strace") is None:
         return "strace is not installed"
     # Containers may forbid it.
     tried = subprocess.run(["strace", "-o", os.devnull, "true"], capture_output=True, check=False)
     return "no process may be traced here" if tried.returncode else None
+
+
+def _missing_seabreeze() -> str | None:
+    found = all(importlib.util.find_spec(name) for name in ("seabreeze", "usb"))
+    return None if found else "python-seabreeze and pyusb are not installed (extra ocean-usb)"
 
 
 def _missing_peers() -> str | None:
@@ -109,8 +118,10 @@ _CHECKS = {
     "arm64": _missing_arm64,
     "broker": _missing_broker,
     "clang": _missing_clang,
+    "cppcheck": _missing_cppcheck,
     "firmware": _missing_firmware,
     "node": _missing_node,
+    "seabreeze": _missing_seabreeze,
     "shared": _missing_shared,
     "strace": _missing_strace,
     "tensorrt-rtx": _missing_tensorrt_rtx,

@@ -17,6 +17,14 @@ DRAIN_S = 2.0
 # No reply is longer: what an instrument sends makes nobody allocate more.
 MAX_REPLY = 1 << 20
 _SHOWN = 24
+_SILENT = (
+    " Check the instrument's power, the cable (TX and RX crossed), the port's name and the "
+    "baud rate."
+)
+_SILENT_WITHOUT_BAUD = " Check the instrument's power and its cable."
+_GARBAGE = (
+    " Check the baud rate, and that `driver` names what is on this line (`spektron-edge probe`)."
+)
 T = TypeVar("T")
 
 
@@ -39,7 +47,7 @@ class Port(Protocol):
 
 
 class Line:
-    """One open port and what came over it. `clock` and `sleep` are seconds."""
+    """One open port and what came over it. `clock` and `sleep` are seconds; baud 0: it has none."""
 
     def __init__(
         self,
@@ -194,15 +202,20 @@ class Conversation(Generic[T]):
             self._line.count(frames=1, discarded_bytes=rest)
             self._next(reply)
         elif self._line.clock() >= self._deadline:
-            self._line.count(stale=1)
+            if step.send or not step.or_nothing:  # else silence is what was hoped for
+                self._line.count(stale=1)
             self._again(step)
 
     def _again(self, step: Exchange) -> None:
         """Try once more, on a quiet line, or give up."""
-        if self._attempt >= step.attempts:
+        last = self._attempt >= step.attempts
+        if last and not step.or_nothing:
             raise self._given_up(step)
         if step.send:
             self._line.drain(max(DRAIN_S, step.timeout_s))
+        if last:
+            self._next(b"")
+            return
         self._send(step)
 
     def _given_up(self, step: Exchange) -> LinkError:
@@ -210,15 +223,15 @@ class Conversation(Generic[T]):
         if not self._heard:
             return DeviceSilent(
                 self._told(f"expected {step.expects}, received no byte, {tried}")
-                + " Check the instrument's power, the cable (TX and RX crossed), the port's name "
-                "and the baud rate."
+                + (_SILENT if self._line.baud else _SILENT_WITHOUT_BAUD)
             )
         received = self._nonsense or f"{self._heard.hex(' ')}... and no end"
         return LineGarbage(
             self._told(f"expected {step.expects}, received {received}; {tried}")
-            + " Check the baud rate, and that `driver` names what is on this line "
-            "(`spektron-edge probe`)."
+            + (_GARBAGE if self._line.baud else "")
         )
 
     def _told(self, what: str) -> str:
-        return f"{self._line.port.url} at {self._line.baud} baud: {what}."
+        baud = self._line.baud
+        at = f" at {baud} baud" if baud else ""
+        return f"{self._line.port.url}{at}: {what}."

@@ -12,6 +12,12 @@ GROUP = "spektron.instruments"
 # Imported when asked for: a daemon loads the one it uses.
 OWN = {
     "spektron": "firmware_bridge.drivers.spektron",
+    "ocean-obp": "firmware_bridge.drivers.ocean_obp",
+    "ocean-sad500": "firmware_bridge.drivers.ocean_sad500",
+    "ocean-usb": "firmware_bridge.drivers.ocean_usb",
+    "nirone": "firmware_bridge.drivers.nirone",
+    "nirscan": "firmware_bridge.drivers.nirscan",
+    "tcd1304": "firmware_bridge.drivers.tcd1304",
 }
 
 
@@ -21,7 +27,7 @@ class UnknownDriver(ValueError):
 
 @dataclass(frozen=True)
 class Broken:
-    """A driver of another package that cannot be loaded, and why."""
+    """A driver of another package that cannot be used, and why."""
 
     name: str
     package: str
@@ -30,11 +36,11 @@ class Broken:
 
 def names() -> list[str]:
     """Names of all drivers, our own first."""
-    return [*OWN, *sorted(entry.name for entry in _others())]
+    return [*OWN, *sorted({entry.name for entry in _others()} - OWN.keys())]
 
 
 def driver(name: str) -> Driver:
-    """The driver of this name. Raises UnknownDriver."""
+    """The driver of this name; our own where another package has one, too. Raises UnknownDriver."""
     if name in OWN:
         found: Driver = import_module(OWN[name]).DRIVER
         return found
@@ -48,20 +54,32 @@ def driver(name: str) -> Driver:
 
 
 def everything() -> list[Driver | Broken]:
-    """All drivers, and those that cannot be loaded."""
+    """All drivers, and those of other packages that cannot be used."""
     return [*(driver(name) for name in OWN), *(_loaded(entry) for entry in _others())]
 
 
 def _others() -> list[EntryPoint]:
-    return [entry for entry in entry_points(group=GROUP) if entry.name not in OWN]
+    return list(entry_points(group=GROUP))
 
 
 def _loaded(entry: EntryPoint) -> Driver | Broken:
-    package = entry.dist.name if entry.dist is not None else entry.module
+    package = _package(entry)
+    rivals = {_package(other) for other in _others() if other.name == entry.name} - {package}
+    if entry.name in OWN:
+        return Broken(entry.name, package, "our own driver has this name, and it is the one used")
+    if rivals:
+        return Broken(entry.name, package, f"{', '.join(sorted(rivals))} has one of this name, too")
     try:
         found = entry.load()
-    except Exception as error:  # noqa: BLE001  somebody else's code: whatever it raises is told
+    # Somebody else's code: whatever it raises, leaving the program too, is told.
+    except (Exception, SystemExit) as error:  # noqa: BLE001
         return Broken(entry.name, package, f"{type(error).__name__}: {error}")
     if not isinstance(found, Driver):
         return Broken(entry.name, package, f"{entry.value} is {found!r}, no Driver")
+    if found.name != entry.name:
+        return Broken(entry.name, package, f"it calls itself {found.name!r}")
     return found
+
+
+def _package(entry: EntryPoint) -> str:
+    return entry.dist.name if entry.dist is not None else entry.module

@@ -34,6 +34,8 @@ class Exchange:
     or None while some is missing; raises Nonsense where none can come of it. expects: what `whole`
     waits for, for people. timeout_s: from the request to the end of the reply. attempts: how often
     it is tried. byte_gap_s: pause after each byte sent, for those that hear no faster.
+    or_nothing: where all attempts fail the reply is empty and the talk goes on, for what may not be
+    repeated blindly, or not every instrument of the family answers.
     """
 
     request: str
@@ -43,6 +45,7 @@ class Exchange:
     timeout_s: float = 1.0
     attempts: int = 3
     byte_gap_s: float = 0.0
+    or_nothing: bool = False
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from abc import ABC, abstractmethod
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +66,7 @@ class Foreign(ABC):
         self.baud = baud
         self.faults = faults or InjectedFaults()
         self._scene = Scene(spectra, axis, optics, seed)
-        self.made: dict[int, NDArray[np.uint16]] = {}
+        self.made: dict[int, NDArray[Any]] = {}
         self._number = 0
         self._received = b""
         self._due: list[tuple[float, int, bytes]] = []

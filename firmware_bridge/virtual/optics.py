@@ -1,7 +1,7 @@
 """Absorbance -> detector counts: throughput, dark current, lamp, noise, quantisation. Pure.
 
 `counts = dark(T) + lamp * throughput(pixel) * integration * 10^-A`, plus Gaussian noise, rounded
-and clipped to 16 bits.
+and clipped to full scale.
 """
 
 from __future__ import annotations
@@ -38,9 +38,12 @@ class Conditions:
 
 @dataclass(frozen=True)
 class Exposure:
-    """One reported scan: counts uint16 (pixels,) and how many pixels reached full scale."""
+    """One reported scan: counts (pixels,) and how many pixels reached full scale.
 
-    counts: NDArray[np.uint16]
+    counts: uint16, uint32 where full scale is above 65535.
+    """
+
+    counts: NDArray[np.uint16] | NDArray[np.uint32]
     saturated: int
 
 
@@ -147,4 +150,7 @@ class Optics:
             light = self.flaws.light(light, self.full_scale)
         level = np.rint(dark + light + noise)
         saturated = int(np.count_nonzero(level >= self.full_scale))
-        return Exposure(np.clip(level, 0, self.full_scale).astype(np.uint16), saturated)
+        clipped = np.clip(level, 0, self.full_scale)
+        if self.full_scale > np.iinfo(np.uint16).max:
+            return Exposure(clipped.astype(np.uint32), saturated)
+        return Exposure(clipped.astype(np.uint16), saturated)

@@ -21,8 +21,8 @@ class VirtualArduino(Foreign):
         super().__init__(spectra, axis, optics, baud=115200, **options)
 
     def reset(self) -> None:
-        """Prints from the first moment on."""
-        self.say(b"")
+        """Prints from the first look at the clock on."""
+        self._begun = False
 
     def hear(self, received: bytes) -> int:
         """Nothing is understood."""
@@ -30,6 +30,9 @@ class VirtualArduino(Foreign):
 
     def poll(self, now: float) -> bytes:
         """A line whenever one is due."""
+        if not self._begun:
+            self._begun, self._now = True, now
+            self.say(b"")
         out = b""
         while self.next_due is not None and self.next_due <= now:
             self._now = self.next_due

@@ -27,7 +27,7 @@ static void append_number(text_buffer *text, uint32_t number)
     digits[at] = '\0';
     do {
         at--;
-        digits[at] = (char)('0' + (char)(number % 10U));
+        digits[at] = (char)('0' + (uint8_t)(number % 10U));
         number /= 10U;
     } while (number > 0U);
     append(text, &digits[at]);

@@ -133,7 +133,7 @@ static size_t complete(spk_framer *framer)
         uint32_t sent = 0U;
         body = size - CRC_BYTES;
         for (size_t i = 0U; i < CRC_BYTES; i++) {
-            sent |= (uint32_t)bytes[body + i] << (8U * i);
+            sent = (sent >> 8U) | ((uint32_t)bytes[body + i] << 24U);
         }
         if (spk_crc32(0U, bytes, body) == sent) {
             framer->counters.frames++;
