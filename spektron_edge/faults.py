@@ -111,7 +111,9 @@ class Faults(Enum):
     REFERENCE_INTERRUPTED = FaultKind(
         "reference_interrupted", 34, "check the instrument's power; the reference is taken again"
     )
-    SATURATED = FaultKind("saturated", 35, "shorten `acquisition.integration_us`")
+    SATURATED = FaultKind(
+        "saturated", 35, "shorten `acquisition.integration_us`, or send `auto-range`"
+    )
     AXIS_INVALID = FaultKind("axis_invalid", 36, "restore the instrument's wavelength coefficients")
     AXIS_OUTSIDE_MODEL = FaultKind(
         "axis_outside_model", 37, "use a bundle made for this instrument's wavelength range"
