@@ -47,8 +47,8 @@ class VirtualInstrument(Protocol):
 class Foreign(ABC):
     """An instrument of another maker: hears requests, answers them after a while. Lamp always warm.
 
-    `made` are the counts of its latest exposures by number. Of `InjectedFaults` it knows `silent`,
-    `saturate_at` and unplugging.
+    `beam` is what a person holds into it; `made` are the counts of its latest exposures by number.
+    Of `InjectedFaults` it knows `silent`, `saturate_at` and unplugging.
     """
 
     def __init__(
@@ -66,6 +66,7 @@ class Foreign(ABC):
         self.baud = baud
         self.faults = faults or InjectedFaults()
         self._scene = Scene(spectra, axis, optics, seed)
+        self.beam = Position.SAMPLE
         self.made: dict[int, NDArray[Any]] = {}
         self._number = 0
         self._received = b""
@@ -118,12 +119,15 @@ class Foreign(ABC):
         self._said += 1
         heapq.heappush(self._due, (self._now + after_s, self._said, reply))
 
-    def expose(self, integration_us: int, position: Position = Position.SAMPLE) -> Scan:
-        """The next exposure: its counts, and in `saturated` how many pixels were full."""
+    def expose(self, integration_us: int, position: Position | None = None) -> Scan:
+        """The next exposure: its counts, and in `saturated` how many pixels were full.
+
+        position: where the instrument has put something into the beam itself.
+        """
         number = self._number
         self._number += 1
         scan = self._scene.scan(
-            Configure(integration_us, 1, lamp=1, position=position),
+            Configure(integration_us, 1, 1, self.beam if position is None else position),
             number,
             boots=1,
             up_s=self._now,
