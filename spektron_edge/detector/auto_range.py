@@ -20,11 +20,18 @@ _LEAST_LIGHT = 0.1
 
 @dataclass(frozen=True)
 class Range:
-    """Integrations an instrument takes, us, and the counts at which its pixels are full."""
+    """Integrations an instrument takes, us, in steps from 0, and the counts at which its pixels are
+    full."""
 
     least_us: int
     most_us: int
     full_scale: float
+    step_us: int = 1
+
+    def allowed(self, integration_us: float) -> int:
+        """The longest that is not longer than this; at least the shortest there is."""
+        below = int(min(integration_us, self.most_us)) // self.step_us * self.step_us
+        return max(below, self.least_us)
 
 
 @dataclass(frozen=True)
@@ -104,7 +111,7 @@ def find_integration(expose: Callable[[int], Seen], limits: Range, share: float)
         elif seen.full or seen.peak > high:
             asked.full_from_us = min(asked.full_from_us, wished)
             wished = _shorter(asked, wished, 0.5 if seen.full else target / seen.peak)
-        elif wished >= min(limits.most_us, asked.full_from_us - 1):
+        elif wished + limits.step_us > min(limits.most_us, asked.full_from_us - 1):
             return _darkest(asked, wished, seen.peak)
         else:
             wished = _longer(asked, wished, seen.peak, target)
@@ -133,8 +140,8 @@ def _longer(asked: _Asked, integration_us: int, peak: float, target: float) -> i
         slope = (peak - counts) / (integration_us - us)
         if peak - counts > 0.1 * target:
             factor = max(factor, 1 + (target - peak) / (slope * integration_us))
-    wished = max(integration_us + 1, int(integration_us * factor))
-    return min(wished, asked.limits.most_us, asked.full_from_us - 1)
+    wished = max(integration_us + asked.limits.step_us, integration_us * factor)
+    return asked.limits.allowed(min(wished, asked.full_from_us - 1))
 
 
 def _shorter(asked: _Asked, integration_us: int, factor: float) -> int:
@@ -147,8 +154,9 @@ def _shorter(asked: _Asked, integration_us: int, factor: float) -> int:
         )
     below = asked.below
     if below is not None and below[0] < integration_us and factor < _BACK:
-        return max((below[0] + integration_us) // 2, int(integration_us * factor), least)
-    return max(least, min(integration_us - 1, int(integration_us * factor)))
+        half_way = (below[0] + integration_us) / 2
+        return asked.limits.allowed(max(half_way, integration_us * factor))
+    return asked.limits.allowed(min(integration_us - 1, integration_us * factor))
 
 
 def _darkest(asked: _Asked, integration_us: int, peak: float) -> Found:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 import threading
 import time
@@ -20,7 +19,6 @@ from firmware_bridge.protocol import Scan as WireScan
 from spektron_edge import log
 from spektron_edge.clock import Clock
 from spektron_edge.config.instrument import Acquisition, Serial
-from spektron_edge.detector.auto_range import Range, Seen, check_light, find_integration
 from spektron_edge.detector.bad_pixels import in_words
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.inbox import FaultRaised, Item, Measured, OrderDone, Streaming, Told
@@ -34,6 +32,7 @@ from .line_faults import as_fault
 from .orders import Order, Orders
 from .pixels import Pixels
 from .reference_store import load_references, save_references
+from .white_range import range_white
 
 _PAUSE_S = 1.0
 _UNSEEN = "its scan was not evaluated: the daemon is behind, or the number came twice"
@@ -345,31 +344,9 @@ class Session:
         return now, told
 
     def _auto_range(self) -> tuple[References | None, str]:
-        """Find the integration for the white standard, then go on as with one that was given.
-
-        Raises Fault(AUTO_RANGE_FAILED, LAMP_NOT_WARM), as `_set_integration` does, and
-        errors.LinkError.
-        """
-        exposures, before_us = self._exposures, self._exposures.integration_us
-        own = self._has(Capability.REFERENCE)
-
-        def peak(position: Position, integration_us: int) -> Seen:
-            exposures.integration_us = integration_us
-            scan = self._used_up(position, averages=1)
-            if scan.lamp is not LampState.STABLE:
-                raise Fault(Faults.LAMP_NOT_WARM, f"the lamp is {scan.lamp.name.lower()}")
-            return Seen(float(np.max(scan.counts[~exposures.bad])), full=scan.saturated > 0)
-
-        info = self._info
-        limits = Range(info.min_integration_us, info.max_integration_us, info.full_scale)
+        """Find the integration for the white standard, then go on as with one that was given."""
         share = self._acquisition.auto_range_share
-        white = functools.partial(peak, Position.REFERENCE if own else Position.SAMPLE)
-        try:
-            found = find_integration(white, limits, share)
-            if self._has(Capability.SHUTTER):
-                check_light(found, peak(Position.DARK, found.integration_us), limits)
-        finally:
-            exposures.integration_us = before_us
+        found = range_white(self._exposures, self._used_up, share)
         references, told = self._set_integration(found.integration_us)
         reached = f"the white reaches {found.share:.0%} of full scale ({found.exposures} exposures)"
         return references, f"{reached}; {told}"

@@ -91,6 +91,21 @@ def test_a_linear_detector_is_never_overexposed_on_the_way(seed):
     assert not any(detector.counts(us).max() >= detector.full for us in detector.asked)
 
 
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.floats(0.05, 20.0), st.sampled_from([1000, 250, 7]))
+def test_only_what_the_instrument_takes_is_asked_for(seed, rate, step):
+    detector = Detector(seed, rate=rate, noise=20.0)
+    limits = Range(3 * step, 65_535_000 // step * step, detector.full, step)
+    with contextlib.suppress(Fault):
+        find_integration(detector.expose, limits, 0.85)
+    assert all(us % step == 0 and limits.least_us <= us <= limits.most_us for us in detector.asked)
+
+
+def test_an_instrument_of_one_exposure_keeps_it():
+    found = find_integration(Detector(1).expose, Range(635, 635, 65535.0), 0.85)
+    assert found.integration_us == 635
+
+
 def test_too_bright_even_at_the_shortest_is_refused():
     detector = Detector(1, rate=1e6)
     with pytest.raises(Fault, match="too bright even at 10 us"):
