@@ -53,7 +53,7 @@ class Settings:
 
     integration_us: serial number -> integration that an operator set, in place of `acquisition`'s;
     `set-integration` changes it. met_s: (serial number, power-on) -> time.monotonic() when it was
-    first met.
+    first met; of the latest only.
     """
 
     serial: Serial
@@ -93,7 +93,10 @@ class Session:
             info.serial, settings.acquisition.integration_us
         )
         self._pixels = Pixels.of(info, settings.acquisition)
-        met_s = settings.met_s.setdefault((info.serial, info.boot_id), time.monotonic())
+        met = (info.serial, info.boot_id)
+        if met not in settings.met_s:
+            settings.met_s.clear()
+            settings.met_s[met] = time.monotonic()
         self._exposures = Exposures(
             info,
             self._pixels,
@@ -101,10 +104,9 @@ class Session:
             integration_us,
             link,
             post,
-            met_s + settings.acquisition.lamp_warmup_s,
+            settings.met_s[met] + settings.acquisition.lamp_warmup_s,
         )
         self._temperature_c = math.nan
-        self._bad_told = ""
         self._together = Coadds(1)
         self.axis_nm = self._exposures.axis_nm
 
@@ -160,19 +162,21 @@ class Session:
         ):
             stored = None
         if stored is not None and stored.dark.shape == stored.white.shape == self.axis_nm.shape:
-            stored = self._judged(stored)
+            try:
+                stored = self._judged(stored)
+            except Fault:
+                # Others may show fewer bad pixels; if not, measuring them says so.
+                stored = None
         self._halves.begin(self._conditions, stored)
         return stored
 
     def _judged(self, references: References) -> References:
-        """With the detector's bad pixels, of which everybody is told. Raises Fault(BAD_PIXELS)."""
+        """With the detector's bad pixels, which are told. Raises Fault(BAD_PIXELS)."""
         references = self._pixels.judged(references)
         bad = references.detector.bad
         told = "none" if bad is None else in_words(bad.reasons, self.axis_nm)
         self._exposures.bad = self._pixels.configured if bad is None else bad.bad
-        if told != (self._bad_told or "none"):
-            self._post(Told("bad_pixels_bridged", told))
-        self._bad_told = told
+        self._post(Told("bad_pixels_bridged", told))
         return references
 
     def obtain_references(self, stored: References | None) -> tuple[References | None, bool]:

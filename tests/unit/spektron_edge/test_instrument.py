@@ -603,8 +603,27 @@ def test_what_is_found_is_told_again_only_when_it_changes(make):
     rig = make(optics={"flaws": Flaws(dead=(40,))}, acquisition={"dark_max_age_s": 0.2}).start()
     for _ in range(3):
         rig.until(Streaming, lambda s: s.measured)
+    rig.port.unplug()
+    rig.until(FaultRaised)
+    rig.port.plug()
+    rig.until(Streaming)
     told = [item for item in rig.history if isinstance(item, Told)]
     assert [t.code for t in told] == ["bad_pixels_bridged"]
+
+
+def test_stored_references_that_show_too_many_bad_pixels_are_measured_again(make, tmp_path):
+    rig = make().start()
+    references = rig.until(Streaming).references
+    rig.stop()
+    white = references.white.copy()
+    white[::12] = references.dark[::12]
+    save_references(tmp_path, replace(references, white=white))
+    again = make()
+    again.device.boot_id = references.boot_id
+    again.start()
+    streaming = again.until(Streaming)
+    assert streaming.measured
+    assert streaming.references.detector.bad is None
 
 
 def test_bad_pixels_of_the_configuration_are_bridged_and_found_ones_only_where_wanted(make):
