@@ -97,6 +97,9 @@ class DeviceClock:
         point, told = self._unwrapped(device_us, arrived_s)
         if told is not None:
             self._forget()
+        elif len(self._buckets) < _NEEDED and self._early(point):
+            # Of a few points any may have been held up: this one is the first that was not.
+            self._forget()
         elif (told := self._judged(point)) is not None:
             # Those that were late by the jump were in time by the clock as it runs now.
             late = self._late
@@ -124,6 +127,9 @@ class DeviceClock:
                 self._wrapped_us = 0
                 told = f"the instrument's clock went back by {back_us * 1e-6:.3f} s"
         return _Point((device_us + self._wrapped_us) * 1e-6, host_s), told
+
+    def _early(self, point: _Point) -> bool:
+        return self._line is not None and point.host_s < self._line.at(point.device_s) - _JUMP_S
 
     def _judged(self, point: _Point) -> str | None:
         """In words, why this point cannot be of the clocks as they ran until now."""

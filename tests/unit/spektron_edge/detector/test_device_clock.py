@@ -114,6 +114,14 @@ def test_a_hold_up_of_the_host_moves_nothing(seed, drift, held_up):
     assert np.max(np.abs(errors)) < 5 * pair.jitter_s
 
 
+def test_a_first_stamp_that_was_held_up_is_no_jump():
+    pair = Pair(3)
+    pair.run(1001.0, 1001.4, held_up_s=2.0)
+    errors, _ = pair.run(1001.5, 1100.0)
+    assert pair.told == []
+    assert np.max(np.abs(errors)) < 10 * pair.jitter_s
+
+
 def test_another_power_on_begins_anew_without_a_word():
     clock = DeviceClock()
     assert clock.hear(5_000_000, 100.0, ("a", 1)) is None
