@@ -27,7 +27,8 @@ class Identity:
     protocol: version of the Spektron protocol, 0 for any other. axis_nm: (pixels,) wavelengths, nm.
     capabilities: as in INFO. dark_pixels: indices of pixels that see no light. nonlinearity:
     polynomial in counts above dark by which these are divided, from the constant on, as Ocean's
-    instruments keep it; empty where none is known.
+    instruments keep it; empty where none is known. integration_step_us: integrations are whole
+    multiples of it.
     """
 
     serial: str
@@ -44,6 +45,7 @@ class Identity:
     model: str = ""
     dark_pixels: tuple[int, ...] = ()
     nonlinearity: tuple[float, ...] = ()
+    integration_step_us: int = 1
 
 
 def polynomial_nm(coefficients: Sequence[float], pixels: int) -> NDArray[np.float64]:

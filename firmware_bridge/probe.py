@@ -123,7 +123,7 @@ def probe(url: str, drivers: Iterable[Driver], tell: Callable[[str], None]) -> O
 
 
 def _ask(driver: Driver, place: Place) -> Found | Attempt:
-    meanwhile = _MEANWHILE | {"model": name for name in driver.models[:1]}
+    meanwhile = _MEANWHILE | ({"model": driver.models[0]} if driver.models else {})
     unknown = [name for name in driver.needs if name not in meanwhile]
     if unknown:
         return Attempt(driver.name, place.baud, f"not tried: needs {', '.join(unknown)}")

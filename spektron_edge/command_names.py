@@ -11,6 +11,8 @@ CommandName = Literal[
     "take-reference",
     "scan-now",
     "set-integration",
+    "auto-range",
+    "wavelength-check",
     "choose-product",
     "transfer-start",
     "transfer-add",

@@ -25,8 +25,8 @@ class FaultKind:
 class Faults(Enum):
     """The catalogue.
 
-    10-19 set-up, 20-29 serial line, 30-39 measurement, 40-49 MQTT, 50-59 clock, 60-69 demo,
-    71-79 inference engines, 80-89 bundles: trust and slots, 90-99 calibration transfer,
+    10-19 set-up, 20-29 serial line, 30-39 measurement, 40-49 MQTT, 50-59 clock, 60-61 demo,
+    62-69 detector, 71-79 inference engines, 80-89 bundles: trust and slots, 90-99 calibration transfer,
     100-109 adaptation, 110-119 commands, 120-125 tools for instruments.
     """
 
@@ -111,7 +111,9 @@ class Faults(Enum):
     REFERENCE_INTERRUPTED = FaultKind(
         "reference_interrupted", 34, "check the instrument's power; the reference is taken again"
     )
-    SATURATED = FaultKind("saturated", 35, "shorten `acquisition.integration_us`")
+    SATURATED = FaultKind(
+        "saturated", 35, "shorten `acquisition.integration_us`, or send `auto-range`"
+    )
     AXIS_INVALID = FaultKind("axis_invalid", 36, "restore the instrument's wavelength coefficients")
     AXIS_OUTSIDE_MODEL = FaultKind(
         "axis_outside_model", 37, "use a bundle made for this instrument's wavelength range"
@@ -279,6 +281,26 @@ class Faults(Enum):
     )
     REPORT_UNWRITABLE = FaultKind(
         "report_unwritable", 123, "give a file that can be written, on a disk with space"
+    )
+    BAD_PIXELS = FaultKind(
+        "bad_pixels",
+        62,
+        "check `acquisition.bad_pixels` and the detector; a wide run or many cannot be bridged",
+    )
+    NONLINEARITY_UNUSABLE = FaultKind(
+        "nonlinearity_unusable",
+        63,
+        'give sound coefficients as `acquisition.nonlinearity`, or "none"',
+    )
+    AUTO_RANGE_FAILED = FaultKind(
+        "auto_range_failed",
+        64,
+        "nothing was changed; check lamp and white standard, or send `set-integration`",
+    )
+    WAVELENGTH_ASTRAY = FaultKind(
+        "wavelength_astray",
+        65,
+        "check that the standard lay in the beam, then have the axis calibrated anew",
     )
     INTERNAL = FaultKind(
         "internal", 70, "report this with the log; the daemon starts the part again"

@@ -57,7 +57,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Consumed:
-    """A scan number used for a dark, a reference or a look at the lamp."""
+    """A scan number used for a dark, a reference, a look at the lamp, or a mean of several."""
 
     serial: str
     boot_id: int
@@ -72,6 +72,14 @@ class OrderDone:
     fault: Fault | None
     told: str = ""
     integration_us: int | None = None
+
+
+@dataclass(frozen=True)
+class Told:
+    """Something that is no fault and that somebody should be able to read later: an event."""
+
+    code: str
+    message: str
 
 
 @dataclass(frozen=True)
@@ -119,6 +127,7 @@ Item = (
     | Measured
     | Consumed
     | OrderDone
+    | Told
     | FaultRaised
     | FaultsOver
     | Connected

@@ -23,6 +23,7 @@ from spektron_edge.command_names import COMMANDS
 from spektron_edge.config.file import shipped_bundle
 from spektron_edge.inference import load_model
 from spektron_edge.instrument.commands import SetIntegration
+from spektron_edge.instrument.wavelength_checks import WavelengthCheck
 from spektron_edge.mqtt.arguments import Nothing, Taken
 from spektron_edge.mqtt.commands import Key, sign, to_payload
 from spektron_edge.prediction.pipeline import evaluate
@@ -55,6 +56,14 @@ ABOUT: dict[str, tuple[type[Taken], str]] = {
         "one scan, begun after the command; the answer names its prediction",
     ),
     "set-integration": (SetIntegration, "another integration time, kept over restarts and reloads"),
+    "auto-range": (
+        Nothing,
+        "find the integration that suits the white standard, kept like one that was set",
+    ),
+    "wavelength-check": (
+        WavelengthCheck,
+        "the next scans are of a wavelength standard: [instruments.md](instruments.md)",
+    ),
     "choose-product": (ChooseProduct, "another product of the bundle, kept as well"),
     "transfer-start": (Start, "begin a transfer to this instrument: [transfer.md](transfer.md)"),
     "transfer-add": (Add, "add the sample whose cup is in place"),

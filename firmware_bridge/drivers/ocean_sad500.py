@@ -102,6 +102,7 @@ class OceanSad500:
             axis_nm=polynomial_nm(self._wavelength_nm, self._model.pixels),
             min_integration_us=self._model.least_ms * 1000,
             max_integration_us=MOST_MS * 1000,
+            integration_step_us=1000,
             max_averages=1,
             model=self._model.name,
             dark_pixels=self._model.dark_pixels,

@@ -14,9 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware_bridge.protocol import COEFFICIENTS, Position
+from firmware_bridge.virtual.flaws import Flaws
 from firmware_bridge.virtual.resample import local_cubic
 
 Array = NDArray[np.float64]
+
+
+NO_FLAWS = Flaws()
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,7 @@ class Optics:
     `dark_counts` the dark level at that integration and 25 deg C. `noise_absorbance` is the rms per
     channel of one scan at A = 0 and default integration; `shot_share` of its variance goes with
     the light, the rest stays. The lamp needs `warmup_s`, then drifts by about `drift` in 10 min.
+    `flaws` are the detector's.
     """
 
     pixels: int = 720
@@ -69,6 +74,7 @@ class Optics:
     warmup_deficit: float = 0.05
     drift: float = 1e-3
     temperature_c: float = 25.0
+    flaws: Flaws = NO_FLAWS
 
     @property
     def coefficients(self) -> tuple[float, ...]:
@@ -138,7 +144,11 @@ class Optics:
         sigma = self.noise_absorbance * log(10.0) * self.white
         variance = self.shot_share * light / self.white + (1.0 - self.shot_share)
         noise = rng.standard_normal(self.pixels) * sigma * np.sqrt(variance / averages)
-        level = np.rint(self.dark(state.temperature_c, time_us) + light + noise)
+        dark = self.dark(state.temperature_c, time_us)
+        if self.flaws is not NO_FLAWS:
+            dark = self.flaws.dark(dark, self.full_scale)
+            light = self.flaws.light(light, self.full_scale)
+        level = np.rint(dark + light + noise)
         saturated = int(np.count_nonzero(level >= self.full_scale))
         clipped = np.clip(level, 0, self.full_scale)
         if self.full_scale > np.iinfo(np.uint16).max:

@@ -27,6 +27,7 @@ from . import (
     probe,
     recording,
     transfer,
+    wavelength,
 )
 from .argument_types import natural, positive, schema_name, seconds
 from .json_errors import Parser, parsed, tell_error
@@ -112,6 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     probe.add(commands)
     recording.add(commands)
     conformance.add(commands)
+    wavelength.add(commands)
     bundle.add(commands)
     inference.add(commands)
     transfer.add(commands)

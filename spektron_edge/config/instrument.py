@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import Field, model_validator
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
 
 from firmware_bridge.drivers.driver import Place
 from firmware_bridge.drivers.registry import driver
@@ -57,17 +60,77 @@ def instrument_of(serial: Serial) -> Instrument:
     return driver(serial.driver).make(serial.place)
 
 
+def _range_nm(pair: tuple[float, float]) -> tuple[float, float]:
+    if not 0 < pair[0] <= pair[1]:
+        raise ValueError("a range is two wavelengths in nm, the shorter one first")
+    return pair
+
+
+_RangeNm = Annotated[tuple[float, float], AfterValidator(_range_nm)]
+_Pixel = Annotated[int, Field(ge=0)]
+
+
 class Acquisition(Section):
-    """How scans are taken and how long references last."""
+    """How scans are taken, what is corrected in them, and how long references last."""
 
     integration_us: int = Field(1000, ge=1, le=2**32 - 1)
     averages: int = Field(
         1, ge=1, le=65535, description="exposures that the instrument averages into one scan"
     )
+    coadds: int = Field(
+        1,
+        ge=1,
+        le=10_000,
+        description="such scans that the host averages into one, which then knows its noise",
+    )
     reference_averages: int = Field(64, ge=1, le=65535)
     dark_max_age_s: float = Field(3600.0, gt=0)
     white_max_age_s: float = Field(3600.0, gt=0)
+    white_max_temperature_change_k: float | None = Field(
+        None, gt=0, description="of the detector since the white reference; absent: any"
+    )
+    lamp_warmup_s: float = Field(
+        0.0,
+        ge=0,
+        le=86400,
+        description="after a power-on, or a connection where nobody knows of one, the lamp is warm",
+    )
     automatic_references: bool = Field(
         True, description="let the instrument close its shutter and move its own white reference"
     )
+    auto_range_share: float = Field(
+        0.85,
+        ge=0.2,
+        le=0.95,
+        description="of full scale, where `auto-range` brings the brightest pixel of the white",
+    )
+    nonlinearity: Literal["instrument", "none"] | tuple[float, ...] = Field(
+        "instrument",
+        description="polynomial in counts above dark by which they are divided, from the constant "
+        'on; "instrument": the one it keeps, if any',
+    )
+    bad_pixels: tuple[_Pixel, ...] = Field(
+        (), max_length=4096, description="that others stand in for, from 0 on"
+    )
+    bad_ranges_nm: tuple[_RangeNm, ...] = Field(
+        (), max_length=256, description="the same by wavelength: [[1380.0, 1382.5]]"
+    )
+    find_bad_pixels: bool = Field(
+        True, description="also those that the references show to be dead, hot or noisy"
+    )
+    wavelength_nm: tuple[float, ...] | None = Field(
+        None,
+        min_length=2,
+        max_length=16,
+        description="polynomial in the pixel, nm, in place of the axis that the instrument has",
+    )
+    axis_file: Path | None = Field(
+        None, description="the same as a table: CSV of pixel, nm; each pixel from 0 on once"
+    )
     queue_scans: int = Field(64, ge=1, description="scans that may wait; more are dropped, counted")
+
+    @model_validator(mode="after")
+    def _one_axis(self) -> Acquisition:
+        if self.wavelength_nm is not None and self.axis_file is not None:
+            raise ValueError("give `wavelength_nm` or `axis_file`, not both")
+        return self

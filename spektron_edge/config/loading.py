@@ -78,9 +78,13 @@ def _anchored(config: Config, folder: Path) -> Config:
         o.model_copy(update={"key_file": folder / o.key_file}) for o in config.commands.operators
     )
     trust = config.trust and config.trust.model_copy(update={"keys": folder / config.trust.keys})
+    acquisition = config.acquisition.model_copy(
+        update={"axis_file": at(config.acquisition.axis_file)}
+    )
     inference = config.inference.model_copy(update={"engines": at(config.inference.engines)})
     return config.model_copy(
         update={
+            "acquisition": acquisition,
             "inference": inference,
             "state_dir": folder / config.state_dir,
             "bundle": at(config.bundle) if isinstance(config.bundle, Path) else config.bundle,

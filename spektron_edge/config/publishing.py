@@ -18,6 +18,9 @@ class SpectraSettings(Section):
         "float32", description="float16 keeps three digits: to look at, not to calibrate with"
     )
     compression: Literal["none", "zlib"] = "none"
+    noise: bool = Field(
+        False, description="also the standard deviation per channel, where it is known"
+    )
 
 
 _Prefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$", max_length=256)]

@@ -12,9 +12,11 @@ from spektron_edge import __version__, log
 from spektron_edge.adaptation.evidence_actions import evidence_actions
 from spektron_edge.adaptation.jobs import AdaptationJobs
 from spektron_edge.adaptation_state.commands import AdaptationCommands
-from spektron_edge.clock import Clock, ClockWatch
+from spektron_edge.clock import Clock, ClockWatch, Stamp
 from spektron_edge.clock_sync import SYNC_FILE, ClockSync
 from spektron_edge.config.file import Config
+from spektron_edge.detector.device_clock import DeviceClock
+from spektron_edge.detector.wavelength_check import Check
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.files.choices import ChoiceStore
 from spektron_edge.files.ledger import Action
@@ -32,11 +34,14 @@ from spektron_edge.inbox import (
     Measured,
     OrderDone,
     Streaming,
+    Told,
 )
 from spektron_edge.instrument.axis_store import save_axis
 from spektron_edge.instrument.commands import InstrumentCommands
 from spektron_edge.instrument.line import InstrumentLine
 from spektron_edge.instrument.numbering import Numbering
+from spektron_edge.instrument.session import ages_of
+from spektron_edge.instrument.wavelength_checks import WavelengthChecks
 from spektron_edge.mqtt.client import MqttClient
 from spektron_edge.mqtt.command_handler import CommandHandler, CommandOutcome, without_arguments
 from spektron_edge.mqtt.retained import RETAINED_FILE, RetainedLedger
@@ -50,10 +55,18 @@ from spektron_edge.publishing.adapters import Adapters
 from spektron_edge.publishing.delivery import Delivery
 from spektron_edge.publishing.notices import Notices
 from spektron_edge.publishing.outbox_storage import Storage, limits_of
-from spektron_edge.publishing.records import DeviceInfo, ModelState, StateRecord, Status, to_json
-from spektron_edge.publishing.reporter import Reporter
+from spektron_edge.publishing.records import (
+    DeviceClockInfo,
+    DeviceInfo,
+    ModelState,
+    StateRecord,
+    Status,
+    to_json,
+)
+from spektron_edge.publishing.reporter import Ended, Reporter
 from spektron_edge.publishing.spectrum_feed import SpectrumFeed
 from spektron_edge.spectra.acquisition import Ages
+from spektron_edge.spectra.scan import Scan
 from spektron_edge.transfer_session.jobs import TransferJobs
 
 from .last_good import load_working
@@ -141,6 +154,10 @@ class Daemon:
         self._instrument_commands = InstrumentCommands(
             self._line.orders, self._choices, self._serving, self._finish, tickets
         )
+        self._wavelengths = WavelengthChecks(
+            lambda: self._config, self._finish, tickets, self._wavelength_checked
+        )
+        self._device_clock = DeviceClock()
         self._commands = CommandHandler(
             self._client,
             topics.root,
@@ -148,6 +165,7 @@ class Daemon:
                 "health": without_arguments(self._health),
                 "reload": without_arguments(self._read_again),
                 **self._instrument_commands.actions(),
+                **self._wavelengths.actions(),
                 **ProductCommands(
                     lambda: self._config, self._serving, self._choices, self._reload.settled
                 ).actions(),
@@ -253,6 +271,7 @@ class Daemon:
         with self._storage.guarded():
             self._spare.finish()
         self._instrument_commands.end()
+        self._wavelengths.end()
         if (ended := self._reload.end()) is not None:
             self._commands.finish(*ended)
         self._transfers.end()
@@ -296,6 +315,9 @@ class Daemon:
                 self._instrument_ready(item)
             case Streaming():
                 self._streaming(item)
+            case Told(code, message):
+                self._notices.say(code, message)
+                self._audit(code, detail=message)
             case FaultRaised(fault):
                 self._reload.fails("broker" if fault.kind in BROKER else "instrument")
                 if fault.kind in LINE:
@@ -320,13 +342,21 @@ class Daemon:
         if not self._account(progress):
             return
         record = self._reporter.prediction(
-            scan, references, outcome, serving.model, now, serving.in_use, missing=self._missing
+            scan,
+            references,
+            outcome,
+            serving.model,
+            now,
+            serving.in_use,
+            missing=self._missing,
+            ended=self._ended(scan, now),
         )
         self._missing = 0
         self._delivery.store((record,), progress, scan.last_byte_at)
         self._scan_at = time.monotonic()
         self._adapters.predicted(record)
-        self._spectra.offer(record.id, scan, outcome.absorbance)
+        self._spectra.offer(record.id, scan, outcome.absorbance, outcome.variance)
+        self._wavelengths.measured(scan, outcome)
         if measured.ticket is not None:
             self._instrument_commands.scanned(measured.ticket, scan, outcome, record.id)
         self._counters["valid" if outcome.valid else "invalid"] += 1
@@ -339,8 +369,21 @@ class Daemon:
 
     @property
     def _ages(self) -> Ages:
-        limits = self._config.acquisition
-        return Ages(limits.dark_max_age_s, limits.white_max_age_s)
+        return ages_of(self._config.acquisition)
+
+    def _ended(self, scan: Scan, now: Stamp) -> Ended | None:
+        """When the exposure ended, by the instrument; None where it has no clock."""
+        told = self._device_clock.hear(
+            scan.device_us, scan.last_byte_at, (scan.serial, scan.boot_id)
+        )
+        if told is not None:
+            self._notices.say("device_clock_jumped", told, "warning")
+        reading = self._device_clock.reading
+        if reading is None:
+            return None
+        ago_s = time.monotonic() - reading.at_s
+        at = Stamp(now.utc_s - ago_s, now.running_s - ago_s, now.boot)
+        return Ended(at, reading.uncertainty_s)
 
     def _account(self, progress: Progress) -> bool:
         """Take note of a scan number; a gap becomes an event, and counts for the next prediction.
@@ -421,6 +464,28 @@ class Daemon:
     def _finish(self, ticket: int, outcome: CommandOutcome) -> None:
         self._commands.finish(ticket, outcome)
 
+    def _wavelength_checked(self, check: Check, who: str) -> None:
+        self._audit(
+            "wavelength_checked",
+            who,
+            standard=check.standard,
+            passed=check.passed,
+            mean_nm=f"{check.mean_nm:+.3f}",
+            rms_nm=f"{check.rms_nm:.3f}",
+            limit_nm=f"{check.limit_nm:g}",
+        )
+        if check.passed:
+            self._notices.end((Faults.WAVELENGTH_ASTRAY,))
+            self._notices.say("wavelength_checked", check.told)
+            return
+        self._notices.begin(Fault(Faults.WAVELENGTH_ASTRAY, check.told))
+        # It speaks for a change of the instrument, as a service does.
+        self._adaptations.known.store.service(
+            f"wavelength check failed: {check.standard}, mean {check.mean_nm:+.2f} nm",
+            who,
+            self._clock.now(),
+        )
+
     def _health(self) -> CommandOutcome:
         codes = self._notices.codes
         return CommandOutcome(not codes, ", ".join(codes) or "no fault", dict(self._figures()))
@@ -484,6 +549,7 @@ class Daemon:
         self._serving.look_after_trial(now)
         self._serving.look_after_adaptations()
         self._instrument_commands.look_after(now, self._notices.codes)
+        self._wavelengths.look_after(now)
         if (ended := self._reload.look_after(now)) is not None:
             self._commands.finish(*ended)
         self._transfers.look_after()
@@ -540,6 +606,13 @@ class Daemon:
                 *self._commands.two_people.waiting,
             ),
             integration_us=self._line.integration_us,
+            bad_pixels=self._line.bad_pixels,
+            device_clock=None
+            if (reading := self._device_clock.reading) is None
+            else DeviceClockInfo(
+                drift_ppm=None if reading.drift_ppm is None else round(reading.drift_ppm, 3),
+                uncertainty_s=round(reading.uncertainty_s, 6),
+            ),
             chosen=self._choices.in_words,
             counters=self._figures(),
             p50_ms=self._delivery.latencies.quantile(0.50),

@@ -68,6 +68,7 @@ class InstrumentCommands:
             "take-reference": lambda request: self._plain(request, "take-reference"),
             "scan-now": lambda request: self._plain(request, "scan-now"),
             "set-integration": self._set_integration,
+            "auto-range": lambda request: self._plain(request, "auto-range"),
         }
 
     def _plain(self, request: Request, what: What) -> CommandOutcome:
@@ -98,9 +99,10 @@ class InstrumentCommands:
         if done.fault is not None:
             self._failed(done.ticket, done.fault)
             return
-        if asked.order.what == "set-integration":
+        if asked.order.what in ("set-integration", "auto-range"):
+            found = done.integration_us if asked.order.what == "auto-range" else None
             try:
-                self._keep(asked)
+                self._keep(asked, found or asked.order.integration_us)
             except Fault as fault:
                 detail = f"{done.told}, until a restart only: {fault.detail}"
                 self._failed(done.ticket, Fault(fault.kind, detail))
@@ -149,8 +151,8 @@ class InstrumentCommands:
     def _failed(self, ticket: int, fault: Fault) -> None:
         self._finish(ticket, CommandOutcome(False, str(fault), {"fault": fault.code}))
 
-    def _keep(self, asked: _Asked) -> None:
-        serial, new_us = self._serving.serial, asked.order.integration_us
+    def _keep(self, asked: _Asked, new_us: int | None) -> None:
+        serial = self._serving.serial
         if serial is None:
             return
         at = datetime.fromtimestamp(self._clock.now().utc_s, timezone.utc)

@@ -12,9 +12,12 @@ from firmware_bridge.intake import Received
 from firmware_bridge.protocol import Configure, Event, EventCode, LampState, Position
 from firmware_bridge.protocol import Scan as WireScan
 from spektron_edge.config.instrument import Serial
+from spektron_edge.detector.dark_level import level
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.inbox import Consumed
 from spektron_edge.spectra.scan import Scan
+
+from .pixels import Pixels
 
 _REPLY_MARGIN_S = 2.0
 
@@ -25,14 +28,21 @@ class Exposures:
     def __init__(
         self,
         info: Identity,
+        pixels: Pixels,
         serial: Serial,
         integration_us: int,
         link: Instrument,
         post: Callable[[Consumed], None],
+        warm_at_s: float = 0.0,
     ) -> None:
+        """warm_at_s: time.monotonic() before which no lamp counts as warm."""
         self.info = info
+        self._pixels = pixels
+        self._warm_at_s = warm_at_s
+        # Channels that are not believed: they may be full.
+        self.bad = pixels.configured
         self.integration_us = integration_us
-        self.axis_nm = info.axis_nm
+        self.axis_nm = pixels.axis_nm
         self._serial = serial
         self._link = link
         self._post = post
@@ -83,23 +93,30 @@ class Exposures:
 
     def read(self, message: WireScan, received: Received) -> Scan:
         """A scan as it came. Raises Fault(VERSION_MISMATCH)."""
+        counts = np.asarray(message.counts, np.float64)
+        lit = ~self._pixels.masked
+        full = counts >= self.info.full_scale
+        good_full = int(np.count_nonzero(full[lit] & ~self.bad))
+        lamp = lamp_state(message.lamp)
+        if lamp is LampState.STABLE and time.monotonic() < self._warm_at_s:
+            lamp = LampState.WARMING
         return Scan(
-            counts=np.asarray(message.counts, np.float64),
+            counts=counts[lit],
             axis_nm=self.axis_nm,
             number=message.number,
             boot_id=self.info.boot_id,
             serial=self.info.serial,
             integration_us=message.integration_us,
             averages=message.averages,
-            lamp=lamp_state(message.lamp),
+            lamp=lamp,
             position=position_of(message),
             temperature_c=message.temperature_c,
             # The instrument also counts pixels that were full in one of several exposures.
-            saturated=max(
-                message.saturated, int(np.count_nonzero(message.counts >= self.info.full_scale))
-            ),
+            saturated=max(message.saturated - (int(np.count_nonzero(full)) - good_full), good_full),
             device_us=received.header.device_us,
             last_byte_at=received.last_byte_at,
+            variance=None if received.variance is None else received.variance[lit],
+            dark_level=level(counts, self._pixels.masked),
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections import Counter
 from collections.abc import Callable
 
@@ -31,6 +32,8 @@ class InstrumentLine:
         self._before: Counter[str] = Counter()
         self._number = 0
         self._latest: Streaming | None = None
+        self._temperature_c = math.nan
+        self._met_s: dict[tuple[str, int], float] = {}
         self.orders = Orders()
         self._thread = self._made(config)
 
@@ -60,12 +63,21 @@ class InstrumentLine:
         """Of one exposure; None before the first stream."""
         return None if self._latest is None else self._latest.integration_us
 
+    @property
+    def bad_pixels(self) -> tuple[int, ...]:
+        """Channels that others stand in for, from 0 on."""
+        references = None if self._latest is None else self._latest.references
+        bad = None if references is None else references.detector.bad
+        return () if bad is None else bad.indices
+
     def waiting_for(self, ages: Ages) -> tuple[str, ...]:
         """The commands that renew what is missing or too old, where people have to send them."""
         latest = self._latest
         if latest is None or not latest.by_hand:
             return ()
-        return latest.lacking or due(latest.references, ages, self._clock.now())
+        return latest.lacking or due(
+            latest.references, ages, self._clock.now(), self._temperature_c
+        )
 
     @property
     def figures(self) -> dict[str, int]:
@@ -85,13 +97,17 @@ class InstrumentLine:
         integration_us = {serial: c.integration_us for serial, c in chosen.items()}
         self._number += 1
         return InstrumentThread(
-            Settings(config.serial, config.acquisition, config.state_dir, integration_us),
+            Settings(
+                config.serial, config.acquisition, config.state_dir, integration_us, self._met_s
+            ),
             self._clock,
             functools.partial(self._said, self._number),
             self.orders,
         )
 
     def _said(self, number: int, item: Item) -> None:
+        if isinstance(item, Measured):
+            self._temperature_c = item.scan.temperature_c
         # How the line of another configuration fares is nobody's business; its scans count.
         if number == self._number or isinstance(item, Measured | Consumed | OrderDone):
             self._post(item)

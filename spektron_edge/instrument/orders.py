@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Literal
 
-What = Literal["take-dark", "take-reference", "scan-now", "set-integration"]
+What = Literal["take-dark", "take-reference", "scan-now", "set-integration", "auto-range"]
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,10 @@ class Orders:
         with self._lock:
             self._waiting.append(order)
 
-    def take(self, only: What | None = None) -> Order | None:
+    def take(self, only: tuple[What, ...] | None = None) -> Order | None:
         """The oldest, which is begun with that; only: None where it is of another kind."""
         with self._lock:
-            if not self._waiting or (only is not None and self._waiting[0].what != only):
+            if not self._waiting or (only is not None and self._waiting[0].what not in only):
                 return None
             return self._waiting.popleft()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,11 @@ _FILE = "references.npz"
 def save_references(folder: Path, references: References) -> None:
     """Write durably: a power cut leaves the old file or the new one. Raises OSError."""
     partial = folder / (_FILE + ".partial")
+    known = {
+        "dark_variance": references.dark_variance,
+        "white_variance": references.white_variance,
+    }
+    variances: dict[str, Any] = {name: v for name, v in known.items() if v is not None}
     with partial.open("wb") as stream:
         np.savez(
             stream,
@@ -32,6 +38,9 @@ def save_references(folder: Path, references: References) -> None:
             serial=np.array(references.serial),
             numbers=np.array([references.boot_id, references.integration_us], np.int64),
             white_temperature_c=np.array(references.white_temperature_c),
+            levels=np.array([references.dark_level, references.white_level]),
+            exposures=np.array(references.exposures),
+            **variances,
         )
         stream.flush()
         os.fsync(stream.fileno())
@@ -51,10 +60,15 @@ def load_references(folder: Path) -> References | None:
                 serial=str(data["serial"]),
                 boot_id=int(data["numbers"][0]),
                 integration_us=int(data["numbers"][1]),
-                # Files from before it was kept are as good without.
+                # Files from before these were kept are as good without.
                 white_temperature_c=float(data["white_temperature_c"])
                 if "white_temperature_c" in data
                 else math.nan,
+                dark_variance=data.get("dark_variance"),
+                white_variance=data.get("white_variance"),
+                dark_level=float(data["levels"][0]) if "levels" in data else math.nan,
+                white_level=float(data["levels"][1]) if "levels" in data else math.nan,
+                exposures=int(data["exposures"]) if "exposures" in data else 1,
             )
     except Exception:  # noqa: BLE001  numpy raises a dozen unrelated types for a damaged file
         return None

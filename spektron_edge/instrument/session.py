@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+import numpy as np
 
 from firmware_bridge import errors
 from firmware_bridge.instrument import Identity, Instrument
@@ -16,19 +19,32 @@ from firmware_bridge.protocol import Scan as WireScan
 from spektron_edge import log
 from spektron_edge.clock import Clock
 from spektron_edge.config.instrument import Acquisition, Serial
+from spektron_edge.detector.bad_pixels import in_words
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.inbox import FaultRaised, Item, Measured, OrderDone, Streaming
+from spektron_edge.inbox import FaultRaised, Item, Measured, OrderDone, Streaming, Told
 from spektron_edge.spectra.acquisition import Ages, References, check_references
 from spektron_edge.spectra.scan import Scan
 
+from .coadds import Coadds
 from .exposures import Exposures
-from .half_pair import Conditions, Half, HalfPair
+from .half_pair import Conditions, Half, HalfPair, check_brighter, paired
 from .line_faults import as_fault
 from .orders import Order, Orders
+from .pixels import Pixels
 from .reference_store import load_references, save_references
+from .white_range import range_white
 
 _PAUSE_S = 1.0
 _UNSEEN = "its scan was not evaluated: the daemon is behind, or the number came twice"
+
+
+def ages_of(acquisition: Acquisition) -> Ages:
+    """What the configuration says of how long references last."""
+    return Ages(
+        acquisition.dark_max_age_s,
+        acquisition.white_max_age_s,
+        acquisition.white_max_temperature_change_k or math.inf,
+    )
 
 
 @dataclass(frozen=True)
@@ -36,18 +52,20 @@ class Settings:
     """What the thread needs of the configuration.
 
     integration_us: serial number -> integration that an operator set, in place of `acquisition`'s;
-    `set-integration` changes it.
+    `set-integration` changes it. met_s: (serial number, power-on) -> time.monotonic() when it was
+    first met; of the latest only.
     """
 
     serial: Serial
     acquisition: Acquisition
     state_dir: Path
     integration_us: MutableMapping[str, int] = field(default_factory=dict)
+    met_s: MutableMapping[tuple[str, int], float] = field(default_factory=dict)
 
     @property
     def ages(self) -> Ages:
         """Largest ages of the references."""
-        return Ages(self.acquisition.dark_max_age_s, self.acquisition.white_max_age_s)
+        return ages_of(self.acquisition)
 
 
 class Session:
@@ -74,7 +92,22 @@ class Session:
         integration_us = settings.integration_us.get(
             info.serial, settings.acquisition.integration_us
         )
-        self._exposures = Exposures(info, settings.serial, integration_us, link, post)
+        self._pixels = Pixels.of(info, settings.acquisition)
+        met = (info.serial, info.boot_id)
+        if met not in settings.met_s:
+            settings.met_s.clear()
+            settings.met_s[met] = time.monotonic()
+        self._exposures = Exposures(
+            info,
+            self._pixels,
+            settings.serial,
+            integration_us,
+            link,
+            post,
+            settings.met_s[met] + settings.acquisition.lamp_warmup_s,
+        )
+        self._temperature_c = math.nan
+        self._together = Coadds(1)
         self.axis_nm = self._exposures.axis_nm
 
     def _has(self, capability: Capability) -> bool:
@@ -100,6 +133,11 @@ class Session:
             lacking=self._halves.lacking if by_hand and references is None else (),
         )
 
+    def tell(self) -> None:
+        """What is taken for granted in place of what the instrument says."""
+        for told in self._pixels.said:
+            self._post(told)
+
     def wait_for_lamp(self) -> None:
         """Look at the lamp once a second until it is stable."""
         while not self._halt.is_set():
@@ -123,8 +161,23 @@ class Session:
             stored.integration_us,
         ):
             stored = None
+        if stored is not None and stored.dark.shape == stored.white.shape == self.axis_nm.shape:
+            try:
+                stored = self._judged(stored)
+            except Fault:
+                # Others may show fewer bad pixels; if not, measuring them says so.
+                stored = None
         self._halves.begin(self._conditions, stored)
         return stored
+
+    def _judged(self, references: References) -> References:
+        """With the detector's bad pixels, which are told. Raises Fault(BAD_PIXELS)."""
+        references = self._pixels.judged(references)
+        bad = references.detector.bad
+        told = "none" if bad is None else in_words(bad.reasons, self.axis_nm)
+        self._exposures.bad = self._pixels.configured if bad is None else bad.bad
+        self._post(Told("bad_pixels_bridged", told))
+        return references
 
     def obtain_references(self, stored: References | None) -> tuple[References | None, bool]:
         """Stored references if they still count, else new ones; and whether they are new.
@@ -133,7 +186,9 @@ class Session:
         their records then say why they are invalid.
         """
         try:
-            return check_references(stored, self._settings.ages, self._clock.now()), False
+            now = self._clock.now()
+            ages = self._settings.ages
+            return check_references(stored, ages, now, self._temperature_c), False
         except Fault as fault:
             if self._can_reference:
                 return self.measure_references(), True
@@ -143,7 +198,7 @@ class Session:
     def measure_references(self) -> References:
         """Dark, then white reference. Only a complete pair is ever kept.
 
-        Raises Fault(REFERENCE_INTERRUPTED, SATURATED, LAMP_NOT_WARM).
+        Raises Fault(REFERENCE_INTERRUPTED, SATURATED, LAMP_NOT_WARM, BAD_PIXELS).
         """
         try:
             dark = self._half(Position.DARK)
@@ -152,32 +207,35 @@ class Session:
             raise
         except errors.LinkError as error:
             raise Fault(Faults.REFERENCE_INTERRUPTED, f"during a reference: {error}") from error
-        serial, boot_id, integration_us = self._conditions
-        return self._kept(
-            References(
-                dark=dark.counts,
-                white=white.counts,
-                dark_taken=dark.taken,
-                white_taken=white.taken,
-                serial=serial,
-                boot_id=boot_id,
-                integration_us=integration_us,
-                white_temperature_c=white.temperature_c,
-            )
-        )
+        return self._kept(self._judged(paired(self._conditions, dark, white)))
 
     def _half(self, wanted: Position) -> Half:
         """Raises Fault(REFERENCE_INTERRUPTED, SATURATED, LAMP_NOT_WARM) and errors.LinkError."""
         dark = wanted is Position.DARK
         # Without shutter or white tile, a person has covered the beam or shows the standard.
         able = self._has(Capability.SHUTTER if dark else Capability.REFERENCE)
-        averages = min(self._acquisition.reference_averages, self._info.max_averages)
-        scan = self._used_up(wanted if able else Position.SAMPLE, averages)
-        if scan.saturated:
-            raise Fault(Faults.SATURATED, f"{scan.saturated} channels of the reference saturated")
+        scans = self._acquisition.coadds
+        averages = min(-(-self._acquisition.reference_averages // scans), self._info.max_averages)
+        scan = self._used_up(wanted if able else Position.SAMPLE, averages, scans)
+        saturated = scan.saturated
+        if dark:
+            # What is full without light is hot: not believed from now on, and no reason to refuse.
+            bad = self._pixels.hot(scan.counts)
+            full = scan.counts >= self._info.full_scale
+            saturated -= int(np.count_nonzero(full & bad & ~self._exposures.bad))
+            self._exposures.bad = bad
+        if saturated > 0:
+            raise Fault(Faults.SATURATED, f"{saturated} channels of the reference saturated")
         if not dark and scan.lamp is not LampState.STABLE:
             raise Fault(Faults.LAMP_NOT_WARM, "the lamp changed state during the white reference")
-        return Half(scan.counts, self._clock.now(), scan.temperature_c)
+        return Half(
+            scan.counts,
+            self._clock.now(),
+            scan.temperature_c,
+            scan.variance,
+            scan.dark_level,
+            scan.averages if scans == 1 else scans,
+        )
 
     def _kept(self, references: References) -> References:
         self._halves.begin(self._conditions, references)
@@ -188,10 +246,20 @@ class Session:
             log.warn("references_not_saved", detail=error, next="make room in `state_dir`")
         return references
 
-    def _used_up(self, position: Position, averages: int) -> Scan:
-        scan = self._exposures.single(position, averages)
+    def _used_up(self, position: Position, averages: int, scans: int = 1) -> Scan:
+        scan = self._single(position, averages, scans)
         self._exposures.consumed(scan)
         return scan
+
+    def _single(self, position: Position, averages: int, scans: int) -> Scan:
+        """The mean of so many scans; it is for the caller to tell of the last of them."""
+        together = Coadds(scans)
+        while True:
+            scan = self._exposures.single(position, averages)
+            self._temperature_c = scan.temperature_c
+            if (whole := together.add(scan)) is not None:
+                return whole
+            self._exposures.consumed(scan)
 
     # ---- orders
 
@@ -209,7 +277,8 @@ class Session:
                 self._post(OrderDone(order.ticket, Fault(Faults.COMMAND_NOT_DONE, _UNSEEN)))
                 return references, False
             now, told = self._change(order, references)
-            measured = order.what != "set-integration" or self._can_reference
+            by_itself = order.what not in ("set-integration", "auto-range")
+            measured = by_itself or self._can_reference
         except errors.LinkError as error:
             self._post(OrderDone(order.ticket, as_fault(error)))
             if not isinstance(error, errors.DeviceRefused):
@@ -228,17 +297,23 @@ class Session:
         return now, measured and now is not references
 
     def _scan_now(self, order: Order, references: References | None) -> None:
-        scan = self._exposures.single(Position.SAMPLE, self._acquisition.averages)
+        settings = self._acquisition
+        scan = self._single(Position.SAMPLE, settings.averages, settings.coadds)
         self._post(Measured(scan, references, order.ticket))
 
     def _change(self, order: Order, references: References | None) -> tuple[References | None, str]:
         if order.what == "set-integration":
             return self._set_integration(order.integration_us)
+        if order.what == "auto-range":
+            return self._auto_range()
         dark = order.what == "take-dark"
         half = self._half(Position.DARK if dark else Position.REFERENCE)
         halves = self._halves
         wished = replace(halves, dark=half) if dark else replace(halves, white=half)
         pair = wished.pair()
+        if pair is not None:
+            pair = self._judged(pair)
+            check_brighter(pair)
         halves.dark, halves.white = wished.dark, wished.white
         done = "dark measured" if dark else "white reference measured"
         if pair is None:
@@ -272,6 +347,14 @@ class Session:
             told += f"; send {' and '.join(self._halves.lacking)} next"
         return now, told
 
+    def _auto_range(self) -> tuple[References | None, str]:
+        """Find the integration for the white standard, then go on as with one that was given."""
+        share = self._acquisition.auto_range_share
+        found = range_white(self._exposures, self._used_up, share)
+        references, told = self._set_integration(found.integration_us)
+        reached = f"the white reaches {found.share:.0%} of full scale ({found.exposures} exposures)"
+        return references, f"{reached}; {told}"
+
     # ---- stream
 
     def stream(self, references: References | None, orders: Orders) -> None:
@@ -283,6 +366,7 @@ class Session:
         self._link.start()
         longest_s = self._exposures.longest_s(self._acquisition.averages)
         silence_s = self._settings.serial.silence_s + longest_s
+        self._together = Coadds(self._acquisition.coadds)
         heard, ended = time.monotonic(), False
         while not self._halt.is_set() and not orders.any:
             if not ended and self._references_due(references):
@@ -306,8 +390,10 @@ class Session:
         message = received.message
         if isinstance(message, WireScan):
             scan = self._exposures.read(message, received)
-            if scan.position is Position.SAMPLE:
-                self._post(Measured(scan, references))
+            self._temperature_c = scan.temperature_c
+            whole = self._together.add(scan) if scan.position is Position.SAMPLE else None
+            if whole is not None:
+                self._post(Measured(whole, references))
             else:
                 self._exposures.consumed(scan)
         elif isinstance(message, Event) and message.code == EventCode.RESTARTED:
@@ -318,7 +404,8 @@ class Session:
         if not self._can_reference:
             return False
         try:
-            check_references(references, self._settings.ages, self._clock.now())
+            now = self._clock.now()
+            check_references(references, self._settings.ages, now, self._temperature_c)
         except Fault:
             return True
         return False

@@ -13,7 +13,7 @@ from spektron_edge import log
 from spektron_edge.clock import Clock
 from spektron_edge.config.instrument import instrument_of
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.inbox import FaultRaised, InstrumentReady, Item
+from spektron_edge.inbox import FaultRaised, InstrumentReady, Item, Told
 
 from .half_pair import HalfPair
 from .line_faults import as_fault
@@ -41,6 +41,7 @@ class InstrumentThread(threading.Thread):
         self._orders = orders or Orders()
         self._halt = threading.Event()
         self._halves = HalfPair()
+        self._told = {"bad_pixels_bridged": "none"}
         self.link = instrument_of(settings.serial)
 
     def halt(self) -> None:
@@ -68,13 +69,21 @@ class InstrumentThread(threading.Thread):
             self._halt.wait(_PAUSE_S)
         self.link.close()
 
+    def _say(self, item: Item) -> None:
+        """Hand on what a session says; what was told before and is as it was, is not told again."""
+        if isinstance(item, Told):
+            if self._told.get(item.code) == item.message:
+                return
+            self._told[item.code] = item.message
+        self._post(item)
+
     def _serve(self, info: Identity) -> None:
         session = Session(
             info,
             self._settings,
             self._halves,
             self._clock,
-            self._post,
+            self._say,
             self.link,
             self._halt,
         )
@@ -88,10 +97,11 @@ class InstrumentThread(threading.Thread):
                 protocol=info.protocol,
             )
         )
+        session.tell()
         session.wait_for_lamp()
         references, measured = session.stored_references(), False
         # Before the references: a wrong integration may be why there are none.
-        while (order := self._orders.take("set-integration")) is not None:
+        while (order := self._orders.take(("set-integration", "auto-range"))) is not None:
             references, measured = session.carry_out(order, references)
         if not measured:
             references, measured = session.obtain_references(references)

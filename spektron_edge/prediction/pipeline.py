@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,9 +45,9 @@ class Outcome:
     values: (n_properties,) in the order of the product's properties, NaN for one that a transfer
     does not hold for, or None when the scan could not be evaluated; reasons: why the result is
     invalid; fault: what prevented the evaluation; half_width: (n_properties,) of the values' 90 %
-    intervals, where a transfer knows them; absorbance: (P,) on the instrument's own axis, as far
-    as it got; shadow: of an adaptation that is only looked at; seen: what the model was given,
-    unless a transfer takes its place.
+    intervals, where a transfer knows them; absorbance, variance: (P,) on the instrument's own
+    axis, as far as it got and is known; shadow: of an adaptation that is only looked at; seen: what
+    the model was given, unless a transfer takes its place.
     """
 
     values: NDArray[np.float64] | None
@@ -58,6 +58,7 @@ class Outcome:
     absorbance: NDArray[np.float64] | None = None
     shadow: Shadow | None = None
     seen: Seen | None = None
+    variance: NDArray[np.float64] | None = None
 
     @property
     def valid(self) -> bool:
@@ -82,30 +83,33 @@ def evaluate(
     the instrument's spectra are corrected with, and the model's theta, or the fault that it cannot
     be had. A transfer leaves no place for it.
     """
-    absorbed = None
+    absorbed = variance = None
     try:
         check_serial(model.devices, scan.serial)
         check_scan(scan)
-        usable = check_references(references, ages, now)
-        absorbed = absorbance(scan, usable).absorbance
+        usable = check_references(references, ages, now, scan.temperature_c)
+        spectrum = absorbance(scan, usable)
+        absorbed, variance = spectrum.absorbance, spectrum.variance
         if transfer is not None:
-            return _transferred(absorbed, transfer)
+            return replace(_transferred(absorbed, transfer), variance=variance)
         if isinstance(adapted, Fault):
             raise adapted
         if isinstance(resampler, Fault):
             raise resampler
         values, applicability, seen = _predicted(resampler.apply(absorbed), model, adapted)
     except Fault as fault:
-        return failed(fault, absorbed)
+        return failed(fault, absorbed, variance)
     except BundleError as error:
-        return failed(error.fault, absorbed)
+        return failed(error.fault, absorbed, variance)
     except BackendError as error:
-        return failed(Fault(Faults.BUNDLE_INVALID, str(error)), absorbed)
+        return failed(Fault(Faults.BUNDLE_INVALID, str(error)), absorbed, variance)
     if not np.all(np.isfinite(values)):
         told = f"no number for scan {scan.number} from the model"
-        return failed(Fault(Faults.NOT_FINITE, told), absorbed)
+        return failed(Fault(Faults.NOT_FINITE, told), absorbed, variance)
     reasons = applicability.reasons
-    return Outcome(values, applicability, reasons, None, absorbance=absorbed, seen=seen)
+    return Outcome(
+        values, applicability, reasons, None, absorbance=absorbed, seen=seen, variance=variance
+    )
 
 
 def in_shadow(
@@ -145,6 +149,10 @@ def _transferred(absorbed: NDArray[np.float64], transfer: TransferState | Fault)
     return Outcome(found.values, found.applicability, reasons, None, found.half_width, absorbed)
 
 
-def failed(fault: Fault, absorbed: NDArray[np.float64] | None = None) -> Outcome:
+def failed(
+    fault: Fault,
+    absorbed: NDArray[np.float64] | None = None,
+    variance: NDArray[np.float64] | None = None,
+) -> Outcome:
     """What comes of a scan that cannot be evaluated; absorbed: (P,) absorbance, if known."""
-    return Outcome(None, None, (fault.code,), fault, absorbance=absorbed)
+    return Outcome(None, None, (fault.code,), fault, absorbance=absorbed, variance=variance)

@@ -78,6 +78,18 @@ class ScanInfo(_Record):
     missing_before: int = Field(
         0, description="scan numbers lost since the prediction before this one"
     )
+    noise_absorbance: float | None = Field(
+        None, description="1 sigma of a channel, median; null where the noise is not known"
+    )
+    ended_utc: str | None = Field(
+        None,
+        description="end of the exposure by the instrument's clock, on the host's, ISO 8601; null "
+        "where the instrument has none",
+    )
+    ended_running_s: float | None = Field(None, description="the same as `time.running_s`")
+    ended_uncertainty_s: float | None = Field(
+        None, description="of these, beyond the shortest way over the line, which they include"
+    )
 
 
 class ApplicabilityInfo(_Record):
@@ -205,6 +217,15 @@ class DeviceInfo(_Record):
     boot_id: int = Field(description="another one after every power-on")
 
 
+class DeviceClockInfo(_Record):
+    """The instrument's clock against the host's monotonic one."""
+
+    drift_ppm: float | None = Field(
+        None, description="by which it runs fast; null before there is half a minute of it"
+    )
+    uncertainty_s: float = Field(description="of a moment by it, 1 sigma or so")
+
+
 class StateRecord(_Record):
     """Counters and latencies since the daemon started. Retained."""
 
@@ -223,6 +244,12 @@ class StateRecord(_Record):
     )
     device: DeviceInfo | None = Field(
         None, description="the one connected, or connected last; null: none since the start"
+    )
+    bad_pixels: tuple[int, ...] = Field(
+        (), description="channels, from 0 on, that their neighbours stand in for"
+    )
+    device_clock: DeviceClockInfo | None = Field(
+        None, description="null where the instrument has none"
     )
     counters: dict[str, int]
     p50_ms: float | None = Field(description="last serial byte to PUBACK, median")
@@ -299,6 +326,10 @@ class SpectrumHeader(_Record):
     points: int
     dtype: Literal["float16", "float32"]
     compression: Literal["none", "zlib"]
+    noise: bool = Field(
+        False,
+        description="whether as many numbers more follow: the standard deviation of each, 1 sigma",
+    )
 
 
 PUBLISHED: dict[str, type[_Record]] = {

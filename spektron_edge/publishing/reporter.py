@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -40,6 +41,14 @@ from .records import (
 Level = Literal["info", "warning", "error"]
 Numbers = NDArray[np.float64]
 _ALONE = InUse()
+
+
+@dataclass(frozen=True)
+class Ended:
+    """When an exposure ended by the instrument's clock, on the host's, and how sure that is, s."""
+
+    at: Stamp
+    uncertainty_s: float
 
 
 class Reporter:
@@ -99,9 +108,10 @@ class Reporter:
         in_use: InUse = _ALONE,
         *,
         missing: int = 0,
+        ended: Ended | None = None,
     ) -> Outgoing:
         """One scan's result; in_use: what it came from beside the model; missing: scans that were
-        lost since the last prediction."""
+        lost since the last prediction; ended: when its exposure did, by the instrument."""
         distances = outcome.applicability
         dark_age = None if references is None else age_s(references.dark_taken, now)
         white_age = None if references is None else age_s(references.white_taken, now)
@@ -125,6 +135,12 @@ class Reporter:
                 if references is None
                 else _finite(references.white_temperature_c),
                 missing_before=missing,
+                noise_absorbance=None
+                if outcome.variance is None
+                else _finite(float(np.median(np.sqrt(outcome.variance)))),
+                ended_utc=None if ended is None else ended.at.iso,
+                ended_running_s=None if ended is None else round(ended.at.running_s, 4),
+                ended_uncertainty_s=None if ended is None else round(ended.uncertainty_s, 6),
             ),
             values=_values(model, outcome.values, *_intervals(model, outcome, in_use)),
             valid=outcome.valid,

@@ -27,6 +27,7 @@ class _Spectrum:
     record: str
     scan: Scan
     absorbance: NDArray[np.float64]
+    variance: NDArray[np.float64] | None
 
 
 class SpectrumFeed:
@@ -50,8 +51,15 @@ class SpectrumFeed:
         """A new connection: what was under way is not waited for."""
         self._under_way, self._axis_told = None, False
 
-    def offer(self, record: str, scan: Scan, absorbance: NDArray[np.float64] | None) -> None:
-        """A scan became the prediction `record`; absorbance: (P,), None where there is none."""
+    def offer(
+        self,
+        record: str,
+        scan: Scan,
+        absorbance: NDArray[np.float64] | None,
+        variance: NDArray[np.float64] | None = None,
+    ) -> None:
+        """A scan became the prediction `record`; absorbance, variance: (P,), None where there is
+        none."""
         settings = self._config().spectra
         if not settings.every or absorbance is None or not np.all(np.isfinite(scan.axis_nm)):
             return
@@ -62,7 +70,7 @@ class SpectrumFeed:
         self._last_s = now
         if self._waiting is not None:
             self.counters["dropped_spectra"] += 1
-        self._waiting = _Spectrum(record, scan, absorbance)
+        self._waiting = _Spectrum(record, scan, absorbance, variance)
 
     def send(self) -> None:
         """In spare time: publish what waits, if nothing of ours is under way."""
@@ -78,6 +86,7 @@ class SpectrumFeed:
             config.spectra,
             config.site,
             config.instrument,
+            spectrum.variance,
         )
         self._under_way = self._client.publish_binary(
             "spectrum", made.payload, CONTENT_TYPE, made.user

@@ -49,8 +49,13 @@ def spectrum_payload(
     settings: SpectraSettings,
     site: str,
     instrument: str,
+    variance: NDArray[np.float64] | None = None,
 ) -> SpectrumPayload:
-    """absorbance: (P,) on the instrument's own axis; record: id of the prediction made of it."""
+    """absorbance, variance: (P,) on the instrument's own axis; record: id of the prediction."""
+    blocks = [absorbance]
+    if settings.noise and variance is not None:
+        # Variances of good spectra are too small for float16.
+        blocks.append(np.sqrt(variance))
     header = SpectrumHeader(
         record=record,
         site=site,
@@ -60,10 +65,11 @@ def spectrum_payload(
         boot_id=scan.boot_id,
         axis=axis_id(scan.axis_nm),
         points=absorbance.size,
+        noise=len(blocks) > 1,
         dtype=settings.precision,
         compression=settings.compression,
     )
-    body = absorbance.astype(_DTYPES[settings.precision]).tobytes()
+    body = np.concatenate(blocks).astype(_DTYPES[settings.precision]).tobytes()
     if settings.compression == "zlib":
         body = zlib.compress(body)
     user = (

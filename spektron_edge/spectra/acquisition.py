@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from firmware_bridge.protocol import LampState
 from spektron_edge.clock import Stamp, age_s
+from spektron_edge.detector.dark_level import drift
+from spektron_edge.detector.detector import PLAIN, Detector
+from spektron_edge.detector.noise import ReferenceNoise, absorbance_variance
 from spektron_edge.faults import Fault, Faults
 
 from .scan import Scan
@@ -22,7 +26,9 @@ class References:
 
     dark, white: (P,) counts; integration_us: of one exposure, us; white_temperature_c: of the
     detector during the white reference, deg C, NaN where nobody noted it. Taken since the same
-    power-on (`boot_id`): a lamp that was off in between is another lamp.
+    power-on (`boot_id`): a lamp that was off in between is another lamp. dark_variance,
+    white_variance: (P,) counts squared, None where nobody knows them, of the means of at least
+    `exposures`; dark_level, white_level: as a scan's, during each; detector: what is corrected.
     """
 
     dark: NDArray[np.float64]
@@ -33,14 +39,51 @@ class References:
     boot_id: int
     integration_us: int
     white_temperature_c: float = math.nan
+    dark_variance: NDArray[np.float64] | None = None
+    white_variance: NDArray[np.float64] | None = None
+    dark_level: float = math.nan
+    white_level: float = math.nan
+    exposures: int = 1
+    detector: Detector = PLAIN
+
+    @cached_property
+    def full(self) -> NDArray[np.float64]:
+        """(P,) counts of the white above dark, as they were measured."""
+        full: NDArray[np.float64] = (
+            self.white - self.dark - drift(self.white_level, self.dark_level)
+        )
+        return full
+
+    @cached_property
+    def usable(self) -> NDArray[np.bool_]:
+        """(P,) where there is light above dark, or where nobody looks."""
+        usable: NDArray[np.bool_] = (self.full > 0) & np.isfinite(self.full)
+        return usable if self.detector.bad is None else usable | self.detector.bad.bad
+
+    @cached_property
+    def linear(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(P,) counts of the white above dark as a proportional detector would have given them,
+        and what becomes of small relative errors; of bad pixels, nothing of meaning."""
+        bad = self.detector.bad
+        full = self.full if bad is None else np.where(bad.bad, 1.0, self.full)
+        return self.detector.linearity.apply(full)
+
+    @cached_property
+    def noise(self) -> ReferenceNoise | None:
+        """What the references add to the noise of a spectrum, where that is known."""
+        if self.dark_variance is None or self.white_variance is None:
+            return None
+        return ReferenceNoise.of(self.linear[1], self.white_variance, self.dark_variance)
 
 
 @dataclass(frozen=True)
 class Ages:
-    """Largest ages in seconds at which dark and white reference still count."""
+    """Largest ages in seconds at which dark and white reference still count, and how far in K the
+    detector may be from where it was during the white."""
 
     dark_s: float
     white_s: float
+    white_k: float = math.inf
 
 
 # Noise moves some of hundreds of counts from one scan to the next, even where it is far below one
@@ -67,11 +110,13 @@ class Repetition:
             raise Fault(Faults.COUNTS_REPEATED, detail)
 
 
-def check_references(references: References | None, ages: Ages, now: Stamp) -> References:
-    """The references, if they may be used now.
+def check_references(
+    references: References | None, ages: Ages, now: Stamp, temperature_c: float = math.nan
+) -> References:
+    """The references, if they may be used now, at that temperature of the detector.
 
-    Raises Fault(NO_DARK) where there are none, and Fault(REFERENCE_EXPIRED) for too old ones or
-    ones from before a reboot, whose age nobody knows.
+    Raises Fault(NO_DARK) where there are none, and Fault(REFERENCE_EXPIRED) for too old ones, ones
+    from before a reboot, whose age nobody knows, and ones from another temperature.
     """
     if references is None:
         raise Fault(Faults.NO_DARK, "no dark and white reference have been measured")
@@ -84,7 +129,16 @@ def check_references(references: References | None, ages: Ages, now: Stamp) -> R
             raise Fault(Faults.REFERENCE_EXPIRED, f"the {name} is from before a restart")
         if age > limit:
             raise Fault(Faults.REFERENCE_EXPIRED, f"the {name} is {age:.0f} s old, limit {limit:g}")
+    if (apart_k := temperature_change_k(references, temperature_c)) > ages.white_k:
+        told = f"the detector is {apart_k:.1f} K from where it was during the white reference"
+        raise Fault(Faults.REFERENCE_EXPIRED, f"{told}, limit {ages.white_k:g}")
     return references
+
+
+def temperature_change_k(references: References, temperature_c: float) -> float:
+    """Since the white reference, K; 0 where either temperature is not known."""
+    apart = abs(temperature_c - references.white_temperature_c)
+    return apart if math.isfinite(apart) else 0.0
 
 
 def check_scan(scan: Scan) -> None:
@@ -97,7 +151,11 @@ def check_scan(scan: Scan) -> None:
 
 
 def absorbance(scan: Scan, references: References) -> Spectrum:
-    """A = -log10((S - D) / (W - D)) on the instrument's own axis.
+    """A = -log10(lin(S - D) / lin(W - D)) on the instrument's own axis, with its variance where
+    those of the counts are known.
+
+    The dark is moved to the level of the masked pixels, lin is the detector's linearity, and its
+    bad pixels are bridged in absorbance, where neither lamp nor throughput bends the line.
 
     Raises Fault(NOT_FINITE) when a channel of sample or reference has no light above dark, and
     Fault(NO_REFERENCE) when the references belong to another instrument, integration time,
@@ -122,9 +180,14 @@ def absorbance(scan: Scan, references: References) -> Spectrum:
             Faults.AXIS_INVALID,
             f"scan {scan.number} has {scan.counts.size} channels, the axis {scan.axis_nm.size}",
         )
-    light = scan.counts - references.dark
-    full = references.white - references.dark
-    usable = (light > 0) & (full > 0) & np.isfinite(light) & np.isfinite(full)
+    bad, linearity = references.detector.bad, references.detector.linearity
+    light = scan.counts - references.dark - drift(scan.dark_level, references.dark_level)
+    usable = (light > 0) & (light < np.inf)
+    if bad is not None:
+        usable |= bad.bad
+        # Nothing is made of what a bad pixel says: a line takes its place.
+        light[bad.bad] = 1.0
+    usable &= references.usable
     if not np.all(usable):
         where = scan.axis_nm[int(np.argmin(usable))]
         count = int(np.count_nonzero(~usable))
@@ -133,4 +196,14 @@ def absorbance(scan: Scan, references: References) -> Spectrum:
             f"{count} channels of scan {scan.number} have no light above dark, "
             f"first at {where:.1f} nm",
         )
-    return Spectrum(-np.log10(light / full), scan.axis_nm)
+    linear, slope = linearity.apply(light)
+    absorbed: NDArray[np.float64] = -np.log10(linear / references.linear[0])
+    variance = None
+    if scan.variance is not None and references.noise is not None:
+        variance = absorbance_variance(slope, scan.variance, references.noise)
+    if bad is None:
+        return Spectrum(absorbed, scan.axis_nm, variance)
+    bad.bridge(absorbed)
+    if variance is not None:
+        bad.bridge_variance(variance)
+    return Spectrum(absorbed, scan.axis_nm, variance)

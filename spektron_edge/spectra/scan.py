@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +17,10 @@ class Scan:
 
     counts: (P,) detector counts, mean of `averages` exposures; axis_nm: (P,) wavelengths in nm;
     number: the instrument's scan number since `boot_id`; integration_us: of one exposure, us;
-    temperature_c: of the detector, deg C; saturated: channels that were full; device_us: instrument
-    clock since power-on, us; last_byte_at: host's time.monotonic() when the last byte arrived, s.
+    temperature_c: of the detector, deg C; saturated: good channels that were full; device_us:
+    instrument clock since power-on, us; last_byte_at: host's time.monotonic() when the last byte
+    arrived, s; variance: (P,) of the counts, counts squared, None where nobody knows it;
+    dark_level: counts of pixels behind a mask, NaN without any.
     """
 
     counts: NDArray[np.float64]
@@ -33,3 +36,5 @@ class Scan:
     saturated: int
     device_us: int
     last_byte_at: float
+    variance: NDArray[np.float64] | None = None
+    dark_level: float = math.nan

@@ -77,7 +77,7 @@ def test_spectra_are_announced_read_and_belong_to_their_predictions(published, d
     protocol, predictions, spectra, axis = published
     Draft202012Validator(schema("axis")).validate(axis)
     for message in spectra:
-        header, numbers = decode(message.payload)
+        header, numbers, _ = decode(message.payload)
         Draft202012Validator(schema("spectrum")).validate(header)
         record = predictions[header["record"]]
         assert record["scan"]["number"] == header["scan"]

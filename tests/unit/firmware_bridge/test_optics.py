@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from firmware_bridge.protocol import Position
-from firmware_bridge.virtual import Conditions, Optics
+from firmware_bridge.virtual import Conditions, Flaws, Optics
 from firmware_bridge.virtual.drift import Drift
 from firmware_bridge.virtual.resample import local_cubic
 
@@ -187,3 +189,25 @@ def test_warm_up_rises_to_full_light():
 
 def test_lamp_off_is_dark_in_the_drift_too():
     assert Drift.seeded(OPTICS, 0).at(10.0, None).lamp == 0.0
+
+
+@given(st.floats(-0.15, 0.15), st.floats(-0.15, 0.15))
+def test_a_bent_detector_is_straightened_by_its_polynomial(first, second):
+    full = 65535
+    polynomial = (1.0, first / full, second / full**2)
+    light = np.linspace(0.0, 0.7 * full, 50)
+    counts = Flaws(nonlinearity=polynomial).light(light, full)
+    divisor = np.polynomial.polynomial.polyval(counts, polynomial)
+    np.testing.assert_allclose(counts / divisor, light, rtol=1e-9, atol=1e-6)
+
+
+def test_flaws_are_where_they_are_said_to_be():
+    rng = np.random.default_rng(0)
+    flaws = Flaws(dead=(10,), hot=(20,), masked=(0, 1))
+    optics = Optics(pixels=40, flaws=flaws, noise_absorbance=0.0)
+    clean = Optics(pixels=40, noise_absorbance=0.0)
+    white, expected = (o.expose(None, rng).counts.astype(int) for o in (optics, clean))
+    dark = clean.expose(None, rng, position=Position.DARK).counts.astype(int)
+    different = np.flatnonzero(white != expected)
+    np.testing.assert_array_equal(different, [0, 1, 10, 20])
+    np.testing.assert_array_equal(white[[0, 1, 10]], dark[[0, 1, 10]])

@@ -8,7 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from firmware_bridge.protocol import LampState
+from spektron_edge.detector.bad_pixels import BadPixels
+from spektron_edge.detector.detector import Detector
 from spektron_edge.faults import Fault, Faults
+from spektron_edge.instrument.half_pair import due
 from spektron_edge.spectra.acquisition import (
     Ages,
     Repetition,
@@ -172,3 +175,68 @@ def test_noise_far_below_one_count_is_no_repetition(make_scan, seed, noise):
     for number in range(40):
         counts = np.round(level + noise * rng.standard_normal(level.size))
         repetition.check(make_scan(number=number, counts=counts))
+
+
+def test_a_white_from_another_temperature_has_expired(references, now):
+    ages = replace(AGES, white_k=2.0)
+    white_c = references.white_temperature_c
+    assert check_references(references, ages, now, white_c - 2.0) is references
+    assert check_references(references, ages, now) is references
+    fault = fault_of(check_references, references, ages, now, white_c + 2.1)
+    assert fault.kind is Faults.REFERENCE_EXPIRED
+    assert "2.1 K" in fault.detail
+    assert due(references, ages, now, white_c + 2.1) == ("take-reference",)
+    assert due(references, ages, now, white_c) == ()
+
+
+def test_a_bad_pixel_needs_no_light_and_is_bridged(make_scan, references):
+    scan = make_scan(0.5)
+    mask = np.zeros(80, np.bool_)
+    mask[[11, 12]] = True
+    bad = BadPixels.of(scan.axis_nm, {"dead": mask})
+    known = replace(references, detector=Detector(bad=bad))
+    scan.counts[[11, 12]] = [np.nan, 0.0]
+    known.white[11] = known.dark[11]
+    spectrum = absorbance(scan, known)
+    np.testing.assert_allclose(spectrum.absorbance, 0.5, atol=1e-12)
+    scan.counts[40] = 0.0
+    assert "1 channels" in fault_of(absorbance, scan, known).detail
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 2**32 - 1))
+def test_the_variance_of_an_absorbance_is_what_it_scatters_by(make_scan, references, seed):
+    rng = np.random.default_rng(seed)
+    clean = make_scan(np.linspace(0.0, 1.0, 80))
+    of = {"sample": 400.0, "dark": 100.0, "white": 200.0}
+
+    def drawn(values, variance):
+        return values + np.sqrt(variance) * rng.standard_normal(80)
+
+    known = replace(
+        references,
+        dark_variance=np.full(80, of["dark"]),
+        white_variance=np.full(80, of["white"]),
+    )
+    scan = replace(clean, variance=np.full(80, of["sample"]))
+    expected = absorbance(scan, known).variance
+    found = [
+        absorbance(
+            replace(scan, counts=drawn(clean.counts, of["sample"])),
+            replace(
+                known,
+                dark=drawn(references.dark, of["dark"]),
+                white=drawn(references.white, of["white"]),
+            ),
+        ).absorbance
+        for _ in range(400)
+    ]
+    # 80 channels of 400 draws each: their mean ratio is known to 0.8 %.
+    assert np.mean(np.var(found, axis=0) / expected) == pytest.approx(1.0, abs=0.06)
+
+
+def test_without_one_variance_there_is_none(make_scan, references):
+    one = np.ones(80)
+    scan, known = replace(make_scan(), variance=one), replace(references, dark_variance=one)
+    assert absorbance(scan, known).variance is None
+    assert absorbance(make_scan(), replace(known, white_variance=one)).variance is None

@@ -95,6 +95,10 @@ def test_a_prediction_says_everything_about_its_scan(predict, make_scan):
         "white_age_s": 5.0,
         "white_temperature_c": 24.5,
         "missing_before": 0,
+        "noise_absorbance": None,
+        "ended_utc": None,
+        "ended_running_s": None,
+        "ended_uncertainty_s": None,
     }
     flat = bundles.expected(np.full(60, 0.4))["y"]
     values = document["values"]

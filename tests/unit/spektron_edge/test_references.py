@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -74,3 +75,19 @@ def test_a_damaged_file_counts_as_none(tmp_path, references, data):
         assert isinstance(loaded, References)
         np.testing.assert_array_equal(loaded.white, references.white)
         np.testing.assert_array_equal(loaded.dark, references.dark)
+
+
+def test_noise_and_levels_are_kept(tmp_path, references):
+    full = replace(
+        references,
+        dark_variance=references.dark * 0 + 2.0,
+        white_variance=references.dark * 0 + 3.0,
+        dark_level=599.5,
+        white_level=600.5,
+        exposures=16,
+    )
+    save_references(tmp_path, full)
+    loaded = load_references(tmp_path)
+    for name in ("dark_variance", "white_variance"):
+        np.testing.assert_array_equal(getattr(loaded, name), getattr(full, name))
+    assert (loaded.dark_level, loaded.white_level, loaded.exposures) == (599.5, 600.5, 16)

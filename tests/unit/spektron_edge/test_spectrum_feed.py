@@ -118,3 +118,25 @@ def test_whatever_is_sent_is_read_again_within_its_precision(values, precision, 
     assert header["points"] == read.size == values.size
     step = 2.0**-24 if precision == "float32" else 2.0**-11
     np.testing.assert_allclose(read, values, rtol=step, atol=1e-7)
+
+
+@given(
+    values=arrays(np.float64, st.integers(1, 200), elements=st.floats(-1, 6)),
+    sd=st.floats(1e-6, 1e-2),
+    precision=st.sampled_from(["float32", "float16"]),
+)
+def test_noise_follows_the_absorbance_where_it_is_known_and_asked_for(values, sd, precision):
+    scan = SimpleNamespace(serial="A", number=1, boot_id=2, axis_nm=np.arange(values.size) + 1.0)
+    settings = SpectraSettings(every=1, precision=precision, noise=True)
+    variance = np.full(values.size, sd**2)
+    plain = spectrum_payload("id", scan, values, settings, "s", "i").payload
+    noisy = spectrum_payload("id", scan, values, settings, "s", "i", variance).payload
+    unasked = settings.model_copy(update={"noise": False})
+    assert spectrum_payload("id", scan, values, unasked, "s", "i", variance).payload == plain
+    (head, body), (with_noise, more) = plain.split(b"\n", 1), noisy.split(b"\n", 1)
+    assert (json.loads(head)["noise"], json.loads(with_noise)["noise"]) == (False, True)
+    # Who reads `points` numbers reads the absorbance, as before.
+    assert more.startswith(body)
+    read = np.frombuffer(more[len(body) :], "<f4" if precision == "float32" else "<f2")
+    assert read.size == values.size
+    np.testing.assert_allclose(read, sd, rtol=2e-2)
