@@ -11,6 +11,7 @@ from firmware_bridge.drivers.obp import SHORTEST, START, Ask, Flag, Message, dec
 from firmware_bridge.drivers.ocean_obp import Model, model_named
 from firmware_bridge.drivers.talk import Nonsense
 from firmware_bridge.virtual.faults import InjectedFaults
+from firmware_bridge.virtual.flaws import Flaws
 from firmware_bridge.virtual.instrument import Foreign
 from firmware_bridge.virtual.optics import Optics
 
@@ -55,6 +56,7 @@ class VirtualOceanObp(Foreign):
             white_counts=0.8 * self.model.full_scale,
             dark_counts=0.09 * self.model.full_scale,
             default_integration_us=max(20_000, self.model.least_us),
+            flaws=Flaws(masked=self.model.dark_pixels),
         )
         super().__init__(spectra, axis, optics, baud=baud, seed=seed, faults=faults)
 

@@ -20,6 +20,7 @@ from firmware_bridge.drivers.sad500 import (
     compressed_checksum,
 )
 from firmware_bridge.virtual.faults import InjectedFaults
+from firmware_bridge.virtual.flaws import Flaws
 from firmware_bridge.virtual.instrument import Foreign
 from firmware_bridge.virtual.optics import Optics
 
@@ -67,6 +68,7 @@ class VirtualOceanSad500(Foreign):
             white_counts=0.8 * self.model.full_scale,
             dark_counts=0.03 * self.model.full_scale,
             default_integration_us=20_000,
+            flaws=Flaws(masked=self.model.dark_pixels),
         )
         super().__init__(spectra, axis, optics, baud=baud, seed=seed, faults=faults)
 

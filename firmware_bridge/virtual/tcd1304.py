@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_bridge.drivers.tcd1304 import CLOCK_HZ, FULL, PIXELS
+from firmware_bridge.drivers.tcd1304 import CLOCK_HZ, DARK_PIXELS, FULL, PIXELS
+from firmware_bridge.virtual.flaws import Flaws
 from firmware_bridge.virtual.instrument import Foreign
 from firmware_bridge.virtual.optics import Optics
 
@@ -40,6 +41,7 @@ class VirtualTcd1304(Foreign):
             dark_counts=150.0,
             noise_absorbance=1e-3,
             default_integration_us=20_000,
+            flaws=Flaws(masked=DARK_PIXELS),
         )
         self.of_2017 = of_2017
         super().__init__(spectra, axis, optics, baud=115200, **options)

@@ -43,7 +43,7 @@ def test_a_flame_predicts_corn_once_a_person_gave_it_dark_and_white(
     for beam, name in ((Position.DARK, "take-dark"), (Position.REFERENCE, "take-reference")):
         port.call(lambda beam=beam: setattr(device, "beam", beam))
         status, answer = command(rig, name, "anna")
-        assert (status, answer["ok"]) == (0, True)
+        assert (status, answer["ok"]) == (0, True), answer["message"]
     port.call(lambda: setattr(device, "beam", Position.SAMPLE))
 
     def valid():
