@@ -111,8 +111,13 @@ class Outbox:
             with contextlib.suppress(OSError):
                 whole.unlink()
             raise translated(error, self.path) from error
-        ours, now = self._open_files[0], _identities(self.path)[0]
-        aside = _set_aside(self.path) if now not in (None, ours) else None
+        aside = None
+        if _identity(self.path) not in (None, self._open_files[0]):
+            # Without this one's log, which would be taken for its own.
+            for side in _sides(self.path):
+                if _identity(side) in self._open_files:
+                    side.unlink()
+            aside = _set_aside(self.path)
         whole.replace(self.path)
         # A log that stays here holds nothing that the new file does not hold as well.
         for side in _sides(self.path):

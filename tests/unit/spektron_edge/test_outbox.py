@@ -891,6 +891,7 @@ def test_another_file_under_its_name_is_kept(open_outbox, tmp_path):
     (tmp_path / "older").replace(outbox.path)
     aside = outbox.put_back()
     assert aside.read_bytes() == b"an older copy"
+    assert list(tmp_path.glob("*damaged*")) == [aside]
     outbox.close()
     assert ids(open_outbox()) == ["id-000001"]
 
