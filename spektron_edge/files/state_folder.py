@@ -58,7 +58,9 @@ class StateFolder:
         Raises OSError, OutboxError.
         """
         if not self.counters_known:
-            self.outbox.raise_counters(used_counters(*self.folder.glob(f"{AUDIT_FILE}*")))
+            # The one that goes on comes last.
+            logs = sorted(self.folder.glob(f"{AUDIT_FILE}*"), reverse=True)
+            self.outbox.raise_counters(used_counters(*logs))
             self.counters_known = True
         return self.outbox.accept_counter(operator, counter)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def used_counters(*logs: Path) -> dict[str, int]:
-    """The largest counter of each operator that a line names. Raises OSError.
+    """The largest counter of each operator that a line names, since a reset. Raises OSError.
 
     Lines of a log whose chain does not hold count as well: at worst a counter is too large.
     """
@@ -21,6 +21,8 @@ def used_counters(*logs: Path) -> dict[str, int]:
                 with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
                     line = json.loads(raw)
                     who, counter = str(line["who"]), int(line["details"]["counter"])
-                    if str(line["what"]).startswith("command_") and 0 < counter < 2**63:
+                    if line["what"] == "counter_reset":
+                        used[str(line["details"]["operator"])] = counter
+                    elif str(line["what"]).startswith("command_") and 0 < counter < 2**63:
                         used[who] = max(counter, used.get(who, 0))
     return used

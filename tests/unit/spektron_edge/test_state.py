@@ -214,6 +214,16 @@ def test_counters_are_those_of_a_log_whose_chain_broke_too(open_it):
     assert not again.accept_counter("anna", 7)
 
 
+def test_a_counter_that_was_reset_is_not_raised_again(open_it):
+    state = used(open_it, 2**62)
+    state.audit.append(AT, "local:carl", "counter_reset", {"operator": "anna", "counter": 50})
+    state.close()
+    lost(state.folder, OUTBOX_FILE)
+    again = open_it()
+    assert not again.accept_counter("anna", 50)
+    assert again.accept_counter("anna", 51)
+
+
 def test_the_lock_is_not_undone_by_deleting_its_file(open_it):
     state = open_it()
     (state.folder / "lock").unlink()
