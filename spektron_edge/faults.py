@@ -45,7 +45,10 @@ class Faults(Enum):
         "disk_full", 13, "free space under `state_dir`; results wait in memory meanwhile"
     )
     STATE_DAMAGED = FaultKind(
-        "state_damaged", 14, "keep the file that was set aside and look at the disk's health"
+        "state_damaged",
+        14,
+        "keep the files that the detail names; look for what breaks or removes files in "
+        "`state_dir`, and at the disk's health",
     )
     STATE_IN_USE = FaultKind(
         "state_in_use", 15, "stop the other daemon, or give this one a `state_dir` of its own"
@@ -58,7 +61,7 @@ class Faults(Enum):
     REPLAY_REFUSED = FaultKind(
         "replay_refused",
         17,
-        "give an id that the outbox holds, or a time with its zone: 2026-11-22T10:00Z",
+        "do what the detail says; docs/outbox.md has the forms of `--since` and `--until`",
     )
     CHOICE_UNFIT = FaultKind(
         "choice_unfit", 18, "send `choose-product` again; the configured product is measured"

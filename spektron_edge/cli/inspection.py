@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from spektron_edge.adaptation_state import Adaptations, AdaptationStore, in_words
@@ -13,7 +12,7 @@ from spektron_edge.files.audit import AuditError, verify
 from spektron_edge.files.choices import ChoiceStore
 from spektron_edge.files.state_folder import AUDIT_FILE, OUTBOX_FILE
 from spektron_edge.inference import load_gradient, load_model
-from spektron_edge.outbox import OutboxError, read_counts
+from spektron_edge.outbox import OutboxDamagedError, OutboxError, read_counts
 from spektron_edge.transfer_state import StateStore, Versions
 
 
@@ -92,14 +91,12 @@ def inspect_state(folder: Path) -> dict[str, object]:
             report["transfers"] = describe_transfers(versions)
         if (adaptations := AdaptationStore(folder).read()).held:
             report["adaptations"] = describe_adaptations(adaptations)
-    except OutboxError as error:
+    except (OutboxDamagedError, AuditError) as error:
+        raise Fault(Faults.STATE_DAMAGED, str(error)) from None
+    except (OutboxError, OSError) as error:
         # SQLite needs its side files even to read.
-        if not os.access(folder, os.W_OK):
-            detail = f"{error}; inspect {folder} as the daemon's user"
-            raise Fault(Faults.STATE_UNWRITABLE, detail) from None
-        raise Fault(Faults.STATE_DAMAGED, str(error)) from None
-    except (AuditError, OSError) as error:
-        raise Fault(Faults.STATE_DAMAGED, str(error)) from None
+        detail = f"{error}; inspect {folder} as the daemon's user"
+        raise Fault(Faults.STATE_UNWRITABLE, detail) from None
     return report
 
 

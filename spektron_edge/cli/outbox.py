@@ -34,7 +34,7 @@ def _replay(arguments: argparse.Namespace) -> int:
 
     from spektron_edge.config.loading import load_config
     from spektron_edge.files.state_folder import OUTBOX_FILE
-    from spektron_edge.outbox.errors import OutboxError
+    from spektron_edge.outbox.errors import OutboxDamagedError, OutboxError
     from spektron_edge.outbox.replay import ask, matching
     from spektron_edge.outbox.span import Span
 
@@ -45,6 +45,8 @@ def _replay(arguments: argparse.Namespace) -> int:
     except ValidationError as error:
         why = error.errors()[0]["msg"]
         raise Fault(Faults.REPLAY_REFUSED, f"nothing was sent: {why}") from None
+    except OutboxDamagedError as error:
+        raise Fault(Faults.STATE_DAMAGED, f"nothing was sent: {error}") from None
     except OutboxError as error:
         raise Fault(Faults.REPLAY_REFUSED, f"nothing was sent: {error}") from None
     report["asked"] = bool(report["records"]) and not arguments.dry_run

@@ -173,7 +173,7 @@ class Daemon:
                 **evidence_actions(self._adaptations),
                 **AdaptationCommands(lambda: self._config, self._serving).actions(),
             },
-            self._state.outbox.accept_counter,
+            self._storage.accept_counter,
             self._audit,
         )
         self._counters: Counter[str] = Counter()
@@ -214,7 +214,7 @@ class Daemon:
         self._reload.tell()
         log.info("started", version=__version__, bundle=bundle, instrument=self._config.instrument)
         for fault in self._state.damage:
-            self._notices.begin(fault)
+            self._notices.once(fault)
         self._adapters.model(self._model_state())
         self._adapters.start()
         self._client.start()
@@ -266,8 +266,7 @@ class Daemon:
             pass
         while self._client.connected and self._delivery.under_way and time.monotonic() < deadline:
             self._turn(0.02)
-        with self._storage.guarded():
-            self._delivery.note(now=True)
+        self._storage.finish()
         with self._storage.guarded():
             self._spare.finish()
         self._instrument_commands.end()
@@ -487,8 +486,11 @@ class Daemon:
         )
 
     def _health(self) -> CommandOutcome:
+        figures: dict[str, int] = {}
+        with self._storage.guarded():
+            figures = self._figures()
         codes = self._notices.codes
-        return CommandOutcome(not codes, ", ".join(codes) or "no fault", dict(self._figures()))
+        return CommandOutcome(not codes, ", ".join(codes) or "no fault", dict(figures))
 
     def _read_again(self) -> CommandOutcome:
         """Configuration and bundle, and what the configuration's files hold now."""

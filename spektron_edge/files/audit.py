@@ -7,6 +7,7 @@ head. The head is published, so that cutting lines off the end shows as well (21
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -15,6 +16,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from spektron_edge.clock import Stamp
+
+from .durable import write_durably
+from .set_aside import set_aside
 
 GENESIS = "0" * 64
 Details = dict[str, "str | int | float | bool | None"]
@@ -85,6 +89,7 @@ class Audit:
         chain = verify(path)
         self.head, self.lines, self._size = chain.head, chain.lines, chain.size
         self._stream: BinaryIO = path.open("r+b")
+        self._opened = os.fstat(self._stream.fileno())
         self._stream.seek(chain.size)
         # Not obscured: the half line moves to a file of its own before the log goes on without it.
         self.torn: Path | None = None
@@ -133,7 +138,29 @@ class Audit:
         except OSError:
             stream.close()
             raise
-        self._stream = stream
+        self._stream, self._opened = stream, os.fstat(stream.fileno())
+
+    @property
+    def in_place(self) -> bool:
+        """Whether the open file still has its name."""
+        try:
+            return os.path.samestat(self._opened, self.path.stat())
+        except OSError:
+            return False
+
+    def put_back(self) -> Path | None:
+        """Write what the open file holds to a new one, and go on with it.
+
+        Returns where another file was set aside that had the name. Raises OSError.
+        """
+        if self._stream.closed:
+            raise OSError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.path))
+        self._stream.flush()
+        held = os.pread(self._stream.fileno(), self._size, 0)
+        aside = set_aside(self.path) if self.path.exists() else None
+        write_durably(self.path, held)
+        self._reopen()
+        return aside
 
     def close(self) -> None:
         """Close the file."""

@@ -61,11 +61,11 @@ class Ledger(Generic[Contents]):
 
     def __init__(self, path: Path, empty: Contents) -> None:
         """empty: what it holds before there is a file."""
-        self.folder, self._path, self._empty = path.parent, path, empty
+        self.folder, self.path, self._empty = path.parent, path, empty
 
     def read(self) -> Contents:
         """What it holds now."""
-        path = self._path
+        path = self.path
         try:
             with path.open("rb") as stream:
                 raw = stream.read(_MAX_BYTES + 1)
@@ -110,10 +110,10 @@ class Ledger(Generic[Contents]):
     def _write(self, data: bytes) -> None:
         if len(data) > _MAX_BYTES:
             # What could not be read again is not written.
-            detail = f"{self._path} would be larger than {_MAX_BYTES} bytes"
+            detail = f"{self.path} would be larger than {_MAX_BYTES} bytes"
             raise Fault(Faults.STATE_UNWRITABLE, detail)
         try:
-            write_durably(self._path, data)
+            write_durably(self.path, data)
         except OSError as error:
             raise storage_fault(error, self.folder) from None
 
@@ -121,7 +121,7 @@ class Ledger(Generic[Contents]):
     def stamp(self) -> tuple[int, int] | None:
         """Another one whenever the file was replaced; None while there is none."""
         try:
-            status = self._path.stat()
+            status = self.path.stat()
         except OSError:
             return None
         return status.st_ino, status.st_mtime_ns

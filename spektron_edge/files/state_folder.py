@@ -4,34 +4,65 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
-import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 
 from spektron_edge.clock import Clock
 from spektron_edge.faults import Fault, Faults
+from spektron_edge.mqtt.retained import RETAINED_FILE
 from spektron_edge.outbox import Limits, Outbox, OutboxError, OutboxFullError
 from spektron_edge.outbox.salvage import Salvaged
 
 from .audit import Audit, AuditError
+from .folder_lock import FolderLock
 from .set_aside import set_aside
+from .used_counters import used_counters
 
 OUTBOX_FILE = "outbox.sqlite"
 AUDIT_FILE = "audit.jsonl"
-LOCK_FILE = "lock"
 
 
 @dataclass
 class StateFolder:
-    """The open folder. `damage`: what was found broken and set aside."""
+    """The open folder. `damage`: what was found broken or missing."""
 
     folder: Path
     outbox: Outbox
     audit: Audit
-    lock: BinaryIO
+    lock: FolderLock
     damage: list[Fault] = field(default_factory=list)
+    counters_known: bool = False
+
+    def put_back(self) -> Iterator[Fault]:
+        """Write again what was removed while it was open, from what is still open; what it was.
+
+        Raises Fault(STATE_IN_USE, STATE_DAMAGED).
+        """
+        try:
+            if not self.lock.in_place:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                held, self.lock = self.lock, FolderLock(self.folder)
+                held.close()
+            for name, file in ((OUTBOX_FILE, self.outbox), (AUDIT_FILE, self.audit)):
+                if not file.in_place:
+                    yield _put_back(name, file.put_back())
+        except (OSError, OutboxError) as error:
+            why = storage_fault(error, self.folder).detail
+            detail = f"files of {self.folder} were removed while they were open; {why}"
+            raise Fault(Faults.STATE_DAMAGED, detail) from None
+
+    def accept_counter(self, operator: str, counter: int) -> bool:
+        """True once for each operator's counter, also where the outbox lost it or is an old copy.
+
+        Raises OSError, OutboxError.
+        """
+        if not self.counters_known:
+            # The one that goes on comes last.
+            logs = sorted(self.folder.glob(f"{AUDIT_FILE}*"), reverse=True)
+            self.outbox.raise_counters(used_counters(*logs))
+            self.counters_known = True
+        return self.outbox.accept_counter(operator, counter)
 
     def close(self) -> None:
         """Close everything and let another daemon in."""
@@ -44,30 +75,66 @@ def open_state(folder: Path, limits: Limits, clock: Clock | None = None) -> Stat
     """Open or create the folder.
 
     Raises Fault(STATE_UNWRITABLE, DISK_FULL, STATE_IN_USE). Damaged files are set aside and named
-    in `damage`, never silently replaced.
+    in `damage`, never silently replaced; so is what is missing in a folder that was in use.
     """
     with contextlib.ExitStack() as opened:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            lock = opened.enter_context(_lock(folder))
+            lock = opened.enter_context(FolderLock(folder))
+            missing = _missing(folder)
+            # First: where the outbox could not be made, an empty audit log says that there is none.
+            audit, damage = _open_audit(folder / AUDIT_FILE)
+            opened.callback(audit.close)
             outbox = Outbox(folder / OUTBOX_FILE, limits, clock)
             opened.callback(outbox.close)
-            audit, damage = _open_audit(folder / AUDIT_FILE)
+            state = StateFolder(folder, outbox, audit, lock, damage)
+            if outbox.salvaged is not None:
+                damage.insert(0, outbox_damaged(outbox.salvaged))
+            damage += missing
         except (OSError, OutboxError) as error:
             raise storage_fault(error, folder) from None
         opened.pop_all()
-    if outbox.salvaged is not None:
-        damage.insert(0, outbox_damaged(outbox.salvaged))
-    return StateFolder(folder, outbox, audit, lock, damage)
+    return state
 
 
-def lock_state(folder: Path) -> BinaryIO:
-    """Keep every daemon out until the returned file is closed. Raises Fault(STATE_IN_USE,
-    STATE_UNWRITABLE)."""
+def lock_state(folder: Path) -> FolderLock:
+    """Keep every daemon out until it is closed. Raises Fault(STATE_IN_USE, STATE_UNWRITABLE)."""
     try:
-        return _lock(folder)
+        return FolderLock(folder)
     except OSError as error:
         raise storage_fault(error, folder) from None
+
+
+def _missing(folder: Path) -> list[Fault]:
+    """What a daemon that ran here left, and is gone: bundles may be here before the first run."""
+    outbox, audit = (folder / OUTBOX_FILE).exists(), folder / AUDIT_FILE
+    ran = (folder / RETAINED_FILE).exists()
+    lines = audit.exists() and audit.stat().st_size > 0
+    told = []
+    if not outbox and (lines or ran):
+        told.append(
+            f"{OUTBOX_FILE} is missing in {folder}, which was in use: a new one was made. Records "
+            "that were not acknowledged are lost, and no gap before now can be named; command "
+            f"counters are those of {AUDIT_FILE}"
+        )
+    if not lines and (ran or (outbox and not audit.exists())):
+        told.append(
+            f"{AUDIT_FILE} is missing or empty in {folder}, which was in use: a new chain begins"
+        )
+    if len(told) == 2:
+        told.append(
+            "command counters are lost with both: give operators new keys, or requests that were "
+            "recorded are accepted again"
+        )
+    return [Fault(Faults.STATE_DAMAGED, detail) for detail in told]
+
+
+def _put_back(name: str, aside: Path | None) -> Fault:
+    what = f"{name}, or -wal or -shm beside it," if name == OUTBOX_FILE else name
+    detail = f"{what} was removed while it was open; all that it held was written to a new file"
+    if aside is not None:
+        detail += f", and the other one that had its name is kept as {aside.name}"
+    return Fault(Faults.STATE_DAMAGED, detail)
 
 
 def outbox_damaged(salvaged: Salvaged) -> Fault:
@@ -87,22 +154,6 @@ def storage_fault(error: OSError | OutboxError, where: Path) -> Fault:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         detail = f"{error.filename or where}: {error.strerror}"
     return Fault(Faults.DISK_FULL if full else Faults.STATE_UNWRITABLE, detail)
-
-
-def _lock(folder: Path) -> BinaryIO:
-    lock = (folder / LOCK_FILE).open("a+b")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.seek(0)
-        holder = lock.read(32).decode("ascii", "replace").strip()
-        lock.close()
-        detail = f"{folder} belongs to the running daemon with process id {holder}"
-        raise Fault(Faults.STATE_IN_USE, detail) from None
-    lock.truncate(0)
-    lock.write(f"{os.getpid()}\n".encode())
-    lock.flush()
-    return lock
 
 
 def _open_audit(path: Path) -> tuple[Audit, list[Fault]]:

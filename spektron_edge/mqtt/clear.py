@@ -33,6 +33,12 @@ def clear_retained(
     ledger = RetainedLedger(config.state_dir / RETAINED_FILE)
     report: dict[str, object] = {"ledger": str(ledger.path), "topics": [], "elsewhere": []}
     if not ledger.path.exists():
+        topics = Topics(config.site, config.instrument).root + "/#"
+        report["next"] = (
+            "no daemon retained anything from this state folder, or its ledger was lost: "
+            f"`mosquitto_sub --retained-only -v -t '{topics}'` shows what the broker keeps; "
+            "docs/mqtt.md says how to clear it"
+        )
         return report
     with lock_state(config.state_dir):
         try:

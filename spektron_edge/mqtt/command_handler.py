@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from spektron_edge import log
@@ -22,6 +23,8 @@ from .two_people import WITHIN_S, TwoPeople
 _ANSWERS_PER_S = 10
 _LINES_PER_MIN = 10
 _MOST_ARGUMENTS = 1024
+# Asked most where the disk fails, and it changes nothing: its counter may be kept in memory alone.
+_WITHOUT_A_DISK = frozenset({"health"})
 
 Result = dict[str, "str | int | float | bool | tuple[str, ...] | None"]
 Action = Callable[[Request], "CommandOutcome"]
@@ -73,6 +76,8 @@ class CommandHandler:
         accept_counter: Callable[[str, int], bool],
         audit: Audit,
     ) -> None:
+        """accept_counter: true once for an operator's counter, by then on the disk; raises Fault
+        where that cannot be."""
         self._client = client
         self._root = root
         self._actions = actions
@@ -81,6 +86,7 @@ class CommandHandler:
         self._answers = Limited(_ANSWERS_PER_S, 1.0)
         self._lines = Limited(_LINES_PER_MIN, 60.0)
         self._accepted: dict[int, _Accepted] = {}
+        self._unrecorded: dict[str, int] = {}
         self.two_people = TwoPeople()
         self.refused = 0
 
@@ -92,9 +98,15 @@ class CommandHandler:
             request = parse(command.payload)
             if command.name not in self._actions:
                 raise CommandRefused("there is no command of this name")
-            authorise(request, command.name, self._root, rules.operators, self._accept_counter)
+            accept = partial(self._accept, command.name)
+            authorise(request, command.name, self._root, rules.operators, accept)
         except CommandRefused as refusal:
             self._refuse(command, request, refusal)
+            return
+        except Fault as fault:
+            # Met last, with the counter: who asks is proven by then.
+            who = None if request is None else request.operator
+            self._refuse(command, request, CommandRefused(f"nothing was done: {fault}", who), fault)
             return
         partner = None
         if command.name in rules.two_people:
@@ -111,6 +123,18 @@ class CommandHandler:
             self._accepted[outcome.ticket] = _Accepted(command, request)
         stage: Stage = "finished" if outcome.ticket is None else "accepted"
         self._end(command, request, outcome, stage, partner)
+
+    def _accept(self, command: str, operator: str, counter: int) -> bool:
+        """Raises Fault where a command must not be carried out unrecorded."""
+        if counter <= self._unrecorded.get(operator, 0):
+            return False
+        try:
+            return self._accept_counter(operator, counter)
+        except Fault:
+            if command not in _WITHOUT_A_DISK:
+                raise
+        self._unrecorded[operator] = counter
+        return True
 
     def finish(self, ticket: int, outcome: CommandOutcome) -> None:
         """What came of a command that was accepted."""
@@ -131,6 +155,7 @@ class CommandHandler:
             "ok": outcome.ok,
             "stage": stage,
             "message": outcome.message,
+            "counter": request.counter,
         }
         if request.arguments:
             text = canonical_arguments(request.arguments)
@@ -142,18 +167,20 @@ class CommandHandler:
         self._audit(f"command_{command.name}", request.operator, **details)
 
     def _refuse(
-        self, command: CommandReceived, request: Request | None, refusal: CommandRefused
+        self,
+        command: CommandReceived,
+        request: Request | None,
+        refusal: CommandRefused,
+        fault: Fault | None = None,
     ) -> None:
         self.refused += 1
         # Answers share the way out with predictions: strangers may not fill it.
         if self._answers.admit() is not None:
-            log.warn(
-                "command_refused",
-                command=command.name,
-                why=refusal,
-                next="compare operator, key and rights with [commands]",
-            )
-            self._answer(command, request, CommandOutcome(False, str(refusal)), "finished")
+            rights = "compare operator, key and rights with [commands]"
+            step = rights if fault is None else fault.next_step
+            log.warn("command_refused", command=command.name, why=refusal, next=step)
+            result: Result = {} if fault is None else {"fault": fault.code}
+            self._answer(command, request, CommandOutcome(False, str(refusal), result), "finished")
         left_out = self._lines.admit()
         if left_out is not None:
             self._audit(

@@ -6,6 +6,8 @@ import os
 import sqlite3
 from pathlib import Path
 
+SIDE_FILES = ("-wal", "-shm")
+"""What SQLite keeps beside an open database, by the ends of the names."""
 _SPARE_BYTES = 2**16
 # Where SQLite's message quotes bytes of a damaged file, Python cannot read it: 3.11 raises the
 # second, 3.10 an sqlite3.DatabaseError without any text.
@@ -48,7 +50,16 @@ def translated(error: sqlite3.Error | UnicodeDecodeError, path: Path) -> OutboxE
     # Without space for its shared memory file SQLite says "disk I/O error".
     if "full" in str(error) or ("disk I/O" in str(error) and _free_bytes(path) < _SPARE_BYTES):
         return OutboxFullError(str(error))
+    if (denied := not_writable(path)) is not None:
+        return OutboxError(f"{denied.name} cannot be written ({error})")
     return OutboxError(str(error))
+
+
+def not_writable(path: Path) -> Path | None:
+    """The first one of the database's files that is there and cannot be written."""
+    files = (path, *(path.with_name(path.name + suffix) for suffix in SIDE_FILES))
+    there = (file for file in files if file.exists())
+    return next((f for f in there if not os.access(f, os.W_OK, effective_ids=True)), None)
 
 
 def _free_bytes(path: Path) -> int:

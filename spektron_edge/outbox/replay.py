@@ -6,14 +6,14 @@ daemon runs or starts later, and who asked stands in the audit log.
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.files.ledger import Action, Ledger, Noted, noted, told
 
-from .errors import OutboxError
 from .schema import SCHEMA_VERSION, SENT
-from .span import Span
+from .span import Span, SpanError
 from .store import reading
 
 FOLDER = "replay"
@@ -55,19 +55,34 @@ def taken_up(ledger: Ledger[Replays], spans: int, actions: int) -> None:
 def matching(database: Path, span: Span) -> dict[str, object]:
     """What a replay would send: how many records and bytes, and the first and the last id.
 
-    Raises OutboxError, UnknownRecordError.
+    Raises SpanError, OutboxDamagedError, OutboxError.
     """
     with reading(database) as db:
         (version,) = db.execute("PRAGMA user_version").fetchone()
         if version != SCHEMA_VERSION:
-            raise OutboxError(
+            raise SpanError(
                 f"{database} has schema {version}, not {SCHEMA_VERSION}: start the daemon once"
             )
         where, values = span.condition(db)
         found = f"FROM record WHERE state = {SENT} AND {where}"
         count, size = db.execute(f"SELECT COUNT(*), TOTAL(size) {found}", values).fetchone()
-        ends: list[str | None] = []
-        for order in ("ASC", "DESC"):
-            row = db.execute(f"SELECT id {found} ORDER BY position {order} LIMIT 1", values)
-            ends.append(next((record_id for (record_id,) in row), None))
-    return {"records": count, "bytes": int(size), "first": ends[0], "last": ends[1]}
+        first, last = _ends(db, found, values)
+        report = {"records": count, "bytes": int(size), "first": first, "last": last}
+        if not count:
+            held = _ends(db, f"FROM record WHERE state = {SENT}", ())
+            report["next"] = "none of the records that were acknowledged is in this span: " + (
+                "there are none" if held[0] is None else f"they go from {held[0]} to {held[1]}"
+            )
+    return report
+
+
+def _ends(
+    db: sqlite3.Connection, found: str, values: tuple[object, ...]
+) -> tuple[str | None, str | None]:
+    """Ids of the first and the last record."""
+    ends: list[str | None] = []
+    for order in ("ASC", "DESC"):
+        # `found` is made here, of constants.
+        row = db.execute(f"SELECT id {found} ORDER BY position {order} LIMIT 1", values)
+        ends.append(next((record_id for (record_id,) in row), None))
+    return ends[0], ends[1]

@@ -11,7 +11,7 @@ import sqlite3
 from functools import cache
 from pathlib import Path
 
-from .errors import OutboxError
+from .errors import OutboxError, not_writable
 
 _TO_1 = """
 CREATE TABLE record (
@@ -48,14 +48,22 @@ UNSENT, SENT, REFUSED, AGAIN = 0, 1, 2, 3
 
 
 def open_database(path: Path) -> sqlite3.Connection:
-    """Open, make or migrate. Raises OutboxError for a newer schema, TROUBLE."""
+    """Open, make or migrate. Raises OutboxError for a newer schema and a file that may only be
+    read, TROUBLE."""
     _check_header(path)
+    # SQLite would open it without a word, and leave side files that nobody may write either.
+    if (denied := not_writable(path)) is not None:
+        raise OutboxError(f"{denied.name} cannot be written")
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         # 256 KiB of write-ahead log instead of 4 MiB: state folders may be small.
         db.execute("PRAGMA wal_autocheckpoint = 64")
+        # What else may only be read, a file system for instance, would refuse the first record.
+        db.execute("BEGIN")
+        db.execute("PRAGMA user_version = 0")
+        db.execute("ROLLBACK")
         (version,) = db.execute("PRAGMA user_version").fetchone()
         if version > SCHEMA_VERSION:
             raise OutboxError(

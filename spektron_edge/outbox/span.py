@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
-from datetime import datetime
+from datetime import datetime, timezone
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, TypeAdapter, ValidationError
 from ulid import ULID
@@ -12,10 +13,12 @@ from .errors import OutboxError
 
 _RANDOM = 16
 _TIME = TypeAdapter(AwareDatetime)
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]")
+_FIRST = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
-class UnknownRecordError(OutboxError):
-    """The outbox does not hold the record that a span begins or ends with."""
+class SpanError(OutboxError):
+    """A span that begins or ends with a record that the outbox does not hold, or ends first."""
 
 
 class Span(BaseModel):
@@ -31,10 +34,10 @@ class Span(BaseModel):
     until: str | None = None
 
     def model_post_init(self, _: object) -> None:
-        """Raises ValueError for what is neither."""
-        for end in (self.since, self.until):
-            if end is not None:
-                _parsed(end)
+        """Raises ValueError for what is neither, and for a time before the one it begins with."""
+        first, last = (None if end is None else _parsed(end) for end in (self.since, self.until))
+        if isinstance(first, datetime) and isinstance(last, datetime) and last < first:
+            raise ValueError(f"the span ends before it begins: {self.until} is before {self.since}")
 
     @property
     def in_words(self) -> str:
@@ -42,19 +45,25 @@ class Span(BaseModel):
         return f"from {self.since}" + (f" to {self.until}" if self.until else " on")
 
     def condition(self, db: sqlite3.Connection) -> tuple[str, tuple[object, ...]]:
-        """The span as SQL with its values. Raises UnknownRecordError."""
+        """The span as SQL with its values. Raises SpanError."""
         parts: list[str] = []
         values: list[object] = []
+        positions: list[int] = []
         for end, sign, rest in ((self.since, ">=", "0"), (self.until, "<=", "Z")):
             if end is None:
                 continue
             parsed = _parsed(end)
             if isinstance(parsed, datetime):
                 parts.append(f"id {sign} ?")
-                values.append(str(ULID.from_datetime(parsed))[:-_RANDOM] + _RANDOM * rest)
+                # Ids have no time before 1970.
+                time = str(ULID.from_datetime(max(parsed, _FIRST)))[:-_RANDOM]
+                values.append(time + _RANDOM * rest)
             else:
                 parts.append(f"position {sign} ?")
-                values.append(_position(db, parsed))
+                positions.append(_position(db, parsed))
+                values.append(positions[-1])
+        if positions != sorted(positions):
+            raise SpanError(f"{self.until} was committed before {self.since}")
         return " AND ".join(parts), tuple(values)
 
 
@@ -65,13 +74,16 @@ def _parsed(end: str) -> str | datetime:
     except ValueError:
         pass
     try:
+        # Without this, a plain number would be seconds since 1970.
+        if not _DATE.match(end):
+            raise ValueError("a time begins with its date: 2026-11-22T10:00Z")
         return _TIME.validate_python(end)
-    except ValidationError as error:
-        why = error.errors()[0]["msg"]
+    except ValueError as error:
+        why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
         raise ValueError(f"{end!r} is no record's id and no time with its zone ({why})") from None
 
 
 def _position(db: sqlite3.Connection, record_id: str) -> int:
     for (position,) in db.execute("SELECT position FROM record WHERE id = ?", (record_id,)):
         return int(position)
-    raise UnknownRecordError(f"the outbox holds no record {record_id}")
+    raise SpanError(f"the outbox holds no record {record_id}")

@@ -8,18 +8,19 @@ after any accident shows as a gap. No rule here uses the wall clock, which may b
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from spektron_edge.clock import Clock
+from spektron_edge.files.durable import sync_folder
 from spektron_edge.files.set_aside import set_aside
 
 from .clock import OutboxClock, Reading
 from .errors import (
+    SIDE_FILES,
     TROUBLE,
     OutboxDamagedError,
     OutboxError,
@@ -55,7 +56,7 @@ class Outbox:
         self._take_up()
 
     def _take_up(self) -> None:
-        self._file = self.path.stat()
+        self._open_files = _identities(self.path)
         last = [Reading(*row) for row in self._query("SELECT boot, running_s, outbox_s FROM clock")]
         self._clock = OutboxClock(self._host_clock, last[0] if last else None)
 
@@ -92,11 +93,54 @@ class Outbox:
 
     @property
     def in_place(self) -> bool:
-        """Whether the open file still has its name; SQLite writes on to a file without one."""
+        """Whether the open files still have their names; SQLite writes on to files without."""
+        return _identities(self.path) == self._open_files
+
+    def put_back(self) -> Path | None:
+        """Write all that the open files hold to a new one, and go on with it.
+
+        Returns where another file was set aside that had the name. Raises also OSError; nothing
+        was changed then.
+        """
+        whole = self.path.with_name(self.path.name + ".partial")
         try:
-            return os.path.samestat(self._file, self.path.stat())
-        except OSError:
-            return False
+            whole.unlink(missing_ok=True)
+            with contextlib.closing(sqlite3.connect(whole)) as copy:
+                self._db.backup(copy)
+        except TROUBLE as error:
+            with contextlib.suppress(OSError):
+                whole.unlink()
+            raise translated(error, self.path) from error
+        aside = None
+        if _identity(self.path) not in (None, self._open_files[0]):
+            # Without this one's log, which would be taken for its own.
+            for side in _sides(self.path):
+                if _identity(side) in self._open_files:
+                    side.unlink()
+            aside = _set_aside(self.path)
+        whole.replace(self.path)
+        # A log that stays here holds nothing that the new file does not hold as well.
+        for side in _sides(self.path):
+            side.unlink(missing_ok=True)
+        sync_folder(self.path.parent)
+        # Closed first: what it closes last, SQLite removes by its name.
+        self._db.close()
+        try:
+            self._db = open_database(self.path)
+        except TROUBLE as error:
+            raise translated(error, self.path) from error
+        self._open_files = _identities(self.path)
+        return aside
+
+    def make_writable(self) -> None:
+        """Open the file again, if it can be written now: a connection does not learn that."""
+        before = self._db
+        try:
+            self._db = open_database(self.path)
+        except TROUBLE as error:
+            raise translated(error, self.path) from error
+        before.close()
+        self._open_files = _identities(self.path)
 
     def close(self) -> None:
         """Close the database."""
@@ -173,7 +217,7 @@ class Outbox:
     def send_again(self, span: Span) -> int:
         """Queue acknowledged records of a span again; returns how many.
 
-        Raises UnknownRecordError.
+        Raises SpanError.
         """
         with self._transaction():
             where, values = span.condition(self._db)
@@ -216,16 +260,25 @@ class Outbox:
 
     def accept_counter(self, operator: str, counter: int) -> bool:
         """True once for each operator's counter, which must rise from command to command."""
+        # Read first: a counter that was used is known where nothing can be written, too.
+        for (last,) in self._query(
+            "SELECT counter FROM command_counter WHERE operator = ?", (operator,)
+        ):
+            if counter <= last:
+                return False
         with self._transaction():
-            for (last,) in self._query(
-                "SELECT counter FROM command_counter WHERE operator = ?", (operator,)
-            ):
-                if counter <= last:
-                    return False
             self._db.execute(
                 "INSERT OR REPLACE INTO command_counter VALUES (?, ?)", (operator, counter)
             )
         return True
+
+    def raise_counters(self, used: Mapping[str, int]) -> None:
+        """No operator's counter is accepted up to these, which are known from elsewhere."""
+        known = dict(self._query("SELECT operator, counter FROM command_counter"))
+        raised = [(who, counter) for who, counter in used.items() if counter > known.get(who, 0)]
+        if raised:
+            with self._transaction():
+                self._db.executemany("INSERT OR REPLACE INTO command_counter VALUES (?, ?)", raised)
 
     def _query(self, sql: str, parameters: tuple[object, ...] = ()) -> list[Any]:
         try:
@@ -253,21 +306,28 @@ def _row(record: Outgoing, now_s: int) -> tuple[object, ...]:
 
 
 def read_counts(path: Path) -> dict[str, int]:
-    """Counts of a database that a daemon may have open. Raises OutboxError."""
+    """Counts of a database that a daemon may have open. Raises OutboxDamagedError, OutboxError."""
     with reading(path) as db:
         return _counts(db)
 
 
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """A database that a daemon may have open, to be read only. Raises OutboxError."""
+    """A database that a daemon may have open, to be read only. Raises OutboxDamagedError,
+    OutboxError."""
     try:
         with contextlib.closing(
             sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
         ) as db:
             yield db
     except TROUBLE as error:
-        raise OutboxError(f"{path}: {error}") from None
+        if not path.exists():
+            absent = f"{path} does not exist: start the daemon once, or correct `state_dir`"
+            raise OutboxError(absent) from None
+        if is_damaged(error):
+            raise OutboxDamagedError(f"{path}: {error}") from None
+        denied = f"{path} cannot be read ({error}): ask as the daemon's user"
+        raise OutboxError(denied) from None
 
 
 def _counts(db: sqlite3.Connection) -> dict[str, int]:
@@ -284,8 +344,24 @@ def _counts(db: sqlite3.Connection) -> dict[str, int]:
 
 def _set_aside(path: Path) -> Path:
     target = set_aside(path)
-    for suffix in ("-wal", "-shm"):
-        side = path.with_name(path.name + suffix)
+    for side, kept in zip(_sides(path), _sides(target), strict=True):
         if side.exists():
-            side.rename(target.with_name(target.name + suffix))
+            side.rename(kept)
     return target
+
+
+def _sides(path: Path) -> tuple[Path, ...]:
+    return tuple(path.with_name(path.name + suffix) for suffix in SIDE_FILES)
+
+
+def _identities(path: Path) -> list[tuple[int, int] | None]:
+    """What the names of the database and its side files stand for; None for nothing."""
+    return [_identity(file) for file in (path, *_sides(path))]
+
+
+def _identity(file: Path) -> tuple[int, int] | None:
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

@@ -214,7 +214,7 @@ class Delivery:
     def replay(self, span: Span) -> int:
         """Publish acknowledged records once more, behind everything else; returns how many.
 
-        Raises UnknownRecordError.
+        Raises SpanError.
         """
         count = self._outbox.send_again(span)
         self._lanes.reread()

@@ -10,18 +10,19 @@ from spektron_edge import log
 from spektron_edge.config.outbox import OutboxLimits
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.files.ledger import Action
+from spektron_edge.files.set_aside import set_aside
 from spektron_edge.files.state_folder import StateFolder, outbox_damaged, storage_fault
 from spektron_edge.instrument.numbering import Numbering
 from spektron_edge.outbox import Limits, OutboxDamagedError, OutboxError
 from spektron_edge.outbox.replay import replays, taken_up
-from spektron_edge.outbox.span import Span, UnknownRecordError
+from spektron_edge.outbox.span import Span, SpanError
 
 from .active_faults import STORAGE
 from .delivery import Delivery
 from .notices import Notices
 
 _UPKEEP_EVERY_S = 60.0
-_REPLAYS_EVERY_S = 1.0
+_FOLDER_EVERY_S = 1.0
 _MB, _DAY_S = 2**20, 86400.0
 _CAUSES = {
     "full": "the oldest of more than `outbox.max_mb`",
@@ -61,7 +62,9 @@ class Storage:
         self._replays = replays(state.folder)
         self._replays_seen: tuple[int, int] | None = None
         self._sending_again: int | None = None
-        self._upkeep_due = self._replays_due = time.monotonic()
+        self._unwritable = False
+        self._not_put_back: tuple[Faults, ...] = ()
+        self._upkeep_due = self._folder_due = time.monotonic()
 
     @contextlib.contextmanager
     def guarded(self) -> Iterator[None]:
@@ -71,11 +74,31 @@ class Storage:
         except OutboxDamagedError as error:
             self._replace(error)
         except OutboxError as error:
-            self._notices.begin(storage_fault(error, self._state.outbox.path))
+            self._met(error)
+
+    def _met(self, error: OSError | OutboxError) -> Fault:
+        fault = storage_fault(error, self._state.outbox.path)
+        self._unwritable = fault.kind is Faults.STATE_UNWRITABLE
+        self._notices.begin(fault)
+        return fault
+
+    def accept_counter(self, operator: str, counter: int) -> bool:
+        """True once for each operator's counter.
+
+        Raises Fault where it cannot be written down: the request could be sent again by others.
+        """
+        try:
+            return self._state.accept_counter(operator, counter)
+        except OutboxDamagedError as error:
+            self._replace(error)
+            raise Fault(Faults.STATE_DAMAGED, "the outbox was damaged: ask again") from None
+        except (OSError, OutboxError) as error:
+            raise self._met(error) from None
 
     def _replace(self, why: OutboxDamagedError) -> None:
         try:
             salvaged = self._delivery.renew(self._numbering.known)
+            self._state.counters_known = False
         except (OSError, OutboxError) as error:
             self._notices.begin(storage_fault(error, self._state.outbox.path))
         else:
@@ -98,16 +121,16 @@ class Storage:
 
     def look_after(self, now: float) -> None:
         """In spare time; now: time.monotonic()."""
-        if now >= self._replays_due:
-            self._replays_due = now + _REPLAYS_EVERY_S
+        if now >= self._folder_due:
+            self._folder_due = now + _FOLDER_EVERY_S
+            self._put_back()
+            if self._unwritable and self._state.outbox.in_place:
+                self._state.outbox.make_writable()
+                self._unwritable = False
             self._take_up_replays()
         if now < self._upkeep_due:
             return
         self._upkeep_due = now + _UPKEEP_EVERY_S
-        outbox = self._state.outbox
-        if not outbox.in_place:
-            detail = f"{outbox.path} was removed while it was open; restart to make a new one"
-            self._notices.begin(Fault(Faults.STATE_DAMAGED, detail))
         dropped = self._delivery.prune()
         if dropped:
             why = "; ".join(
@@ -118,6 +141,26 @@ class Storage:
             self._notices.end((Faults.RECORDS_DROPPED,))
         if not self._delivery.retry_refused():
             self._notices.end((Faults.PUBLISH_REFUSED,))
+
+    def _put_back(self) -> None:
+        try:
+            for removed in self._state.put_back():
+                self._notices.end(self._not_put_back)
+                self._notices.once(removed)
+        except Fault as fault:
+            self._not_put_back = (fault.kind,)
+            self._notices.begin(fault)
+        else:
+            self._notices.end(self._not_put_back)
+            self._not_put_back = ()
+
+    def finish(self) -> None:
+        """Leave on the disk, under its name, what was committed and what the broker said."""
+        self._put_back()
+        with self.guarded():
+            self._delivery.commit()
+        with self.guarded():
+            self._delivery.note(now=True)
 
     def _take_up_replays(self) -> None:
         if self._sending_again is None:
@@ -141,12 +184,24 @@ class Storage:
             else:
                 self._replays_seen = stamp
         except Fault as fault:
-            self._notices.begin(fault)
+            if fault.kind is not Faults.STATE_DAMAGED:
+                self._notices.begin(fault)
+                return
+            self._give_up_replays(fault)
+
+    def _give_up_replays(self, damage: Fault) -> None:
+        try:
+            kept = set_aside(self._replays.path).name
+        except OSError as error:
+            self._notices.begin(storage_fault(error, self._replays.path))
+        else:
+            detail = f"{damage.detail}; it is kept as {kept}: ask for replays again"
+            self._notices.once(Fault(damage.kind, detail))
 
     def _begin_replay(self, span: Span) -> None:
         try:
             count = self._delivery.replay(span)
-        except UnknownRecordError as error:
+        except SpanError as error:
             self._notices.say("replay_impossible", str(error), "warning")
             return
         self._sending_again = (self._sending_again or 0) + count

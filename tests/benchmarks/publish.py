@@ -46,6 +46,7 @@ SAMPLES, RATE = 1000, 10.0
 # As many as the daemon takes out of its inbox in a turn, and as many as may wait there.
 TURN, QUEUED = 32, 64
 IN_FLIGHT = 20
+BACKLOG = 10_000
 
 
 @dataclass
@@ -167,6 +168,29 @@ def _sustained(publisher: Publisher, make: Callable[[], Outgoing], turn: int = T
     return made / seconds
 
 
+def _behind_backlog(line: Line, url: str) -> float:
+    """The longest time in ms from a prediction to its PUBACK while a backlog goes out."""
+    with tempfile.TemporaryDirectory(prefix="spektron-bench-") as name:
+        folder = Path(name)
+        outbox = Outbox(folder / "outbox.sqlite", Limits(2**28, 2**25))
+        outbox.commit([line.record() for _ in range(BACKLOG)])
+        outbox.close()
+        with _publisher(folder, url) as publisher:
+            delivery, due = publisher.delivery, time.monotonic()
+            while delivery.published["prediction"] < BACKLOG:
+                if time.monotonic() >= due:
+                    publisher.store(line.record())
+                    due += 1 / RATE
+                publisher.turn(0.01)
+            while delivery.under_way:
+                publisher.turn(0.05)
+            publisher.delivery.note(now=True)
+            # Of those that were made meanwhile: for the backlog's own no beginning is known.
+            longest = delivery.latencies.quantile(1.0)
+    assert longest is not None
+    return longest
+
+
 def _latencies(folder: Path, url: str, publisher: Publisher, line: Line) -> np.ndarray:
     """(SAMPLES, 3) ms: prediction to PUBACK; write and fdatasync; bare publish to PUBACK."""
     out = np.zeros((SAMPLES, 3))
@@ -222,6 +246,7 @@ def measure() -> list[Figure]:
                 evaluated = [_sustained(publisher, line.evaluated) for _ in range(RUNS)]
                 os.sched_setaffinity(0, allowed)
                 latencies = _latencies(folder, broker.url, publisher, line)
+            waits = [_behind_backlog(line, broker.url) for _ in range(RUNS)]
         finally:
             os.sched_setaffinity(0, allowed)
             broker.kill()
@@ -245,6 +270,12 @@ def measure() -> list[Figure]:
             "lower",
             None,
             "p99 of a prediction over the sum of both floors' p99, in the same run",
+        ),
+        _ms(
+            "live_wait_behind_backlog_ms",
+            max(waits),
+            f"the longest from a prediction to its PUBACK at {RATE:g}/s while {BACKLOG} stored "
+            f"records of {size} bytes go out to {broker_is}, of {RUNS} outages; the bar is 1000",
         ),
     ]
 

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import shutil
+
+import pytest
+
 from firmware_bridge.virtual import InjectedFaults
+from spektron_edge.files.audit import verify
+from spektron_edge.outbox import OutboxError
+from spektron_edge.outbox.store import reading
 from tests.integration.rig import listening, until
 
 
@@ -64,3 +73,40 @@ def test_power_cycle_of_the_instrument_starts_a_new_count(broker, make_rig):
     assert len(boots) == 2
     assert "instrument_restarted" in rig.codes()
     assert rig.codes().count("references_measured") == 2
+
+
+@pytest.mark.parametrize("removed", ["outbox.sqlite*", "outbox.sqlite-wal", "*"])
+def test_state_that_is_removed_under_the_daemon_loses_no_scan_of_an_outage(
+    broker, make_rig, removed
+):
+    rig = make_rig(broker.url, scans=60)
+    with listening(broker.port) as subscriber:
+        rig.start()
+        until(lambda: len(rig.gather(subscriber)) >= 5, "the first predictions")
+        broker.kill()
+        until(lambda: rig.port.call(lambda: rig.port.device.samples_shown) >= 20, "an outage")
+        for file in (rig.folder / "state").glob(removed):
+            shutil.rmtree(file) if file.is_dir() else file.unlink()
+        stored = until(lambda: _stored_after(rig, "state_damaged"), "its notice")
+        rig.kill()
+        rig.start()
+        broker.start()
+        _account(rig, subscriber, 60)
+        until(lambda: rig.gather(subscriber) and stored <= _ids(rig), "all that was stored")
+        assert rig.stop() == 0
+    damage = [e["message"] for e in rig.events if e["code"] == "state_damaged"]
+    assert all("written to a new file" in message for message in damage)
+    verify(rig.folder / "state" / "audit.jsonl")
+
+
+def _ids(rig):
+    return set(rig.received) | {event["id"] for event in rig.events}
+
+
+def _stored_after(rig, code):
+    """Ids of what waits in the outbox, once an event of that code does."""
+    with contextlib.suppress(OutboxError), reading(rig.folder / "state" / "outbox.sqlite") as db:
+        rows = db.execute("SELECT id, payload FROM record WHERE state = 0").fetchall()
+        if any(json.loads(payload).get("code") == code for _, payload in rows):
+            return {record_id for record_id, _ in rows}
+    return None

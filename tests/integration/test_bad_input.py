@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import socket
@@ -15,6 +16,7 @@ import pytest
 import serial
 
 from firmware_bridge.virtual import InjectedFaults, Optics
+from spektron_edge.cli.main import main
 from spektron_edge.config.file import shipped_bundle
 from tests.integration.rig import Mosquitto, drain, listening, until
 from tests.requirements import need
@@ -279,6 +281,41 @@ def test_full_disk_keeps_results_until_there_is_room(broker, make_rig):
             )
             assert rig.stop() == 0
         assert rig.missed() == set()
+    finally:
+        rig.stop()
+        subprocess.run(["umount", "-l", state], check=True)
+
+
+def test_on_a_full_disk_every_command_is_answered(broker, make_rig, capsys):
+    need("tmpfs")
+    rig = make_rig(broker.url)
+    rig.allow("anna", "health", "reload")
+    state = rig.folder / "state"
+    state.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", state], check=True)
+
+    def ask(command):
+        words = ["command", command, "--config", str(rig.config), "--operator", "anna", "--json"]
+        status = main([*words, "--timeout", "30"])
+        return status, json.loads(capsys.readouterr().out)
+
+    try:
+        with listening(broker.port) as subscriber:
+            rig.start()
+            until(lambda: rig.gather(subscriber), "a prediction")
+            with contextlib.suppress(OSError), (state / "ballast").open("wb", buffering=0) as file:
+                while file.write(b"x" * 4096):
+                    pass
+            until(lambda: "disk_full" in rig.log, "the fault")
+            status, refusal = ask("reload")
+            assert (status, refusal["result"]) == (45, {"fault": "disk_full"})
+            assert "command_refused" in rig.log
+            _, health = ask("health")
+            assert "disk_full" in health["message"]
+            assert health["result"]["waiting_for_disk"] > 0
+            (state / "ballast").unlink()
+            until(lambda: ask("reload")[0] == 0, "a disk with room")
+            assert rig.stop() == 0
     finally:
         rig.stop()
         subprocess.run(["umount", "-l", state], check=True)

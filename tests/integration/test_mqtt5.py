@@ -266,7 +266,9 @@ def test_what_may_not_be_cleared_or_read_is_told_and_kept(tmp_path, station):
         assert [entry["topic"] for entry in kept] == [f"{ROOT}/state"]
         (tmp_path / "retained.json").write_text("{")
         assert "retained.json.damaged-1" in cli("mqtt-clear", "--config", config, status=14)
-        assert "removed" not in cli("mqtt-clear", "--config", config)
+        told = cli("mqtt-clear", "--config", config)
+        assert "removed" not in told
+        assert f"mosquitto_sub --retained-only -v -t '{ROOT}/#'" in told
     finally:
         broker.kill()
 

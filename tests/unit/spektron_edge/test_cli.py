@@ -251,8 +251,14 @@ def test_inspect_by_someone_who_may_only_read_is_no_damage(capsys, state, monkey
         raise OutboxError("attempt to write a readonly database")
 
     monkeypatch.setattr("spektron_edge.cli.inspection.read_counts", read_only)
-    monkeypatch.setattr(os, "access", lambda *_: False)
     assert "daemon's user" in fails(capsys, Faults.STATE_UNWRITABLE, "inspect", str(state))
+
+
+def test_inspect_of_an_outbox_that_cannot_be_read_is_no_damage(capsys, plain_folder):
+    (plain_folder / OUTBOX_FILE).touch(mode=0)
+    told = fails(capsys, Faults.STATE_UNWRITABLE, "inspect", str(plain_folder))
+    assert "cannot be read" in told
+    assert "daemon's user" in told
 
 
 def test_inspect_refuses_a_damaged_outbox_and_an_empty_folder(capsys, state, tmp_path):

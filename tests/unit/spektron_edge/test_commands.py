@@ -200,8 +200,8 @@ def test_a_command_is_carried_out_answered_and_audited(desk, rules):
         "correlation": "c",
         "result": {"valid": 3},
     }
-    line = ("anna", "command_health", {"ok": True, "stage": "finished", "message": "fine"})
-    assert audit == [line]
+    details = {"ok": True, "stage": "finished", "message": "fine", "counter": 1}
+    assert audit == [("anna", "command_health", details)]
 
 
 def test_a_command_that_fails_is_answered_and_audited_as_failed(desk, rules):
@@ -295,6 +295,65 @@ def test_the_second_person_has_to_ask_for_the_same_within_ten_minutes():
     now[0] = WITHIN_S
     assert people.partner("x", same) is None
     assert people.partner("x", first) == "bert"
+
+
+# ---- a disk that takes nothing
+
+
+@pytest.fixture
+def full(desk):
+    """The same while counters cannot be written down."""
+    handler, client, audit = desk
+    accept = handler._accept_counter
+
+    def refuse(operator, counter):
+        raise Fault(Faults.DISK_FULL, "database or disk is full")
+
+    handler._accept_counter = refuse
+    return handler, client, audit, accept
+
+
+def test_a_command_that_cannot_be_recorded_is_refused_with_the_reason(full, rules, caplog):
+    desk, client, audit, accept = full
+    for counter in (1, 1):
+        desk.serve(CommandReceived("reload", payload(counter=counter), b"x"), rules)
+        name, response, correlation = client.responses[-1]
+        assert (name, correlation, response["ok"]) == ("reload", b"x", False)
+        assert response["result"] == {"fault": "disk_full"}
+        assert "nothing was done" in response["message"]
+        assert "free space" in response["message"]
+    assert desk.refused == 2
+    who, what, details = audit[-1]
+    assert (who, what, details["command"]) == ("anna", "command_refused", "reload")
+    assert all("free space" in record.fields["next"] for record in caplog.records)
+    assert len(caplog.records) == 2
+    # It was not used up.
+    desk._accept_counter = accept
+    desk.serve(CommandReceived("reload", payload(counter=1), b"x"), rules)
+    assert client.responses[-1][1]["message"] == "nothing was changed"
+
+
+def test_health_is_told_without_a_disk_once_for_a_counter(full, rules):
+    desk, client, _, accept = full
+    asked = [(1, True), (2, True), (2, False), (1, False), (3, True)]
+    for counter, ok in asked:
+        request = payload(command="health", counter=counter)
+        desk.serve(CommandReceived("health", request, None), rules)
+        assert client.responses[-1][1]["ok"] is ok
+    desk._accept_counter = accept
+    for counter, words in ((3, "used before"), (4, "nothing was changed")):
+        desk.serve(CommandReceived("reload", payload(counter=counter), None), rules)
+        assert words in client.responses[-1][1]["message"]
+
+
+def test_a_stranger_learns_nothing_of_the_disk(full, rules):
+    desk, client, *_ = full
+    for secret, command in ((b"not the key of anna", "reload"), (SECRET, "scan-now")):
+        desk._actions["scan-now"] = desk._actions["reload"]
+        asked = payload(secret=secret, command=command)
+        desk.serve(CommandReceived(command, asked, None), rules)
+        assert client.responses[-1][1]["result"] == {}
+        assert "disk" not in client.responses[-1][1]["message"]
 
 
 # ---- the operator's side

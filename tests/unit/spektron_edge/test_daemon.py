@@ -197,16 +197,6 @@ def test_health_is_good_as_long_as_nothing_is_wrong(daemon):
     assert outcome.message == "port_lost"
 
 
-def test_an_outbox_that_was_removed_is_a_fault(daemon):
-    turn(daemon)
-    assert not events(daemon, "state_damaged")
-    daemon._state.outbox.path.unlink()
-    daemon._storage._upkeep_due = 0.0
-    turn(daemon)
-    turn(daemon)
-    assert len(events(daemon, "state_damaged")) == 1
-
-
 def test_the_daemon_ends_though_commands_go_on_arriving(daemon, monkeypatch):
     monkeypatch.setattr("spektron_edge.daemon.daemon._DRAIN_S", 0.05)
     monkeypatch.setattr(daemon, "_turn", lambda _: 1)

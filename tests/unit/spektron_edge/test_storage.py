@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import errno
 import json
+import shutil
+import sqlite3
 
 import pytest
 
 from spektron_edge.cli.main import main
 from spektron_edge.config.outbox import OutboxLimits
-from spektron_edge.faults import Fault
-from spektron_edge.outbox import Limits
+from spektron_edge.faults import Fault, Faults
+from spektron_edge.files.audit import verify
+from spektron_edge.outbox import Limits, OutboxError, read_counts
 from spektron_edge.outbox.replay import ask, replays
 from spektron_edge.outbox.span import Span
 from spektron_edge.publishing.outbox_storage import limits_of
@@ -118,7 +121,7 @@ def replay(tmp_path, capsys, *arguments):
 
 
 def look(daemon):
-    daemon._storage._replays_due = 0.0
+    daemon._storage._folder_due = 0.0
     turn(daemon)
     daemon._turn(0.0)
 
@@ -155,6 +158,10 @@ def test_a_dry_run_only_counts(daemon, sent, tmp_path, capsys):
         ("2000-01-01T00:00Z", None, 5),
         ("2000-01-01T00:00+02:00", "2001-01-01T00:00Z", 0),
         ("2100-01-01T00:00Z", None, 0),
+        ("1969-12-31T23:59Z", None, 5),
+        ("0001-01-01T00:00Z", None, 5),
+        ("0001-01-01T00:00+14:00", "1969-12-31T23:59Z", 0),
+        ("2000-01-01T00:00Z", "9999-12-31T23:59-14:00", 5),
     ],
 )
 def test_times_are_those_of_the_records(daemon, sent, tmp_path, capsys, since, until, found):
@@ -168,6 +175,8 @@ def test_times_are_those_of_the_records(daemon, sent, tmp_path, capsys, since, u
     [
         ("yesterday", "no time with its zone"),
         ("2026-11-22T10:00", "no time with its zone"),
+        ("12", "a time begins with its date"),
+        ("1795414950", "a time begins with its date"),
         ("01K00000000000000000000000", "holds no record"),
     ],
 )
@@ -176,6 +185,33 @@ def test_what_begins_nowhere_is_refused(daemon, sent, tmp_path, capsys, since, w
     assert status == 17
     assert report["error"]["code"] == "replay_refused"
     assert words in report["error"]["detail"]
+
+
+def test_a_span_that_ends_before_it_begins_is_refused(daemon, sent, tmp_path, capsys):
+    for bounds in (("2026-11-22T10:00Z", "2026-11-22T10:00+01:00"), (sent[3], sent[1])):
+        status, report = replay(tmp_path, capsys, "--since", bounds[0], "--until", bounds[1])
+        assert status == 17
+        assert f"{bounds[1]} " in report["error"]["detail"]
+    ask(tmp_path / "state", Span(since=sent[3], until=sent[1]), "local:anna")
+    look(daemon)
+    assert len(events(daemon, "replay_impossible")) == 1
+
+
+def test_a_span_without_records_is_said_and_what_there_is(daemon, sent, tmp_path, capsys):
+    _, report = replay(tmp_path, capsys, "--since", "2100-01-01T00:00Z")
+    assert sent[-1] in report["next"]
+
+
+@pytest.mark.parametrize("became", ["absent", "damaged"])
+def test_an_outbox_that_cannot_be_read_says_what_to_do(daemon, sent, tmp_path, capsys, became):
+    daemon._state.close()
+    path = tmp_path / "state" / "outbox.sqlite"
+    path.unlink() if became == "absent" else path.write_bytes(b"x" * 5000)
+    status, report = replay(tmp_path, capsys, "--since", sent[0])
+    words = {"absent": (17, "start the daemon once"), "damaged": (14, "not a database")}[became]
+    assert status == words[0]
+    assert words[1] in report["error"]["detail"]
+    path.unlink(missing_ok=True)
 
 
 def test_a_request_waits_for_a_daemon(daemon, sent, tmp_path, capsys):
@@ -206,3 +242,130 @@ def test_requests_have_an_end(tmp_path):
         ask(tmp_path, Span(since="2000-01-01T00:00Z"), "local:anna")
     with pytest.raises(Fault, match="32 requests"):
         ask(tmp_path, Span(since="2000-01-01T00:00Z"), "local:anna")
+
+
+# ---- removed, read-only
+
+
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [
+        ("outbox.sqlite", ["outbox.sqlite"]),
+        ("outbox.sqlite-wal", ["outbox.sqlite"]),
+        ("audit.jsonl", ["audit.jsonl"]),
+        ("", ["outbox.sqlite", "audit.jsonl"]),
+    ],
+)
+def test_what_is_removed_is_put_back_and_told_and_nothing_is_lost(
+    daemon, scan, make_scan, tmp_path, what, told
+):
+    turn(daemon, ready(make_scan), scan(1), scan(2))
+    state = tmp_path / "state"
+    if what:
+        (state / what).unlink()
+    else:
+        shutil.rmtree(state)
+    turn(daemon, scan(3))
+    look(daemon)
+    look(daemon)
+    assert predicted(daemon) == [1, 2, 3]
+    found = events(daemon, "state_damaged")
+    assert [e["message"].split(",")[0].split()[0] for e in found] == told
+    assert all("written to a new file" in e["message"] for e in found)
+    assert daemon._notices.codes == ()
+    assert (state / "outbox.sqlite").is_file()
+    verify(state / "audit.jsonl")
+
+
+def test_what_was_removed_just_before_the_end_is_put_back(daemon, scan, make_scan, tmp_path):
+    turn(daemon, ready(make_scan), scan(1))
+    (tmp_path / "state" / "outbox.sqlite").unlink()
+    daemon._storage.finish()
+    assert len(events(daemon, "state_damaged")) == 1
+    daemon._state.close()
+    assert read_counts(tmp_path / "state" / "outbox.sqlite")["unsent"] >= 2
+
+
+def test_what_cannot_be_put_back_is_told_once_and_its_end_too(daemon, scan, make_scan, tmp_path):
+    turn(daemon, ready(make_scan), scan(1))
+    for file in (tmp_path / "state").glob("outbox.sqlite*"):
+        file.unlink()
+    in_the_way = tmp_path / "state" / "outbox.sqlite.partial"
+    in_the_way.mkdir()
+    for number in (2, 3, 4):
+        turn(daemon, scan(number))
+        look(daemon)
+        assert daemon._notices.codes == ("state_damaged",)
+    in_the_way.rmdir()
+    look(daemon)
+    look(daemon)
+    assert daemon._notices.codes == ()
+    assert predicted(daemon) == [1, 2, 3, 4]
+    assert len(events(daemon, "state_damaged")) == 2
+    assert len(events(daemon, "state_damaged_over")) == 1
+
+
+def test_an_outbox_that_may_only_be_read_is_written_again_once_it_may_be(
+    daemon, scan, make_scan, tmp_path
+):
+    turn(daemon, ready(make_scan), scan(1))
+    outbox = daemon._state.outbox
+    outbox._db.close()
+    outbox._db = sqlite3.connect(
+        f"{outbox.path.as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
+    )
+    turn(daemon, scan(2))
+    assert daemon._notices.codes == ("state_unwritable",)
+    with pytest.raises(Fault) as caught:
+        daemon._storage.accept_counter("anna", 1)
+    assert caught.value.kind is Faults.STATE_UNWRITABLE
+    look(daemon)
+    daemon._turn(0.0)
+    assert daemon._notices.codes == ()
+    assert predicted(daemon) == [1, 2]
+    assert daemon._storage.accept_counter("anna", 1)
+
+
+def test_damage_told_at_the_start_hides_nothing_that_comes_later(daemon, tmp_path):
+    for fault in (Fault(Faults.STATE_DAMAGED, "one"), Fault(Faults.STATE_DAMAGED, "two")):
+        daemon._state.damage.append(fault)
+    daemon._stopping = True
+    daemon.run()
+    with sqlite3.connect(tmp_path / "state" / "outbox.sqlite") as db:
+        payloads = [json.loads(p) for (p,) in db.execute("SELECT payload FROM record")]
+    db.close()
+    assert [e["message"] for e in payloads if e.get("code") == "state_damaged"] == ["one", "two"]
+
+
+def test_health_is_told_while_nothing_can_be_read(daemon, monkeypatch):
+    def broken():
+        raise OutboxError("disk I/O error")
+
+    monkeypatch.setattr(daemon._state.outbox, "counts", broken)
+    outcome = daemon._health()
+    assert (outcome.ok, outcome.message, outcome.result) == (False, "state_unwritable", {})
+
+
+def test_counters_that_damage_took_are_taken_from_the_audit_log(daemon, scan, make_scan):
+    assert daemon._storage.accept_counter("anna", 9)
+    daemon._audit("command_reload", "anna", ok=True, counter=9)
+    turn(daemon, ready(make_scan), scan(1))
+    wreck(daemon)
+    turn(daemon, scan(2))
+    daemon._turn(0.0)
+    assert not daemon._storage.accept_counter("anna", 9)
+    assert daemon._storage.accept_counter("anna", 10)
+
+
+def test_damaged_requests_are_set_aside_and_told_once(daemon, sent, tmp_path):
+    ask(tmp_path / "state", Span(since=sent[0]), "local:anna")
+    file = tmp_path / "state" / "replay" / "requests.json"
+    file.write_bytes(b"{")
+    look(daemon)
+    look(daemon)
+    (event,) = events(daemon, "state_damaged")
+    assert "requests.json.damaged-1: ask for replays again" in event["message"]
+    assert not file.exists()
+    ask(tmp_path / "state", Span(since=sent[0]), "local:anna")
+    look(daemon)
+    assert again(daemon) == sent
