@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections import Counter
-from dataclasses import replace
+from collections.abc import Set
 from pathlib import Path
 
 from spektron_edge import __version__, log
@@ -127,7 +127,9 @@ class Daemon:
             config, loaded, self._notices, self._audit_action, self._model_changed
         )
         tickets = itertools.count(1)
-        self._reload = Reload(config_path, found, self._serving, self._notices, self._use, tickets)
+        self._reload = Reload(
+            config_path, found, self._serving, self._notices, self._use, self._client, tickets
+        )
         self._transfers = TransferJobs(
             config_path, lambda: self._config, self._serving, self._notices, self._audit_action
         )
@@ -146,7 +148,7 @@ class Daemon:
             topics.root,
             {
                 "health": without_arguments(self._health),
-                "reload": without_arguments(self._read_again),
+                "reload": without_arguments(self._reload.reload),
                 **self._instrument_commands.actions(),
                 **ProductCommands(
                     lambda: self._config, self._serving, self._choices, self._reload.settled
@@ -425,28 +427,15 @@ class Daemon:
         codes = self._notices.codes
         return CommandOutcome(not codes, ", ".join(codes) or "no fault", dict(self._figures()))
 
-    def _read_again(self) -> CommandOutcome:
-        """Configuration and bundle, and what the configuration's files hold now."""
-        try:
-            renew = self._client.files_changed()
-        except Fault as fault:
-            return CommandOutcome(False, f"nothing was changed: {fault}")
-        outcome = self._reload.reload()
-        if renew and outcome.ok:
-            self._client.renew()
-            self._adapters.renew()
-            told = "; connects anew with the changed password or certificates"
-            return replace(outcome, message=outcome.message + told)
-        return outcome
-
-    def _use(self, before: Config, config: Config) -> None:
+    def _use(self, config: Config, changed: Set[str]) -> None:
         """Other broker or line. Raises Fault, and nothing was changed."""
-        if config.mqtt != before.mqtt:
-            if self._client.connected:
+        if "mqtt" in changed:
+            elsewhere = config.mqtt != self._config.mqtt
+            if elsewhere and self._client.connected:
                 self._publish_status(Status(status="offline"))
             self._client.use(config.mqtt)
             self._adapters.use(config.mqtt)
-        if (config.serial, config.acquisition) != (before.serial, before.acquisition):
+        if changed & {"serial", "acquisition"}:
             # What the line before has said meanwhile does not speak for the new one.
             self._ready = False
             self._line.change(config)

@@ -69,14 +69,9 @@ class Adapters:
             self._metrics.stop()
 
     def use(self, mqtt: Mqtt) -> None:
-        """The broker is another one, or reached by other means."""
+        """The broker is another one, or reached by other means, new certificates for instance."""
         if self._sparkplug is not None:
             self._sparkplug.use(mqtt, _sparkplug_id(mqtt, self._topics))
-
-    def renew(self) -> None:
-        """Password or certificates have changed."""
-        if self._sparkplug is not None:
-            self._sparkplug.renew()
 
     # ---- what happens
 
