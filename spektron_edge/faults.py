@@ -128,7 +128,7 @@ class Faults(Enum):
     )
     BROKER_REFUSED = FaultKind("broker_refused", 41, "check `mqtt.username` and its password file")
     PUBLISH_REFUSED = FaultKind(
-        "publish_refused", 42, "allow the topic in the broker's access list"
+        "publish_refused", 42, "allow the topic in the broker's access list, and the size"
     )
     SESSION_TAKEN = FaultKind("session_taken", 43, "give each client its own `mqtt.client_id`")
     RECORDS_DROPPED = FaultKind(
@@ -267,6 +267,14 @@ class Faults(Enum):
     )
     COMMAND_NOT_DONE = FaultKind(
         "command_not_done", 111, "see what the detail says, then send the command again"
+    )
+    COMMAND_WAITING = FaultKind(
+        "command_waiting", 112, "let another operator send the same within 10 minutes"
+    )
+    COMMAND_UNFINISHED = FaultKind(
+        "command_unfinished",
+        113,
+        "wait for longer (`--timeout`), or see the audit log for what came of it",
     )
     INTERNAL = FaultKind(
         "internal", 70, "report this with the log; the daemon starts the part again"

@@ -124,7 +124,16 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME=VALUE",
         help="of the command, may be repeated; a value with commas is a list",
     )
-    command.add_argument("--timeout", type=seconds, default=5.0, help="seconds to wait (5)")
+    command.add_argument(
+        "--broker",
+        metavar="URL",
+        help="where the daemon is now (default: what its state folder says, else --config)",
+    )
+    command.add_argument(
+        "--timeout",
+        type=seconds,
+        help="seconds to wait in all (5 for an answer, then as long as the command may take)",
+    )
     command.add_argument("--json", action="store_true")
     command.set_defaults(command=_command)
     return parser
@@ -211,6 +220,9 @@ def _command(arguments: argparse.Namespace) -> int:
         arguments.key,
         arguments.timeout,
         given,
+        arguments.broker,
     )
     show(response, as_json=arguments.json)
+    if response.get("stage") == "waiting":
+        return Faults.COMMAND_WAITING.value.exit_status
     return 0 if response["ok"] else Faults.COMMAND_FAILED.value.exit_status

@@ -39,6 +39,7 @@ from spektron_edge.instrument.line import InstrumentLine
 from spektron_edge.instrument.numbering import Numbering
 from spektron_edge.mqtt.client import MqttClient
 from spektron_edge.mqtt.command_handler import CommandHandler, CommandOutcome, without_arguments
+from spektron_edge.mqtt.in_use import note_in_use
 from spektron_edge.mqtt.retained import RETAINED_FILE, RetainedLedger
 from spektron_edge.mqtt.topics import Topics
 from spektron_edge.outbox import Progress
@@ -81,6 +82,7 @@ class Daemon:
         fail_fast: end with the first fault's exit status instead of waiting for it to pass.
         Raises Fault for what cannot pass by itself: configuration, bundle, state folder.
         """
+        self._path = config_path
         found = load_working(config_path)
         config = found.config
         log.set_up(config.log.format, config.log.level)
@@ -201,6 +203,7 @@ class Daemon:
             self._notices.begin(fault)
         self._adapters.model(self._model_state())
         self._adapters.start()
+        note_in_use(self._config.state_dir, self._path, self._config.mqtt)
         self._client.start()
         self._line.start()
         while not self._stopping:
@@ -434,6 +437,7 @@ class Daemon:
             if elsewhere and self._client.connected:
                 self._publish_status(Status(status="offline"))
             self._client.use(config.mqtt)
+            note_in_use(config.state_dir, self._path, config.mqtt)
             self._adapters.use(config.mqtt)
         if changed & {"serial", "acquisition"}:
             # What the line before has said meanwhile does not speak for the new one.

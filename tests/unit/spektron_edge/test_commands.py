@@ -8,11 +8,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spektron_edge.config.commands import Commands, Operator
+from spektron_edge.config.mqtt import Mqtt
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.inbox import CommandReceived
 from spektron_edge.mqtt import request as module
 from spektron_edge.mqtt.command_handler import CommandHandler, CommandOutcome
 from spektron_edge.mqtt.commands import CommandRefused, Key, authorise, parse, read_key, sign
+from spektron_edge.mqtt.in_use import IN_USE_FILE, in_use, note_in_use
 from spektron_edge.mqtt.limited import Limited
 from spektron_edge.mqtt.topics import Topics
 from spektron_edge.mqtt.two_people import WITHIN_S, TwoPeople
@@ -327,8 +329,28 @@ def test_an_accepted_command_is_waited_for():
     accepted = {"correlation": "c", "ok": True, "stage": "accepted"}
     finished = {"correlation": "c", "ok": False, "stage": "finished"}
     assert module._awaited(answers(accepted, finished), "c", 30.0) == finished
-    with pytest.raises(Fault, match="accepted, and not finished"):
+    with pytest.raises(Fault, match="accepted, and not finished") as caught:
         module._awaited(answers(accepted), "c", 0.05)
+    assert caught.value.kind is Faults.COMMAND_UNFINISHED
+
+
+def test_without_a_time_of_one_s_own_a_trial_is_waited_for(monkeypatch):
+    monkeypatch.setattr(module, "_FIRST_S", 0.01)
+    monkeypatch.setattr(module, "_LAST_S", 0.02)
+    accepted = {"correlation": "c", "ok": True, "stage": "accepted", "result": {"trial_s": 0.03}}
+    with pytest.raises(Fault, match=r"not finished within 0\.05 s"):
+        module._awaited(answers(accepted), "c", None)
+
+
+def test_a_tool_goes_where_the_daemon_of_its_file_is(tmp_path):
+    file, now = tmp_path / "edge.toml", Mqtt(url="mqtt://old")
+    assert in_use(tmp_path, file) is None
+    note_in_use(tmp_path, file, now)
+    assert in_use(tmp_path, file) == now
+    assert in_use(tmp_path, tmp_path / "desk.toml") is None
+    (tmp_path / IN_USE_FILE).write_text("{not json")
+    assert in_use(tmp_path, file) is None
+    note_in_use(tmp_path / "no such folder", file, now)
 
 
 def test_no_answer_is_a_fault():
