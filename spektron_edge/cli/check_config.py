@@ -12,7 +12,7 @@ from spektron_edge.bundle.rules import check_serial
 from spektron_edge.config.loading import load_config
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.instrument.line_faults import as_fault
-from spektron_edge.mqtt.commands import CommandRefused, read_key
+from spektron_edge.mqtt.commands import CommandRefused, read_key, shared_with
 from spektron_edge.mqtt.connection import connect_plain, new_client
 from spektron_edge.mqtt.topics import Topics
 from spektron_edge.prediction.product import load_product
@@ -32,7 +32,10 @@ def check_config(path: Path, *, probe: bool) -> dict[str, object]:
     new_client(config.mqtt, "spektron-check")
     try:
         for operator in config.commands.operators:
-            read_key(operator.name, operator.key_file)
+            key = read_key(operator.name, operator.key_file)
+            if (other := shared_with(key, config.commands.operators)) is not None:
+                told = f"{operator.name} and {other} have one key: nobody could tell them apart"
+                raise Fault(Faults.CONFIG_INVALID, told)
     except CommandRefused as error:
         raise Fault(Faults.CONFIG_INVALID, str(error)) from None
     report: dict[str, object] = {

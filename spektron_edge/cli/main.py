@@ -15,7 +15,7 @@ from spektron_edge import __version__
 from spektron_edge.command_names import COMMANDS
 from spektron_edge.faults import Fault, Faults
 
-from . import adaptation, audit, bundle, inference, mqtt, outbox, transfer
+from . import adaptation, audit, bundle, inference, mqtt, operator, outbox, transfer
 from .argument_types import natural, positive, schema_name, seconds
 from .json_errors import Parser, parsed, tell_error
 from .show import show
@@ -103,6 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     audit.add(commands)
     mqtt.add(commands)
     outbox.add(commands)
+    operator.add(commands)
 
     check = commands.add_parser("check-config", help="check a configuration file")
     check.add_argument("config", type=Path)

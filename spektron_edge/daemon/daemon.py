@@ -13,7 +13,7 @@ from spektron_edge.adaptation.evidence_actions import evidence_actions
 from spektron_edge.adaptation.jobs import AdaptationJobs
 from spektron_edge.adaptation_state.commands import AdaptationCommands
 from spektron_edge.clock import Clock, ClockWatch
-from spektron_edge.clock_sync import SYNC_FILE, ClockSync
+from spektron_edge.clock_sync import SYNC_FILE, ClockSync, kernel_synchronised
 from spektron_edge.config.file import Config
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.files.choices import ChoiceStore
@@ -39,6 +39,7 @@ from spektron_edge.instrument.line import InstrumentLine
 from spektron_edge.instrument.numbering import Numbering
 from spektron_edge.mqtt.client import MqttClient
 from spektron_edge.mqtt.command_handler import CommandHandler, CommandOutcome, without_arguments
+from spektron_edge.mqtt.counters import PlausibleCounters
 from spektron_edge.mqtt.in_use import note_in_use
 from spektron_edge.mqtt.retained import RETAINED_FILE, RetainedLedger
 from spektron_edge.mqtt.topics import Topics
@@ -57,6 +58,7 @@ from spektron_edge.publishing.spectrum_feed import SpectrumFeed
 from spektron_edge.spectra.acquisition import Ages
 from spektron_edge.transfer_session.jobs import TransferJobs
 
+from .counter_resets import CounterResets
 from .last_good import load_working
 from .reload import Reload
 from .spare_time import SpareTime
@@ -159,8 +161,15 @@ class Daemon:
                 **evidence_actions(self._adaptations),
                 **AdaptationCommands(lambda: self._config, self._serving).actions(),
             },
-            self._state.outbox.accept_counter,
+            PlausibleCounters(self._state.outbox.accept_counter, self._trusted_now_s).accept,
             self._audit,
+        )
+        self._counter_resets = CounterResets(
+            config.state_dir,
+            self._state.outbox.put_counter,
+            lambda: self._clock.now().utc_s,
+            self._audit_action,
+            self._notices,
         )
         self._counters: Counter[str] = Counter()
         self._device: DeviceInfo | None = None
@@ -479,6 +488,7 @@ class Daemon:
         self._instrument_commands.look_after(now, self._notices.codes)
         if (ended := self._reload.look_after(now)) is not None:
             self._commands.finish(*ended)
+        self._counter_resets.look_after(now)
         self._transfers.look_after()
         self._adaptations.look_after()
         if now >= self._state_due:
@@ -503,6 +513,11 @@ class Daemon:
             self._notices.begin(Fault(Faults.CLOCK_SUSPECT, why))
         else:
             self._notices.end((Faults.CLOCK_SUSPECT,))
+
+    def _trusted_now_s(self) -> float | None:
+        """UTC in seconds since 1970, where the kernel keeps the clock in step with others."""
+        now = self._clock.now()
+        return now.utc_s if kernel_synchronised() and not self._watch.suspect(now) else None
 
     def _figures(self) -> dict[str, int]:
         return {

@@ -98,7 +98,8 @@ class CommandHandler:
             return
         partner = None
         if command.name in rules.two_people:
-            partner = self.two_people.partner(command.name, request)
+            may = {o.name for o in rules.operators if command.name in o.may}
+            partner = self.two_people.partner(command.name, request, may)
             if partner is None:
                 told = f"waits {WITHIN_S:g} s for another operator to ask for the same"
                 self._end(command, request, CommandOutcome(True, told), "waiting")
@@ -150,7 +151,7 @@ class CommandHandler:
             log.warn(
                 "command_refused",
                 command=command.name,
-                why=refusal,
+                why=refusal.why,
                 next="compare operator, key and rights with [commands]",
             )
             self._answer(command, request, CommandOutcome(False, str(refusal)), "finished")
@@ -161,7 +162,7 @@ class CommandHandler:
                 refusal.operator or "not proven",
                 command=command.name,
                 claimed=None if request is None else request.operator,
-                why=str(refusal),
+                why=refusal.why,
                 not_listed_before=left_out,
             )
 
