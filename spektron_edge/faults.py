@@ -27,7 +27,7 @@ class Faults(Enum):
 
     10-19 set-up, 20-29 serial line, 30-39 measurement, 40-49 MQTT, 50-59 clock, 60-69 demo,
     71-79 inference engines, 80-89 bundles: trust and slots, 90-99 calibration transfer,
-    100-109 adaptation, 110-119 commands.
+    100-109 adaptation, 110-119 commands, 120-129 adapters.
     """
 
     CONFIG_INVALID = FaultKind(
@@ -275,6 +275,11 @@ class Faults(Enum):
         "command_unfinished",
         113,
         "wait for longer (`--timeout`), or see the audit log for what came of it",
+    )
+    SPARKPLUG_REFUSED = FaultKind(
+        "sparkplug_refused",
+        120,
+        "allow packets of that size at the broker; the native topics go on meanwhile",
     )
     INTERNAL = FaultKind(
         "internal", 70, "report this with the log; the daemon starts the part again"

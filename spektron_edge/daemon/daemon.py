@@ -47,7 +47,14 @@ from spektron_edge.outbox import Progress
 from spektron_edge.prediction.product import Loaded, load_product, remember, take_product
 from spektron_edge.prediction.product_choice import ProductCommands
 from spektron_edge.prediction.serving import Serving
-from spektron_edge.publishing.active_faults import BROKER, LINE, PREPARATION, REFERENCES, SCAN
+from spektron_edge.publishing.active_faults import (
+    BESIDE,
+    BROKER,
+    LINE,
+    PREPARATION,
+    REFERENCES,
+    SCAN,
+)
 from spektron_edge.publishing.adapters import Adapters
 from spektron_edge.publishing.delivery import Delivery
 from spektron_edge.publishing.notices import Notices
@@ -94,7 +101,7 @@ class Daemon:
         self._inbox = Inbox(config.acquisition.queue_scans)
         topics = Topics(config.site, config.instrument)
         retained = RetainedLedger(config.state_dir / RETAINED_FILE)
-        self._adapters = Adapters(config, topics)
+        self._adapters = Adapters(config, topics, self._inbox.put)
         self._client = MqttClient(
             config.mqtt,
             topics,
@@ -311,7 +318,8 @@ class Daemon:
             case Streaming():
                 self._streaming(item)
             case FaultRaised(fault):
-                self._reload.fails("broker" if fault.kind in BROKER else "instrument")
+                if fault.kind not in BESIDE:
+                    self._reload.fails("broker" if fault.kind in BROKER else "instrument")
                 if fault.kind in LINE:
                     self._adapters.instrument(present=False)
                 self._notices.begin(fault)
