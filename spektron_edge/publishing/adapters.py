@@ -109,11 +109,13 @@ class Adapters:
         """Whether the instrument is on the line."""
         if self._sparkplug is not None:
             self._sparkplug.instrument(present=present)
+        if self._metrics is not None:
+            self._metrics.present = present
 
     def predicted(self, prediction: Outgoing) -> None:
         """A scan was evaluated, whether or not a broker is there."""
         if self._metrics is not None:
-            self._metrics.prediction = prediction.payload
+            self._metrics.predicted(prediction.payload)
 
     def published(self, record: Outgoing, *, stored: bool) -> None:
         """A record was handed to the broker's client; stored: it came late, from the outbox."""
