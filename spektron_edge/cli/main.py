@@ -141,12 +141,16 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    # Before what takes time: whoever stops a daemon that has just begun wants an orderly end, too.
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        # Of `nohup`.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: stop.set())
+
     from spektron_edge.daemon.daemon import Daemon
 
-    daemon = Daemon(arguments.config, fail_fast=arguments.fail_fast)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: daemon.stop())
-    return daemon.run()
+    return Daemon(arguments.config, fail_fast=arguments.fail_fast, stop=stop).run()
 
 
 def _demo(arguments: argparse.Namespace) -> int:

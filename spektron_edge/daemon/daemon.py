@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import time
 from collections import Counter
 from collections.abc import Set
@@ -84,11 +85,17 @@ class Daemon:
     """Acquires, predicts, stores and publishes until it is told to stop."""
 
     def __init__(
-        self, config_path: Path, *, fail_fast: bool = False, clock: Clock | None = None
+        self,
+        config_path: Path,
+        *,
+        fail_fast: bool = False,
+        clock: Clock | None = None,
+        stop: threading.Event | None = None,
     ) -> None:
         """Prepare everything that needs neither instrument nor broker.
 
-        fail_fast: end with the first fault's exit status instead of waiting for it to pass.
+        fail_fast: end with the first fault's exit status instead of waiting for it to pass;
+        stop: what `stop` sets, where somebody may want the end before this is made.
         Raises Fault for what cannot pass by itself: configuration, bundle, state folder.
         """
         self._path = config_path
@@ -180,9 +187,10 @@ class Daemon:
         )
         self._counters: Counter[str] = Counter()
         self._device: DeviceInfo | None = None
+        self._ghosts_told: set[str] = set()
         self._fail_fast = fail_fast
         self._exit_status = 0
-        self._stopping = False
+        self._stop = stop or threading.Event()
         self._started = time.monotonic()
         self._state_due = self._upkeep_due = self._started
 
@@ -204,7 +212,7 @@ class Daemon:
 
     def stop(self) -> None:
         """Ask the loop to end; safe in a signal handler."""
-        self._stopping = True
+        self._stop.set()
 
     def run(self) -> int:
         """Run until `stop`; returns the exit status."""
@@ -222,7 +230,7 @@ class Daemon:
         note_in_use(self._config.state_dir, self._path, self._config.mqtt)
         self._client.start()
         self._line.start()
-        while not self._stopping:
+        while not self._stop.is_set():
             self._turn(_TURN_S)
         self._wind_down()
         return self._exit_status
@@ -434,6 +442,16 @@ class Daemon:
         self._publish_state()
         self._adapters.connected(self._client)
         self._client.clear_ghosts()
+        self._tell_of_ghosts_elsewhere()
+
+    def _tell_of_ghosts_elsewhere(self) -> None:
+        """The same broker by another name looks like another one, where nothing may be removed."""
+        elsewhere = self._client.retained_elsewhere() - self._ghosts_told
+        self._ghosts_told |= elsewhere
+        if elsewhere:
+            told = f"topics of this instrument are still retained at {', '.join(sorted(elsewhere))}"
+            clear = "stop the daemon and `spektron-edge mqtt-clear --everywhere` removes them"
+            self._notices.say("retained_elsewhere", f"{told}: {clear}", "warning")
 
     # ---- commands
 
@@ -470,8 +488,9 @@ class Daemon:
     # ---- faults, audit
 
     def _on_fault(self, fault: Fault) -> None:
-        if self._fail_fast and not self._stopping:
-            self._exit_status, self._stopping = fault.exit_status, True
+        if self._fail_fast and not self._stop.is_set():
+            self._exit_status = fault.exit_status
+            self._stop.set()
 
     def _audit(self, what: str, who: str = "daemon", **details: str | int | bool | None) -> bool:
         """Add a line to the audit log; false when the disk does not take it."""

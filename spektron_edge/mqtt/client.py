@@ -157,6 +157,10 @@ class MqttClient:
             message = Message(topic, b"", retain=True, content_type=None)
             self._queue.put(message, beyond=True)
 
+    def retained_elsewhere(self) -> set[str]:
+        """URLs of other brokers that the ledger names."""
+        return {broker for broker, _ in self._ledger.entries() if broker != self._settings.url}
+
     def files_changed(self) -> bool:
         """Whether password, authority, certificate or key changed since the session was made.
 
