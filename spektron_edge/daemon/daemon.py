@@ -449,7 +449,9 @@ class Daemon:
         elsewhere = self._client.retained_elsewhere() - self._ghosts_told
         self._ghosts_told |= elsewhere
         if elsewhere:
-            told = f"topics of this instrument are still retained at {', '.join(sorted(elsewhere))}"
+            told = (
+                f"topics of this instrument may still be retained at {', '.join(sorted(elsewhere))}"
+            )
             clear = "stop the daemon and `spektron-edge mqtt-clear --everywhere` removes them"
             self._notices.say("retained_elsewhere", f"{told}: {clear}", "warning")
 
