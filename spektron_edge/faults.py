@@ -136,7 +136,9 @@ class Faults(Enum):
     )
 
     COMMAND_FAILED = FaultKind(
-        "command_failed", 45, "check the daemon, the operator's name and key"
+        "command_failed",
+        45,
+        "check the daemon, where it is (`--broker`), the operator's name and key",
     )
     BROKER_UNTRUSTED = FaultKind(
         "broker_untrusted", 46, "do what the detail says; docs/mqtt.md has each of them"

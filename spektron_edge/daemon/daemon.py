@@ -433,7 +433,8 @@ class Daemon:
 
     def _connected(self) -> None:
         self._counters["connections"] += 1
-        self._reload.works("broker")
+        if self._client.accepted_as_set:
+            self._reload.works("broker")
         self._spectra.connected()
         self._notices.end(BROKER)
         log.info("broker_connected", url=self._config.mqtt.url)

@@ -171,6 +171,11 @@ class MqttClient:
         new_client(self._settings, self._own_id)
         return True
 
+    @property
+    def accepted_as_set(self) -> bool:
+        """Whether the broker's last yes was to the settings of now, not to those before."""
+        return self._accepted_with[0] is self._settings
+
     def secrets_replaced(self) -> Secrets:
         """What the broker accepted last, of files that hold something else by now."""
         return replaced(*self._accepted_with)

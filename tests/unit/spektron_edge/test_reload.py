@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from spektron_edge.config.loading import load_config
@@ -241,6 +243,21 @@ def test_a_wrong_password_is_a_trial_and_what_worked_comes_back(daemon, used, se
     assert daemon._reload.look_after(61.0)[1].ok
     assert daemon._config.mqtt.password_file == secret
     assert not copy.exists()
+
+
+def test_a_session_of_the_settings_before_proves_nothing(daemon, used, secret):
+    secret.write_text("wrong")
+    before = daemon._client._session_of
+    begun(daemon, time.monotonic())
+    daemon._client._session_of, new = before, daemon._client._session_of
+    daemon._client.accepted()
+    daemon._turn(0.0)
+    assert daemon._reload._trial is not None
+    daemon._client._session_of = new
+    daemon._client.accepted()
+    daemon._turn(0.0)
+    assert daemon._reload._trial is None
+    assert daemon._config.mqtt.password_file == secret
 
 
 def test_a_right_password_is_proven_and_said_so(daemon, used, secret):
