@@ -327,7 +327,8 @@ class Daemon:
                 self._streaming(item)
             case FaultRaised(fault):
                 if fault.kind not in BESIDE:
-                    self._reload.fails("broker" if fault.kind in BROKER else "instrument")
+                    of_broker = fault.kind in (*BROKER, Faults.SESSION_TAKEN)
+                    self._reload.fails("broker" if of_broker else "instrument")
                 if fault.kind in LINE:
                     self._adapters.instrument(present=False)
                 self._notices.begin(fault)
