@@ -133,7 +133,7 @@ class Faults(Enum):
     )
     BROKER_REFUSED = FaultKind("broker_refused", 41, "check `mqtt.username` and its password file")
     PUBLISH_REFUSED = FaultKind(
-        "publish_refused", 42, "allow the topic in the broker's access list"
+        "publish_refused", 42, "allow the topic in the broker's access list, and the size"
     )
     SESSION_TAKEN = FaultKind("session_taken", 43, "give each client its own `mqtt.client_id`")
     RECORDS_DROPPED = FaultKind(
@@ -141,7 +141,9 @@ class Faults(Enum):
     )
 
     COMMAND_FAILED = FaultKind(
-        "command_failed", 45, "check the daemon, the operator's name and key"
+        "command_failed",
+        45,
+        "check the daemon, where it is (`--broker`), the operator's name and key",
     )
     BROKER_UNTRUSTED = FaultKind(
         "broker_untrusted", 46, "do what the detail says; docs/mqtt.md has each of them"
@@ -304,6 +306,19 @@ class Faults(Enum):
         "wavelength_astray",
         65,
         "check that the standard lay in the beam, then have the axis calibrated anew",
+    )
+    COMMAND_WAITING = FaultKind(
+        "command_waiting", 112, "let another operator send the same within 10 minutes"
+    )
+    COMMAND_UNFINISHED = FaultKind(
+        "command_unfinished",
+        113,
+        "wait for longer (`--timeout`), or see the audit log for what came of it",
+    )
+    SPARKPLUG_REFUSED = FaultKind(
+        "sparkplug_refused",
+        114,
+        "allow packets of that size at the broker; the native topics go on meanwhile",
     )
     INTERNAL = FaultKind(
         "internal", 70, "report this with the log; the daemon starts the part again"

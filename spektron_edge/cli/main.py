@@ -23,6 +23,7 @@ from . import (
     inference,
     instruments,
     mqtt,
+    operator,
     outbox,
     probe,
     recording,
@@ -121,6 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     audit.add(commands)
     mqtt.add(commands)
     outbox.add(commands)
+    operator.add(commands)
 
     check = commands.add_parser("check-config", help="check a configuration file")
     check.add_argument("config", type=Path)
@@ -142,19 +144,32 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME=VALUE",
         help="of the command, may be repeated; a value with commas is a list",
     )
-    command.add_argument("--timeout", type=seconds, default=5.0, help="seconds to wait (5)")
+    command.add_argument(
+        "--broker",
+        metavar="URL",
+        help="where the daemon is now (default: what its state folder says, else --config)",
+    )
+    command.add_argument(
+        "--timeout",
+        type=seconds,
+        help="seconds to wait in all (5 for an answer, then as long as the command may take)",
+    )
     command.add_argument("--json", action="store_true")
     command.set_defaults(command=_command)
     return parser
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    # Before what takes time: whoever stops a daemon that has just begun wants an orderly end, too.
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        # Of `nohup`.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: stop.set())
+
     from spektron_edge.daemon.daemon import Daemon
 
-    daemon = Daemon(arguments.config, fail_fast=arguments.fail_fast)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: daemon.stop())
-    return daemon.run()
+    return Daemon(arguments.config, fail_fast=arguments.fail_fast, stop=stop).run()
 
 
 def _demo(arguments: argparse.Namespace) -> int:
@@ -229,6 +244,9 @@ def _command(arguments: argparse.Namespace) -> int:
         arguments.key,
         arguments.timeout,
         given,
+        arguments.broker,
     )
     show(response, as_json=arguments.json)
+    if response.get("stage") == "waiting":
+        return Faults.COMMAND_WAITING.value.exit_status
     return 0 if response["ok"] else Faults.COMMAND_FAILED.value.exit_status

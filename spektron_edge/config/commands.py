@@ -24,6 +24,9 @@ def _distinct(operators: tuple[Operator, ...]) -> tuple[Operator, ...]:
     names = [operator.name for operator in operators]
     if len(set(names)) != len(names):
         raise ValueError("two operators share a name")
+    files = [operator.key_file for operator in operators]
+    if len(set(files)) != len(files):
+        raise ValueError("two operators share a key file: nobody could tell them apart")
     return operators
 
 

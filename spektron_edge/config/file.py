@@ -6,7 +6,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from spektron_edge.backend_choice import BackendChoice
 from spektron_edge.bundle.manifest import Precision
@@ -53,6 +53,14 @@ class Config(Section):
     sparkplug: SparkplugSettings = SparkplugSettings()
     metrics: MetricsSettings = MetricsSettings()
     log: Log = Log()
+
+    @model_validator(mode="after")
+    def _births_elsewhere(self) -> Config:
+        own = f"spektron/{self.site}/{self.instrument}"
+        birth = self.home_assistant.birth_topic
+        if birth == own or birth.startswith(f"{own}/"):
+            raise ValueError(f"home_assistant.birth_topic: {birth} is one of this instrument's own")
+        return self
 
     @property
     def uses_slots(self) -> bool:

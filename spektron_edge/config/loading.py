@@ -53,7 +53,7 @@ def parse_config(text: str, path: Path) -> Config:
 def _explain(location: tuple[str | int, ...], message: str) -> str:
     where = ".".join(str(part) for part in location)
     if message != "Extra inputs are not permitted":
-        return f"{where}: {message}"
+        return f"{where}: {message}" if where else message
     close = difflib.get_close_matches(str(location[-1]), _known(location[:-1]), n=1)
     return f"unknown key {where}" + (f" (did you mean {close[0]!r}?)" if close else "")
 

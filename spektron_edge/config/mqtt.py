@@ -20,11 +20,17 @@ def _broker_url(url: str) -> str:
     if parts.scheme not in _PORTS or not parts.hostname:
         raise ValueError("must look like mqtt://host:1883, mqtts://host:8883 or wss://host/path")
     # Both raise ValueError, here instead of in the middle of connecting.
-    _ = parts.port, parts.hostname.encode("idna")
+    port, _ = parts.port, parts.hostname.encode("idna")
+    if port == 0:
+        raise ValueError("port 0 is none; leave it out for the usual one")
     if parts.username or parts.password:
         raise ValueError("credentials belong into `username` and `password_file`, not into the URL")
     if parts.scheme.startswith("mqtt") and parts.path not in ("", "/"):
         raise ValueError("only ws:// and wss:// have a path")
+    if parts.fragment or (parts.scheme.startswith("mqtt") and parts.query):
+        raise ValueError(
+            "only ws:// and wss:// have a query (?...), and none has a fragment (#...)"
+        )
     return url
 
 
@@ -34,6 +40,13 @@ def _response_tree(prefix: str) -> str:
     return prefix
 
 
+def _plain(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("must hold printable characters only: brokers hang up over others")
+    return text
+
+
+_Text = Annotated[str, Field(max_length=_MOST_CHARACTERS), AfterValidator(_plain)]
 Expiring = Literal["prediction", "event", "state", "model"]
 _Seconds = Annotated[int, Field(ge=1, le=2**32 - 1)]
 _ResponseTree = Annotated[str, AfterValidator(_response_tree), Field(max_length=1024)]
@@ -46,12 +59,11 @@ class Mqtt(Section):
     protocol: Literal["5", "3.1.1"] = Field(
         "5", description="3.1.1 acknowledges even what the broker's access list refuses"
     )
-    client_id: str | None = Field(
+    client_id: _Text | None = Field(
         None,
-        max_length=_MOST_CHARACTERS,
         description="unique per broker; made from the names if absent",
     )
-    username: str | None = Field(None, max_length=_MOST_CHARACTERS)
+    username: _Text | None = None
     password_file: Path | None = None
     ca_file: Path | None = Field(
         None, description="mqtts, wss: certificate authority; else the system's"
@@ -82,6 +94,8 @@ class Mqtt(Section):
             for name in ("session_expiry_s", "message_expiry_s", "response_topics"):
                 if getattr(self, name):
                     raise ValueError(f"`{name}` needs protocol 5")
+        if self.password_file is not None and self.username is None:
+            raise ValueError("`password_file` needs `username`: nobody would read it")
         if self.key_file is not None and self.cert_file is None:
             raise ValueError("`key_file` needs `cert_file`")
         if not self.tls and (self.ca_file or self.cert_file):

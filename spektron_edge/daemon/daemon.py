@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import time
 from collections import Counter
-from dataclasses import replace
+from collections.abc import Set
 from pathlib import Path
 
 from spektron_edge import __version__, log
@@ -13,7 +14,7 @@ from spektron_edge.adaptation.evidence_actions import evidence_actions
 from spektron_edge.adaptation.jobs import AdaptationJobs
 from spektron_edge.adaptation_state.commands import AdaptationCommands
 from spektron_edge.clock import Clock, ClockWatch, Stamp
-from spektron_edge.clock_sync import SYNC_FILE, ClockSync
+from spektron_edge.clock_sync import SYNC_FILE, ClockSync, kernel_synchronised
 from spektron_edge.config.file import Config
 from spektron_edge.detector.device_clock import DeviceClock
 from spektron_edge.detector.wavelength_check import Check
@@ -44,13 +45,22 @@ from spektron_edge.instrument.session import ages_of
 from spektron_edge.instrument.wavelength_checks import WavelengthChecks
 from spektron_edge.mqtt.client import MqttClient
 from spektron_edge.mqtt.command_handler import CommandHandler, CommandOutcome, without_arguments
+from spektron_edge.mqtt.counters import PlausibleCounters
+from spektron_edge.mqtt.in_use import note_in_use
 from spektron_edge.mqtt.retained import RETAINED_FILE, RetainedLedger
 from spektron_edge.mqtt.topics import Topics
 from spektron_edge.outbox import Progress
 from spektron_edge.prediction.product import Loaded, load_product, remember, take_product
 from spektron_edge.prediction.product_choice import ProductCommands
 from spektron_edge.prediction.serving import Serving
-from spektron_edge.publishing.active_faults import BROKER, LINE, PREPARATION, REFERENCES, SCAN
+from spektron_edge.publishing.active_faults import (
+    BESIDE,
+    BROKER,
+    LINE,
+    PREPARATION,
+    REFERENCES,
+    SCAN,
+)
 from spektron_edge.publishing.adapters import Adapters
 from spektron_edge.publishing.delivery import Delivery
 from spektron_edge.publishing.notices import Notices
@@ -69,6 +79,7 @@ from spektron_edge.spectra.acquisition import Ages
 from spektron_edge.spectra.scan import Scan
 from spektron_edge.transfer_session.jobs import TransferJobs
 
+from .counter_resets import CounterResets
 from .last_good import load_working
 from .reload import Reload
 from .spare_time import SpareTime
@@ -87,13 +98,20 @@ class Daemon:
     """Acquires, predicts, stores and publishes until it is told to stop."""
 
     def __init__(
-        self, config_path: Path, *, fail_fast: bool = False, clock: Clock | None = None
+        self,
+        config_path: Path,
+        *,
+        fail_fast: bool = False,
+        clock: Clock | None = None,
+        stop: threading.Event | None = None,
     ) -> None:
         """Prepare everything that needs neither instrument nor broker.
 
-        fail_fast: end with the first fault's exit status instead of waiting for it to pass.
+        fail_fast: end with the first fault's exit status instead of waiting for it to pass;
+        stop: what `stop` sets, where somebody may want the end before this is made.
         Raises Fault for what cannot pass by itself: configuration, bundle, state folder.
         """
+        self._path = config_path
         found = load_working(config_path)
         config = found.config
         log.set_up(config.log.format, config.log.level)
@@ -103,7 +121,7 @@ class Daemon:
         self._inbox = Inbox(config.acquisition.queue_scans)
         topics = Topics(config.site, config.instrument)
         retained = RetainedLedger(config.state_dir / RETAINED_FILE)
-        self._adapters = Adapters(config, topics)
+        self._adapters = Adapters(config, topics, self._inbox.put)
         self._client = MqttClient(
             config.mqtt,
             topics,
@@ -140,7 +158,9 @@ class Daemon:
             config, loaded, self._notices, self._audit_action, self._model_changed
         )
         tickets = itertools.count(1)
-        self._reload = Reload(config_path, found, self._serving, self._notices, self._use, tickets)
+        self._reload = Reload(
+            config_path, found, self._serving, self._notices, self._use, self._client, tickets
+        )
         self._transfers = TransferJobs(
             config_path, lambda: self._config, self._serving, self._notices, self._audit_action
         )
@@ -163,7 +183,7 @@ class Daemon:
             topics.root,
             {
                 "health": without_arguments(self._health),
-                "reload": without_arguments(self._read_again),
+                "reload": without_arguments(self._reload.reload),
                 **self._instrument_commands.actions(),
                 **self._wavelengths.actions(),
                 **ProductCommands(
@@ -173,14 +193,22 @@ class Daemon:
                 **evidence_actions(self._adaptations),
                 **AdaptationCommands(lambda: self._config, self._serving).actions(),
             },
-            self._storage.accept_counter,
+            PlausibleCounters(self._storage.accept_counter, self._trusted_now_s).accept,
             self._audit,
+        )
+        self._counter_resets = CounterResets(
+            config.state_dir,
+            self._state.outbox.put_counter,
+            lambda: self._clock.now().utc_s,
+            self._audit_action,
+            self._notices,
         )
         self._counters: Counter[str] = Counter()
         self._device: DeviceInfo | None = None
+        self._ghosts_told: set[str] = set()
         self._fail_fast = fail_fast
         self._exit_status = 0
-        self._stopping = False
+        self._stop = stop or threading.Event()
         self._started = time.monotonic()
         self._state_due = self._upkeep_due = self._started
 
@@ -202,7 +230,7 @@ class Daemon:
 
     def stop(self) -> None:
         """Ask the loop to end; safe in a signal handler."""
-        self._stopping = True
+        self._stop.set()
 
     def run(self) -> int:
         """Run until `stop`; returns the exit status."""
@@ -217,9 +245,10 @@ class Daemon:
             self._notices.once(fault)
         self._adapters.model(self._model_state())
         self._adapters.start()
+        note_in_use(self._config.state_dir, self._path, self._config.mqtt)
         self._client.start()
         self._line.start()
-        while not self._stopping:
+        while not self._stop.is_set():
             self._turn(_TURN_S)
         self._wind_down()
         return self._exit_status
@@ -318,7 +347,9 @@ class Daemon:
                 self._notices.say(code, message)
                 self._audit(code, detail=message)
             case FaultRaised(fault):
-                self._reload.fails("broker" if fault.kind in BROKER else "instrument")
+                if fault.kind not in BESIDE:
+                    of_broker = fault.kind in (*BROKER, Faults.SESSION_TAKEN)
+                    self._reload.fails("broker" if of_broker else "instrument")
                 if fault.kind in LINE:
                     self._adapters.instrument(present=False)
                 self._notices.begin(fault)
@@ -445,7 +476,8 @@ class Daemon:
 
     def _connected(self) -> None:
         self._counters["connections"] += 1
-        self._reload.works("broker")
+        if self._client.accepted_as_set:
+            self._reload.works("broker")
         self._spectra.connected()
         self._notices.end(BROKER)
         log.info("broker_connected", url=self._config.mqtt.url)
@@ -454,6 +486,18 @@ class Daemon:
         self._publish_state()
         self._adapters.connected(self._client)
         self._client.clear_ghosts()
+        self._tell_of_ghosts_elsewhere()
+
+    def _tell_of_ghosts_elsewhere(self) -> None:
+        """The same broker by another name looks like another one, where nothing may be removed."""
+        elsewhere = self._client.retained_elsewhere() - self._ghosts_told
+        self._ghosts_told |= elsewhere
+        if elsewhere:
+            told = (
+                f"topics of this instrument may still be retained at {', '.join(sorted(elsewhere))}"
+            )
+            clear = "stop the daemon and `spektron-edge mqtt-clear --everywhere` removes them"
+            self._notices.say("retained_elsewhere", f"{told}: {clear}", "warning")
 
     # ---- commands
 
@@ -492,28 +536,16 @@ class Daemon:
         codes = self._notices.codes
         return CommandOutcome(not codes, ", ".join(codes) or "no fault", dict(figures))
 
-    def _read_again(self) -> CommandOutcome:
-        """Configuration and bundle, and what the configuration's files hold now."""
-        try:
-            renew = self._client.files_changed()
-        except Fault as fault:
-            return CommandOutcome(False, f"nothing was changed: {fault}")
-        outcome = self._reload.reload()
-        if renew and outcome.ok:
-            self._client.renew()
-            self._adapters.renew()
-            told = "; connects anew with the changed password or certificates"
-            return replace(outcome, message=outcome.message + told)
-        return outcome
-
-    def _use(self, before: Config, config: Config) -> None:
+    def _use(self, config: Config, changed: Set[str]) -> None:
         """Other broker or line. Raises Fault, and nothing was changed."""
-        if config.mqtt != before.mqtt:
-            if self._client.connected:
+        if "mqtt" in changed:
+            elsewhere = config.mqtt != self._config.mqtt
+            if elsewhere and self._client.connected:
                 self._publish_status(Status(status="offline"))
             self._client.use(config.mqtt)
+            note_in_use(config.state_dir, self._path, config.mqtt)
             self._adapters.use(config.mqtt)
-        if (config.serial, config.acquisition) != (before.serial, before.acquisition):
+        if changed & {"serial", "acquisition"}:
             # What the line before has said meanwhile does not speak for the new one.
             self._ready = False
             self._line.change(config)
@@ -527,8 +559,9 @@ class Daemon:
     # ---- faults, audit
 
     def _on_fault(self, fault: Fault) -> None:
-        if self._fail_fast and not self._stopping:
-            self._exit_status, self._stopping = fault.exit_status, True
+        if self._fail_fast and not self._stop.is_set():
+            self._exit_status = fault.exit_status
+            self._stop.set()
 
     def _audit(self, what: str, who: str = "daemon", **details: str | int | bool | None) -> bool:
         """Add a line to the audit log; false when the disk does not take it."""
@@ -554,6 +587,7 @@ class Daemon:
         self._wavelengths.look_after(now)
         if (ended := self._reload.look_after(now)) is not None:
             self._commands.finish(*ended)
+        self._counter_resets.look_after(now)
         self._transfers.look_after()
         self._adaptations.look_after()
         if now >= self._state_due:
@@ -578,6 +612,11 @@ class Daemon:
             self._notices.begin(Fault(Faults.CLOCK_SUSPECT, why))
         else:
             self._notices.end((Faults.CLOCK_SUSPECT,))
+
+    def _trusted_now_s(self) -> float | None:
+        """UTC in seconds since 1970, where the kernel keeps the clock in step with others."""
+        now = self._clock.now()
+        return now.utc_s if kernel_synchronised() and not self._watch.suspect(now) else None
 
     def _figures(self) -> dict[str, int]:
         return {

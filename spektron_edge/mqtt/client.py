@@ -28,10 +28,11 @@ from spektron_edge.publishing.records import Status, to_json
 
 from .backoff import Backoff
 from .blame import Blame
-from .connection import fingerprint, new_client
+from .connection import new_client
 from .keeper import Keeper
 from .message import JSON, Message, schema_of
 from .retained import RetainedLedger
+from .secrets import Secrets, read_secrets, replaced
 from .send_queue import Numbered, SendQueue
 from .session import Session
 from .tls import expiry_fault
@@ -75,6 +76,7 @@ class MqttClient:
         self._refused: set[str] = set()
         self._taken = False
         self._keeper = Keeper(self._new_session, self._tell, backoff or Backoff())
+        self._accepted_with = (settings, self._secrets)
 
     def start(self) -> None:
         """Begin to connect, and keep at it."""
@@ -155,15 +157,28 @@ class MqttClient:
             message = Message(topic, b"", retain=True, content_type=None)
             self._queue.put(message, beyond=True)
 
+    def retained_elsewhere(self) -> set[str]:
+        """URLs of other brokers that the ledger names."""
+        return {broker for broker, _ in self._ledger.entries() if broker != self._settings.url}
+
     def files_changed(self) -> bool:
         """Whether password, authority, certificate or key changed since the session was made.
 
         Raises Fault(CONFIG_INVALID) when they cannot be used as they are now.
         """
-        if fingerprint(self._settings) == self._files:
+        if read_secrets(self._settings) == self._secrets:
             return False
         new_client(self._settings, self._own_id)
         return True
+
+    @property
+    def accepted_as_set(self) -> bool:
+        """Whether the broker's last yes was to the settings of now, not to those before."""
+        return self._accepted_with[0] is self._settings
+
+    def secrets_replaced(self) -> Secrets:
+        """What the broker accepted last, of files that hold something else by now."""
+        return replaced(*self._accepted_with)
 
     def use(self, settings: Mqtt) -> None:
         """Leave the session in good order and go on in another, with these settings and with
@@ -175,10 +190,6 @@ class MqttClient:
         self._settings, self._own_id = settings, settings.client_id or self._topics.client_id
         self._note_retained(self._will.topic)
         self._keeper.again()
-
-    def renew(self) -> None:
-        """The same with the settings there are."""
-        self.use(self._settings)
 
     def expiry_fault(self) -> Fault | None:
         """The fault of a client certificate that ends soon."""
@@ -213,9 +224,11 @@ class MqttClient:
     # ---- what happens on the keeper's thread
 
     def _new_session(self) -> Session:
-        self._files = fingerprint(self._settings)
+        settings = self._settings
+        self._secrets = read_secrets(settings)
+        self._session_of = settings, self._secrets
         return Session(
-            self._settings,
+            settings,
             self._own_id,
             self._will,
             (self._topics.commands, *self._listeners),
@@ -232,6 +245,7 @@ class MqttClient:
 
     def accepted(self) -> None:
         """Owner: CONNACK."""
+        self._accepted_with = self._session_of
         self._post(Connected())
 
     def steady(self) -> None:

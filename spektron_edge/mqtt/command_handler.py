@@ -110,7 +110,8 @@ class CommandHandler:
             return
         partner = None
         if command.name in rules.two_people:
-            partner = self.two_people.partner(command.name, request)
+            may = {o.name for o in rules.operators if command.name in o.may}
+            partner = self.two_people.partner(command.name, request, may)
             if partner is None:
                 told = f"waits {WITHIN_S:g} s for another operator to ask for the same"
                 self._end(command, request, CommandOutcome(True, told), "waiting")
@@ -178,7 +179,7 @@ class CommandHandler:
         if self._answers.admit() is not None:
             rights = "compare operator, key and rights with [commands]"
             step = rights if fault is None else fault.next_step
-            log.warn("command_refused", command=command.name, why=refusal, next=step)
+            log.warn("command_refused", command=command.name, why=refusal.why, next=step)
             result: Result = {} if fault is None else {"fault": fault.code}
             self._answer(command, request, CommandOutcome(False, str(refusal), result), "finished")
         left_out = self._lines.admit()
@@ -188,7 +189,7 @@ class CommandHandler:
                 refusal.operator or "not proven",
                 command=command.name,
                 claimed=None if request is None else request.operator,
-                why=str(refusal),
+                why=refusal.why,
                 not_listed_before=left_out,
             )
 

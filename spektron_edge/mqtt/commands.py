@@ -8,9 +8,10 @@ Arguments are signed with the rest.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,17 +23,20 @@ from .arguments import Argument, Arguments, canonical_arguments
 
 MIN_KEY_BYTES = 16
 _MOST_SAID = 128
+_STRANGER = "operator or signature refused"
 
 
 class CommandRefused(Exception):
     """The request is not accepted; the message may be sent to whoever asked.
 
-    operator: who asked, where that was proven.
+    operator: who asked, where that was proven; why: for log and audit, where the message may not
+    say it.
     """
 
-    def __init__(self, message: str, operator: str | None = None) -> None:
+    def __init__(self, message: str, operator: str | None = None, why: str = "") -> None:
         super().__init__(message)
         self.operator = operator
+        self.why = why or message
 
 
 class Request(BaseModel):
@@ -67,6 +71,16 @@ def read_key(operator: str, path: Path) -> Key:
     if len(secret) < MIN_KEY_BYTES:
         raise CommandRefused(f"key of {operator} is shorter than {MIN_KEY_BYTES} bytes")
     return Key(operator, secret)
+
+
+def shared_with(key: Key, operators: Iterable[Operator]) -> str | None:
+    """The name of another operator with the same key; who asks with it is then not known."""
+    for other in operators:
+        if other.name != key.operator:
+            with contextlib.suppress(CommandRefused):
+                if hmac.compare_digest(read_key(other.name, other.key_file).secret, key.secret):
+                    return other.name
+    return None
 
 
 def sign(
@@ -133,11 +147,17 @@ def authorise(
     # One answer for unknown operator and wrong key: which of the two is nobody's business.
     operator = next((o for o in operators if o.name == request.operator), None)
     if operator is None:
-        raise CommandRefused("operator or signature refused")
-    key = read_key(operator.name, operator.key_file)
+        raise CommandRefused(_STRANGER)
+    try:
+        key = read_key(operator.name, operator.key_file)
+    except CommandRefused as error:
+        raise CommandRefused(_STRANGER, why=str(error)) from None
     expected = _mac(key, root, command, request.counter, request.correlation, request.arguments)
     if not hmac.compare_digest(expected, request.mac):
-        raise CommandRefused("operator or signature refused")
+        raise CommandRefused(_STRANGER)
+    if (other := shared_with(key, operators)) is not None:
+        why = f"{operator.name} and {other} have one key"
+        raise CommandRefused("this key is that of another operator, too", why=why)
     if command not in operator.may:
         raise CommandRefused(f"{operator.name} may not {command}", operator.name)
     if not accept_counter(operator.name, request.counter):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import queue
 import secrets
 import ssl
@@ -125,22 +124,6 @@ def refusal(reason: ReasonCode, settings: Mqtt) -> Fault:
     if str(reason) == "Unsupported protocol version" and settings.protocol == "5":
         told += '; set `mqtt.protocol = "3.1.1"` for a broker without MQTT 5'
     return Fault(Faults.BROKER_REFUSED, told)
-
-
-def fingerprint(settings: Mqtt) -> bytes:
-    """A digest of the password, authority, certificate and key as they are in their files now.
-
-    Raises Fault(CONFIG_INVALID).
-    """
-    paths = (settings.password_file, settings.ca_file, settings.cert_file, settings.key_file)
-    try:
-        held = [b"" if path is None else path.read_bytes() for path in paths]
-    except OSError as error:
-        raise Fault(
-            Faults.CONFIG_INVALID,
-            f"mqtt secrets cannot be read: {error.filename}: {error.strerror}",
-        ) from None
-    return hashlib.sha256(b"".join(hashlib.sha256(each).digest() for each in held)).digest()
 
 
 def _password(settings: Mqtt) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
 from .arguments import canonical_arguments
 from .commands import Request
@@ -19,12 +19,15 @@ class TwoPeople:
         self._clock = clock
         self._waiting: dict[tuple[str, bytes], tuple[str, float]] = {}
 
-    def partner(self, command: str, request: Request) -> str | None:
-        """Who else asked for this, or None: then it waits for somebody else, ten minutes."""
+    def partner(self, command: str, request: Request, may: Container[str]) -> str | None:
+        """Who else asked for this, or None: then it waits for somebody else, ten minutes.
+
+        may: the names of those who may ask for it now; the first may not be one of them any more.
+        """
         self._forget()
         key = (command, canonical_arguments(request.arguments))
         first = self._waiting.get(key)
-        if first is not None and first[0] != request.operator:
+        if first is not None and first[0] != request.operator and first[0] in may:
             del self._waiting[key]
             return first[0]
         if len(self._waiting) >= _MOST:

@@ -280,6 +280,13 @@ class Outbox:
             with self._transaction():
                 self._db.executemany("INSERT OR REPLACE INTO command_counter VALUES (?, ?)", raised)
 
+    def put_counter(self, operator: str, counter: int) -> None:
+        """The operator's next counter has to be larger than this, whatever was accepted before."""
+        with self._transaction():
+            self._db.execute(
+                "INSERT OR REPLACE INTO command_counter VALUES (?, ?)", (operator, counter)
+            )
+
     def _query(self, sql: str, parameters: tuple[object, ...] = ()) -> list[Any]:
         try:
             return self._db.execute(sql, parameters).fetchall()

@@ -46,6 +46,8 @@ BROKER = (
     Faults.CERTIFICATE_REFUSED,
     Faults.CONFIG_INVALID,
 )
+# Neither broker nor instrument is gone because of these.
+BESIDE = (Faults.NOTICE_REFUSED, Faults.SPARKPLUG_REFUSED, Faults.STATE_DAMAGED)
 
 
 class ActiveFaults:

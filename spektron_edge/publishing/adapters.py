@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from spektron_edge import log
 from spektron_edge.config.file import Config
 from spektron_edge.config.mqtt import Mqtt
+from spektron_edge.inbox import Item
 from spektron_edge.mqtt.client import Listener, MqttClient
 from spektron_edge.mqtt.home_assistant import HomeAssistant
 from spektron_edge.mqtt.topics import Topics
@@ -28,15 +29,18 @@ if TYPE_CHECKING:
 class Adapters:
     """What is switched on."""
 
-    def __init__(self, config: Config, topics: Topics) -> None:
-        """Nothing starts yet. Raises Fault(CONFIG_INVALID) for a package that is not installed."""
+    def __init__(self, config: Config, topics: Topics, post: Callable[[Item], None]) -> None:
+        """post: told of what goes wrong. Nothing starts yet.
+
+        Raises Fault(CONFIG_INVALID) for a package that is not installed.
+        """
         self._topics = topics
         self._birth_topic = config.home_assistant.birth_topic
         self._home_assistant: HomeAssistant | None = None
         self._announce = threading.Event()
         if config.home_assistant.enabled:
             self._home_assistant = HomeAssistant(config.home_assistant, topics, config.state_dir)
-        self._sparkplug = _sparkplug(config, topics)
+        self._sparkplug = _sparkplug(config, topics, post)
         self._metrics: Metrics | None = None
         if config.metrics.port is not None:
             self._metrics = Metrics(config.metrics.port)
@@ -69,14 +73,9 @@ class Adapters:
             self._metrics.stop()
 
     def use(self, mqtt: Mqtt) -> None:
-        """The broker is another one, or reached by other means."""
+        """The broker is another one, or reached by other means, new certificates for instance."""
         if self._sparkplug is not None:
             self._sparkplug.use(mqtt, _sparkplug_id(mqtt, self._topics))
-
-    def renew(self) -> None:
-        """Password or certificates have changed."""
-        if self._sparkplug is not None:
-            self._sparkplug.renew()
 
     # ---- what happens
 
@@ -110,11 +109,13 @@ class Adapters:
         """Whether the instrument is on the line."""
         if self._sparkplug is not None:
             self._sparkplug.instrument(present=present)
+        if self._metrics is not None:
+            self._metrics.present = present
 
     def predicted(self, prediction: Outgoing) -> None:
         """A scan was evaluated, whether or not a broker is there."""
         if self._metrics is not None:
-            self._metrics.prediction = prediction.payload
+            self._metrics.predicted(prediction.payload)
 
     def published(self, record: Outgoing, *, stored: bool) -> None:
         """A record was handed to the broker's client; stored: it came late, from the outbox."""
@@ -134,7 +135,9 @@ class Adapters:
         return Counter() if self._sparkplug is None else self._sparkplug.counts
 
 
-def _sparkplug(config: Config, topics: Topics) -> SparkplugNode | None:
+def _sparkplug(
+    config: Config, topics: Topics, post: Callable[[Item], None]
+) -> SparkplugNode | None:
     settings = config.sparkplug
     if not settings.enabled:
         return None
@@ -146,7 +149,7 @@ def _sparkplug(config: Config, topics: Topics) -> SparkplugNode | None:
         settings.group or topics.site, settings.edge_node or topics.instrument, settings.device
     )
     own_id = _sparkplug_id(config.mqtt, topics)
-    return SparkplugNode(config.mqtt, own_id, names, settings.queue_records, config.state_dir)
+    return SparkplugNode(config.mqtt, own_id, names, settings.queue_records, config.state_dir, post)
 
 
 def _sparkplug_id(mqtt: Mqtt, topics: Topics) -> str:

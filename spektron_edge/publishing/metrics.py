@@ -7,6 +7,7 @@ own thread.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,12 @@ class Metrics:
         self._port = port
         self._server: Any = None
         self.state: StateRecord | None = None
-        self.prediction: bytes | None = None
+        self.present = False
+        self._prediction: tuple[bytes, float] | None = None
+
+    def predicted(self, payload: bytes) -> None:
+        """The newest prediction."""
+        self._prediction = payload, time.monotonic()
 
     def start(self) -> None:
         """Listen. Raises OSError when the port is taken."""
@@ -56,15 +62,18 @@ class Metrics:
 
     def collect(self) -> Iterator[Metric]:
         """Everything there is to tell, for the library."""
-        state, prediction = self.state, self.prediction
+        state, prediction = self.state, self._prediction
         if state is not None:
             yield from self._of_state(state)
         if prediction is not None:
-            yield from self._of_prediction(json.loads(prediction))
+            payload, at = prediction
+            yield from self._of_prediction(json.loads(payload), time.monotonic() - at)
 
     def _of_state(self, state: StateRecord) -> Iterator[Metric]:
         core = self._library.core
         where = {"site": state.site, "instrument": state.instrument}
+        present = float(self.present)
+        yield self._gauge("instrument_present", "Whether it is on the line.", present, where)
         yield self._gauge("uptime_seconds", "Since the daemon started.", state.uptime_s, where)
         for name, value in state.counters.items():
             told = f"`{name}` of the state record."
@@ -90,18 +99,26 @@ class Metrics:
             fault.add_metric([*where.values(), code], 1.0)
         yield fault
 
-    def _of_prediction(self, record: dict[str, Any]) -> Iterator[Metric]:
+    def _of_prediction(self, record: dict[str, Any], age_s: float) -> Iterator[Metric]:
         core = self._library.core
         where = {"site": record["site"], "instrument": record["instrument"]}
         scan = record["scan"]
+        # Alarms on these have to fire when nothing comes any more: they go on.
         for name, told, value in (
-            ("valid", "Whether the last prediction is valid.", float(record["valid"])),
+            ("prediction_age_seconds", "Since the last prediction.", 0.0),
             ("dark_age_seconds", "Age of the dark.", scan["dark_age_s"]),
             ("white_age_seconds", "Age of the white reference.", scan["white_age_s"]),
-            ("detector_celsius", "Temperature of the detector.", scan["temperature_c"]),
         ):
             if value is not None:
-                yield self._gauge(name, told, value, where)
+                yield self._gauge(name, told, value + age_s, where)
+        if not self.present:
+            # The last values of an instrument that is gone would look like those of now.
+            return
+        valid = float(record["valid"])
+        yield self._gauge("valid", "Whether the last prediction is valid.", valid, where)
+        if (temperature := scan["temperature_c"]) is not None:
+            told = "Temperature of the detector."
+            yield self._gauge("detector_celsius", told, temperature, where)
         values = core.GaugeMetricFamily(
             _PREFIX + "value", "The last prediction.", labels=[*where, "property", "unit"]
         )

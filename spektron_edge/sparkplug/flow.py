@@ -7,6 +7,7 @@ order on the line, and nothing made for a session that is over can be sent in th
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from .readings import (
     node_definitions,
     readings,
 )
+
+_REBIRTH_EVERY_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -87,10 +90,24 @@ class _Metrics:
 
 
 class Flow:
-    """Records in, messages out. Safe for several threads; one of them calls `next`."""
+    """Records in, messages out. Safe for several threads; one of them calls `next`, and `refused`
+    before it calls `next` again."""
 
-    def __init__(self, names: Names, most: int, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        names: Names,
+        most: int,
+        now_ms: Callable[[], int],
+        running_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         """most: records that may wait while there is no session; then the oldest are dropped."""
+        self._running_s = running_s
+        self._reborn_at = float("-inf")
+        self._rebirth_asked = False
+        # A birth that the broker does not take is not offered again in the same session.
+        self._node_refused = self._device_refused = False
+        # Whether the host has the device as born, and had before its last birth.
+        self._device_known = self._device_was_known = False
         self._names = names
         self._most = most
         self._now_ms = now_ms
@@ -133,7 +150,7 @@ class Flow:
         """What is predicted from now on: property -> unit. Another set needs another birth."""
         with self._lock:
             if self._device.define(device_definitions(properties)):
-                self._device_born = False
+                self._device_born = self._device_refused = False
 
     def instrument(self, *, present: bool) -> None:
         """Whether the instrument is on the line."""
@@ -146,15 +163,33 @@ class Flow:
         """A session was accepted: births are due, and all that waited is history."""
         with self._lock:
             self._bd_seq = bd_seq
-            self._node_born = self._device_born = False
+            self._node_born = self._device_born = self._device_known = False
+            self._node_refused = self._device_refused = self._rebirth_asked = False
             for record in self._waiting:
                 record.stored = True
 
     def rebirth(self) -> None:
-        """The host asks for all births once more."""
+        """The host asks for all births once more: however often, it gets them once a second."""
         with self._lock:
-            self._node_born = self._device_born = False
-            self.counts["sparkplug_rebirths"] += 1
+            self._rebirth_asked = True
+
+    def refused(self, message: Message) -> None:
+        """The message that `next` gave last was not sent, and cannot be: for its host, there was
+        none. Nothing that depends on a birth follows when it was one."""
+        kind = message.topic.split("/")[2]
+        with self._lock:
+            self.counts["sparkplug_refused"] += 1
+            if kind == "NBIRTH":
+                self._node_refused, self._node_born = True, False
+            if kind in ("NBIRTH", "NDEATH"):
+                return
+            # Its number goes to the next one: no host has seen it.
+            self._seq = (self._seq - 1) % 256
+            if kind == "DBIRTH":
+                self._device_refused, self._device_born = True, False
+                self._device_known = self._device_was_known
+            elif kind in ("NDATA", "DDATA"):
+                self.counts["sparkplug_sent"] -= 1
 
     def death(self, bd_seq: int) -> Message:
         """The will of a session, and its last message when it ends in good order."""
@@ -164,8 +199,17 @@ class Flow:
     def next(self) -> Message | None:
         """The next message to send, numbered; None when nothing is due."""
         with self._lock:
+            if self._node_refused:
+                return None
+            if self._rebirth_asked and self._running_s() - self._reborn_at >= _REBIRTH_EVERY_S:
+                self._reborn_at, self._rebirth_asked = self._running_s(), False
+                self._node_born = self._device_born = self._device_refused = False
+                self.counts["sparkplug_rebirths"] += 1
             if not self._node_born:
                 return self._node_birth()
+            if self._device_refused and self._device_known:
+                # The host goes by an older birth, to which nothing fits any more.
+                return self._device_death()
             found = self._read()
             if found is None:
                 return self._device_state()
@@ -188,7 +232,12 @@ class Flow:
     def _read(self) -> list[Reading] | None:
         """The metrics of the first record that waits."""
         while self._waiting:
-            found = _understood(self._waiting[0])
+            record = self._waiting[0]
+            if record.kind == "prediction" and self._device_refused:
+                self._waiting.popleft()
+                self.counts["sparkplug_dropped"] += 1
+                continue
+            found = _understood(record)
             if found is not None:
                 return found
             self._waiting.popleft()
@@ -196,23 +245,28 @@ class Flow:
         return None
 
     def _device_state(self) -> Message | None:
-        if self._present and not self._device_born:
+        if self._present and not self._device_born and not self._device_refused:
             return self._device_birth()
         if self._device_born and not self._present:
-            self._device_born = False
-            seq, now = self._number(), self._now_ms()
-            return _message(self._names.of_device("DDEATH"), device_death(seq, now))
+            return self._device_death()
         return None
+
+    def _device_death(self) -> Message:
+        self._device_born = self._device_known = False
+        seq, now = self._number(), self._now_ms()
+        return _message(self._names.of_device("DDEATH"), device_death(seq, now))
 
     def _node_birth(self) -> Message:
         self._node_born, self._device_born, self._seq = True, False, 0
+        self._device_known = False
         now = self._now_ms()
         self._node.keep(node_constants(now))
         payload = birth(self._node.all(now), 0, now, self._bd_seq)
         return _message(self._names.of_node("NBIRTH"), payload)
 
     def _device_birth(self) -> Message:
-        self._device_born = True
+        self._device_was_known = self._device_known
+        self._device_born = self._device_known = True
         seq, now = self._number(), self._now_ms()
         payload = birth(self._device.all(now), seq, now)
         return _message(self._names.of_device("DBIRTH"), payload)

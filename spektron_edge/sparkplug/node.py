@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import paho.mqtt.client as paho
 
 from spektron_edge import log
 from spektron_edge.config.mqtt import Mqtt
-from spektron_edge.faults import Fault
+from spektron_edge.faults import Fault, Faults
+from spektron_edge.inbox import FaultRaised, FaultsOver, Item
 from spektron_edge.mqtt.backoff import Backoff
 from spektron_edge.mqtt.blame import Blame
 from spektron_edge.mqtt.keeper import Keeper
@@ -36,9 +37,13 @@ class SparkplugNode:
         names: Names,
         most: int,
         state_dir: Path,
+        post: Callable[[Item], None],
         backoff: Backoff | None = None,
     ) -> None:
-        """client_id: its own; most: records that wait without a session. Nothing connects yet."""
+        """client_id: its own; most: records that wait without a session; post: told of what the
+        broker does not take. Nothing connects yet."""
+        self._post = post
+        self._refused = False
         self._settings, self._client_id = _without_expiry(settings), client_id
         self._commands = names.of_node("NCMD")
         self._flow = Flow(names, most, lambda: round(1000 * time.time()))
@@ -128,6 +133,9 @@ class SparkplugNode:
     def accepted(self) -> None:
         """Owner: CONNACK."""
         self._said = None
+        if self._refused:
+            self._refused = False
+            self._post(FaultsOver((Faults.SPARKPLUG_REFUSED,)))
         self._flow.counts["sparkplug_sessions"] += 1
         number = self._number or 0
         self._flow.begin(number)
@@ -147,9 +155,14 @@ class SparkplugNode:
 
     def acknowledged(self, sent: Numbered, error: str | None) -> None:
         """Owner: it was sent, or cannot be."""
-        if error is not None:
-            self._flow.counts["sparkplug_refused"] += 1
-            log.warn("sparkplug_refused", topic=sent.message.topic, detail=error)
+        if error is None:
+            return
+        self._flow.refused(sent.message)
+        if not self._refused:
+            self._refused = True
+            where = f"{self._settings.host}:{self._settings.port}"
+            told = f"{where} refuses {sent.message.topic}: {error}"
+            self._post(FaultRaised(Fault(Faults.SPARKPLUG_REFUSED, told)))
 
     def received(self, message: paho.MQTTMessage) -> None:
         """Owner: an NCMD. Only rebirth is known; what one may write over MQTT are commands."""

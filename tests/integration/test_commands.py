@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +13,10 @@ from spektron_edge.bundle import read_bundle, write_bundle
 from spektron_edge.cli.main import main
 from spektron_edge.config.file import shipped_bundle
 from spektron_edge.config.loading import load_config
+from spektron_edge.faults import Faults
 from spektron_edge.mqtt.commands import Key, sign, to_payload
 from spektron_edge.mqtt.connection import connect_plain
-from tests.integration.rig import ROOT, Mosquitto, listening, until
+from tests.integration.rig import ROOT, Mosquitto, Raw, listening, until
 from tests.requirements import need
 
 
@@ -142,3 +145,48 @@ def test_check_config_probes_instrument_and_broker(broker, make_rig, capsys):
     assert main(["check-config", str(rig.config), "--probe", "--json"]) == 40
     rig.port.close()
     assert main(["check-config", str(rig.config), "--probe"]) == 20
+
+
+def test_beside_a_running_daemon_the_broker_is_probed_all_the_same(running, capsys):
+    assert main(["check-config", str(running.config), "--probe"]) == 21
+    assert f"broker: {running.settings['mqtt']['url']} accepts us" in capsys.readouterr().err
+    running.settings["mqtt"]["url"] = "mqtt://127.0.0.1:1"
+    assert main(["check-config", str(running.config), "--probe"]) == 21
+    assert "[broker_unreachable]" in capsys.readouterr().err
+
+
+def test_the_first_of_two_people_is_told_so_by_the_status(running, command):
+    running.settings["commands"]["two_people"] = Raw('["health"]')
+    assert command(running, "reload", "anna")[0] == 0
+    status, response = command(running, "health", "anna")
+    assert (status, response["stage"]) == (Faults.COMMAND_WAITING.value.exit_status, "waiting")
+    assert command(running, "health", "bob")[0] == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_a_daemon_in_order_from_its_first_moment_on(make_rig, number):
+    rig = make_rig("mqtt://127.0.0.1:1")
+    process = rig.start()
+    # What the package's own code can catch: the interpreter has begun, and little else.
+    handlers = Path(f"/proc/{process.pid}/status")
+    until(lambda: _caught(handlers.read_text()) >> (number - 1) & 1, "a handler")
+    process.send_signal(number)
+    assert process.wait(60) == 0
+    assert [what for _, what in audited(rig)][-1] == "daemon_stopped"
+
+
+def _caught(status):
+    (line,) = (line for line in status.splitlines() if line.startswith("SigCgt:"))
+    return int(line.split()[1], 16)
+
+
+def test_topics_under_another_name_of_the_broker_are_told(broker, make_rig):
+    rig = make_rig(broker.url)
+    with listening(broker.port) as subscriber:
+        rig.start()
+        until(lambda: rig.gather(subscriber), "a prediction")
+        rig.stop()
+        rig.settings["mqtt"]["url"] = broker.url.replace("127.0.0.1", "localhost")
+        rig.start()
+        until(lambda: rig.gather(subscriber) and "retained_elsewhere" in rig.codes(), "the event")
+        rig.stop()

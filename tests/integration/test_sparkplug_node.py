@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from spektron_edge.config.mqtt import Mqtt
+from spektron_edge.faults import Faults
+from spektron_edge.inbox import FaultRaised
 from spektron_edge.mqtt.backoff import Backoff
 from spektron_edge.sparkplug.flow import Names
 from spektron_edge.sparkplug.node import SparkplugNode
@@ -20,13 +22,20 @@ EDGE = "spBv1.0/lab/+/m5/#"
 
 
 @pytest.fixture
-def start(broker, tmp_path):
+def told():
+    return []
+
+
+@pytest.fixture
+def start(broker, tmp_path, told):
     """start(**of the node): a started edge node."""
     nodes = []
 
     def make(url=broker.url, most=10):
         settings = Mqtt(url=url, timeout_s=5.0)
-        node = SparkplugNode(settings, "m5-sparkplug", NAMES, most, tmp_path, Backoff(lambda: -0.9))
+        node = SparkplugNode(
+            settings, "m5-sparkplug", NAMES, most, tmp_path, told.append, Backoff(lambda: -0.9)
+        )
         node.model({"moisture": "% (w/w)"})
         node.start()
         nodes.append(node)
@@ -112,3 +121,24 @@ def test_a_node_follows_to_another_broker(broker, tmp_path, start):
             node.stop()
     finally:
         other.kill()
+
+
+def test_births_that_are_too_large_are_told_once_and_nothing_follows_them(tmp_path, start, told):
+    need("broker")
+    (tmp_path / "narrow").mkdir()
+    narrow = Mosquitto(tmp_path / "narrow", "allow_anonymous true\nmax_packet_size 400")
+    narrow.start()
+    try:
+        with ear(narrow.port, EDGE) as heard:
+            node = start(url=narrow.url, most=1000)
+            until(lambda: told, "the fault")
+            for number in range(1, 200):
+                node.offer("prediction", prediction(number))
+            node.stop()
+            until(lambda: any("/NDEATH/" in m.topic for m in heard.hear()), "the end")
+        assert [m.topic.split("/")[2] for m in heard.messages] == ["NDEATH"]
+        assert [type(item) for item in told] == [FaultRaised]
+        assert told[0].fault.kind is Faults.SPARKPLUG_REFUSED
+        assert (node.counts["sparkplug_sent"], node.counts["sparkplug_refused"]) == (0, 1)
+    finally:
+        narrow.kill()

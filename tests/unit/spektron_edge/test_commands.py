@@ -2,20 +2,29 @@ from __future__ import annotations
 
 import json
 import queue
+import time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from spektron_edge.cli.local_operator import local_operator
+from spektron_edge.cli.main import main
 from spektron_edge.config.commands import Commands, Operator
+from spektron_edge.config.mqtt import Mqtt
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.inbox import CommandReceived
 from spektron_edge.mqtt import request as module
 from spektron_edge.mqtt.command_handler import CommandHandler, CommandOutcome
 from spektron_edge.mqtt.commands import CommandRefused, Key, authorise, parse, read_key, sign
+from spektron_edge.mqtt.counters import PlausibleCounters
+from spektron_edge.mqtt.in_use import IN_USE_FILE, in_use, note_in_use
 from spektron_edge.mqtt.limited import Limited
 from spektron_edge.mqtt.topics import Topics
 from spektron_edge.mqtt.two_people import WITHIN_S, TwoPeople
+
+from .turns import events
 
 ROOT = "spektron/plant/nir"
 SECRET = b"0123456789abcdef"
@@ -261,6 +270,77 @@ def test_what_a_flood_left_out_of_the_audit_log_is_told_by_the_next_line():
     assert [lines.admit(), lines.admit(), lines.admit()] == [3, 0, None]
 
 
+def test_a_stranger_does_not_learn_who_is_an_operator(desk, rules, operators):
+    desk, client, audit = desk
+    operators[1].key_file.unlink()
+    for name in ("bert", "nobody"):
+        desk.serve(CommandReceived("health", payload(operator=name), None), rules)
+    known, unknown = (response for _, response, _ in client.responses)
+    assert known == unknown
+    assert "key of bert cannot be read" in audit[0][2]["why"]
+
+
+def test_one_key_is_one_person(desk, operators):
+    desk, client, audit = desk
+    (operators[0].key_file.parent / "carl").write_bytes(SECRET)
+    carl = Operator(name="carl", key_file=operators[0].key_file.parent / "carl", may=("health",))
+    both = Commands(operators=(operators[0], carl), two_people=("health",))
+    for name in ("anna", "carl"):
+        asked = payload(operator=name, command="health", counter=5)
+        desk.serve(CommandReceived("health", asked, None), both)
+    assert [r["message"] for _, r, _ in client.responses] == [
+        "this key is that of another operator, too"
+    ] * 2
+    assert audit[0][2]["why"] == "anna and carl have one key"
+
+
+def test_two_operators_may_not_name_one_key_file(operators):
+    carl = operators[0].model_copy(update={"name": "carl"})
+    with pytest.raises(ValidationError, match="share a key file"):
+        Commands(operators=(*operators, carl))
+
+
+# ---- counters
+
+
+def test_a_counter_that_nothing_could_follow_is_refused_where_the_clock_is_known(ask, open_outbox):
+    now = [1_800_000_000.0]
+    counters = PlausibleCounters(lambda operator, counter: True, lambda: now[0])
+    assert counters.accept("anna", int(1_800_000_000e9))
+    assert counters.accept("anna", 7)
+    with pytest.raises(CommandRefused, match="more than a day ahead") as caught:
+        counters.accept("anna", int(1_800_100_000e9))
+    assert caught.value.operator == "anna"
+    now[0] = None
+    assert counters.accept("anna", 2**63 - 1)
+
+
+def test_a_counter_begins_anew_and_that_is_audited(daemon, tmp_path, capsys):
+    key = tmp_path / "anna.key"
+    key.write_bytes(SECRET)
+    path = tmp_path / "edge.toml"
+    anna = f'{{ name = "anna", key_file = "{key}", may = ["health"] }}'
+    path.write_text(f"{path.read_text()}[commands]\noperators = [{anna}]\n")
+    outbox = daemon._state.outbox
+    assert outbox.accept_counter("anna", 4 * 10**18)
+    words = ["operator", "reset-counter", "--config", str(path), "--json"]
+    assert main([*words, "nobody"]) == Faults.COMMAND_INPUT.value.exit_status
+    assert main([*words, "anna"]) == 0
+    before = time.time_ns()
+    daemon._counter_resets.look_after(1.0)
+    daemon._turn(0.0)
+    assert not outbox.accept_counter("anna", before - 10**9)
+    assert outbox.accept_counter("anna", time.time_ns())
+    lines = (tmp_path / "state" / "audit.jsonl").read_text().splitlines()
+    assert "counter_reset" in lines[-1]
+    assert local_operator() in lines[-1]
+    assert len(events(daemon, "counter_reset")) == 1
+    # Once, and not once more at the next look.
+    daemon._counter_resets.look_after(3.0)
+    assert not outbox.accept_counter("anna", before)
+    assert len((tmp_path / "state" / "audit.jsonl").read_text().splitlines()) == len(lines)
+
+
 @pytest.fixture
 def two(operators):
     bert = operators[1].model_copy(update={"may": ("health",)})
@@ -284,17 +364,30 @@ def test_two_different_people_are_needed_where_two_are_configured(desk, two):
     assert (audit[-1][0], audit[-1][2]["with"]) == ("bert", "anna")
 
 
+def test_a_right_that_was_withdrawn_does_not_count(desk, two, operators):
+    desk, client, _ = desk
+    ask_health(desk, two, "anna", 1)
+    anna, bert = two.operators
+    carl = bert.model_copy(update={"name": "carl", "key_file": anna.key_file.parent / "carl"})
+    without = two.model_copy(
+        update={"operators": (anna.model_copy(update={"may": ()}), bert, carl)}
+    )
+    ask_health(desk, without, "bert", 1)
+    assert [r["stage"] for _, r, _ in client.responses] == ["waiting", "waiting"]
+
+
 def test_the_second_person_has_to_ask_for_the_same_within_ten_minutes():
     now = [0.0]
     people = TwoPeople(lambda: now[0])
     first = sign(Key("anna", SECRET), ROOT, "x", 1, "", {"a": 1})
     other = sign(Key("bert", SECRET), ROOT, "x", 1, "", {"a": 2})
     same = sign(Key("bert", SECRET), ROOT, "x", 2, "", {"a": 1})
-    assert people.partner("x", first) is None
-    assert people.partner("x", other) is None
+    may = {"anna", "bert"}
+    assert people.partner("x", first, may) is None
+    assert people.partner("x", other, may) is None
     now[0] = WITHIN_S
-    assert people.partner("x", same) is None
-    assert people.partner("x", first) == "bert"
+    assert people.partner("x", same, may) is None
+    assert people.partner("x", first, may) == "bert"
 
 
 # ---- a disk that takes nothing
@@ -386,8 +479,28 @@ def test_an_accepted_command_is_waited_for():
     accepted = {"correlation": "c", "ok": True, "stage": "accepted"}
     finished = {"correlation": "c", "ok": False, "stage": "finished"}
     assert module._awaited(answers(accepted, finished), "c", 30.0) == finished
-    with pytest.raises(Fault, match="accepted, and not finished"):
+    with pytest.raises(Fault, match="accepted, and not finished") as caught:
         module._awaited(answers(accepted), "c", 0.05)
+    assert caught.value.kind is Faults.COMMAND_UNFINISHED
+
+
+def test_without_a_time_of_one_s_own_a_trial_is_waited_for(monkeypatch):
+    monkeypatch.setattr(module, "_FIRST_S", 0.01)
+    monkeypatch.setattr(module, "_LAST_S", 0.02)
+    accepted = {"correlation": "c", "ok": True, "stage": "accepted", "result": {"trial_s": 0.03}}
+    with pytest.raises(Fault, match=r"not finished within 0\.05 s"):
+        module._awaited(answers(accepted), "c", None)
+
+
+def test_a_tool_goes_where_the_daemon_of_its_file_is(tmp_path):
+    file, now = tmp_path / "edge.toml", Mqtt(url="mqtt://old")
+    assert in_use(tmp_path, file) is None
+    note_in_use(tmp_path, file, now)
+    assert in_use(tmp_path, file) == now
+    assert in_use(tmp_path, tmp_path / "desk.toml") is None
+    (tmp_path / IN_USE_FILE).write_text("{not json")
+    assert in_use(tmp_path, file) is None
+    note_in_use(tmp_path / "no such folder", file, now)
 
 
 def test_no_answer_is_a_fault():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import http.client
+import time
 
 import pytest
 from prometheus_client import parser
@@ -72,13 +73,29 @@ def test_the_state_s_counters_levels_latencies_and_faults(metrics):
 
 def test_the_last_prediction_with_ages_and_without_what_was_not_measured(metrics):
     text = prediction(1, {"moisture": 10.25, "oil": None})
-    metrics.prediction = text[:1] + b'"site": "lab", "instrument": "m5", ' + text[1:]
+    metrics.predicted(text[:1] + b'"site": "lab", "instrument": "m5", ' + text[1:])
+    metrics.present = True
     found = scrape(metrics)
     assert found["spektron_value", ("property", "moisture"), ("unit", "%")] == 10.25
     assert ("spektron_value", ("property", "oil"), ("unit", "%")) not in found
-    assert found["spektron_dark_age_seconds",] == 3.5
+    assert found["spektron_dark_age_seconds",] >= 3.5
     assert found["spektron_valid",] == 1
     assert ("spektron_detector_celsius",) not in found
+
+
+def test_what_is_gone_grows_old_and_shows_no_value(metrics, monkeypatch):
+    text = prediction(1, {"moisture": 10.25})
+    monkeypatch.setattr(time, "monotonic", lambda: 100.0)
+    metrics.state = state()
+    metrics.predicted(text[:1] + b'"site": "lab", "instrument": "m5", ' + text[1:])
+    monkeypatch.setattr(time, "monotonic", lambda: 700.0)
+    found = {s.name: s.value for family in metrics.collect() for s in family.samples}
+    assert found["spektron_instrument_present"] == 0
+    assert found["spektron_prediction_age_seconds"] == 600.0
+    assert found["spektron_dark_age_seconds"] == 603.5
+    assert found["spektron_white_age_seconds"] == 604.0
+    assert "spektron_value" not in found
+    assert "spektron_valid" not in found
 
 
 def test_a_port_that_is_taken_is_an_error_at_start(metrics):
@@ -109,6 +126,7 @@ def test_without_the_library_the_configuration_is_refused(monkeypatch):
         "[metrics]\nport = 70000",
         '[home_assistant]\ndiscovery_prefix = "a/#"',
         '[home_assistant]\nbirth_topic = "/x"',
+        '[home_assistant]\nbirth_topic = "spektron/lab/m5/command/reload"',
         '[sparkplug]\ngroup = "a/b"',
         '[sparkplug]\ndevice = "+"',
         "[sparkplug]\nqueue_records = 0",

@@ -537,7 +537,7 @@ def test_a_changed_password_is_used_by_the_next_session(tmp_path, make, said):
         path.write_text("second")
         assert client.files_changed()
         number = client.publish("prediction", b"1")
-        client.renew()
+        client.use(client._settings)
         said.answer(number)
         said.until(lambda _: len(peer.lines) > 1, "another session")
     assert peer.lines[0].seen[-1].kind == mp.DISCONNECT

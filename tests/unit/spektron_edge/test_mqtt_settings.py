@@ -43,6 +43,13 @@ def test_urls(url, port, tls, path):
         ({"url": "mqtt://h", "response_topics": ["a/#"]}, "must end in /"),
         ({"url": "mqtt://h", "response_topics": ["a"]}, "must end in /"),
         ({"url": "mqtt://h", "timeout_s": 0.1}, "greater than or equal to 1"),
+        ({"url": "mqtt://h:0"}, "port 0 is none"),
+        ({"url": "mqtts://h:0"}, "port 0 is none"),
+        ({"url": "mqtt://h?x=1"}, "only ws:// and wss:// have a query"),
+        ({"url": "wss://h/mqtt#x"}, "none has a fragment"),
+        ({"url": "mqtt://h", "password_file": "p"}, "`password_file` needs `username`"),
+        ({"url": "mqtt://h", "username": "a\0b"}, "printable"),
+        ({"url": "mqtt://h", "client_id": "a\0b"}, "printable"),
     ],
 )
 def test_what_cannot_work_is_refused_with_words(settings, words):

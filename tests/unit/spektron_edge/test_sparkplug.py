@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import subprocess
 
@@ -65,9 +66,11 @@ class Sessions(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        self.flow = Flow(NAMES, MOST, lambda: 1_700_000_000_000)
+        self.seconds = itertools.count()
+        self.flow = Flow(NAMES, MOST, lambda: 1_700_000_000_000, lambda: next(self.seconds) / 3)
         self.host = None
         self.bd_seq = -1
+        self.refuses = "/nothing/"
         self.number = 0
         self.offered = []
         self.late = set()
@@ -91,9 +94,16 @@ class Sessions(RuleBasedStateMachine):
     def send(self, most):
         while self.host is not None and most and (message := self.flow.next()) is not None:
             assert (message.qos, message.retain) == (0, False)
-            self.host.take(message.topic, message.payload)
             most -= 1
+            if self.refuses in message.topic:
+                self.flow.refused(message)
+                continue
+            self.host.take(message.topic, message.payload)
             assert self.host.bd_seq == self.bd_seq
+
+    @rule(kind=st.sampled_from(["NBIRTH", "DBIRTH", "NDATA", "DDATA", "nothing", "nothing"]))
+    def refuse(self, kind):
+        self.refuses = f"/{kind}/"
 
     @rule()
     def ask_for_births(self):
@@ -195,6 +205,61 @@ def test_a_birth_holds_the_last_values_of_now_and_not_of_history():
     values = {m.name: m.double_value for m in device.metrics}
     assert values["Values/moisture/Value"] == 10.25
     assert {m.name for m in node.metrics} >= {"bdSeq", "Node Control/Rebirth", "State/Unsent"}
+
+
+def test_nothing_follows_a_birth_that_was_refused():
+    flow = begun()
+    flow.instrument(present=True)
+    flow.refused(flow.next())
+    flow.offer("event", event())
+    flow.offer("prediction", prediction())
+    assert taken(flow) == []
+    assert (flow.counts["sparkplug_refused"], flow.counts["sparkplug_sent"]) == (1, 0)
+    flow.begin(1)
+    assert kinds(taken(flow, Host())) == ["NBIRTH", "NDATA", "DBIRTH", "DDATA"]
+
+
+def test_a_device_whose_birth_was_refused_is_silent_beside_its_node():
+    flow, host = begun(), Host()
+    flow.instrument(present=True)
+    flow.offer("prediction", prediction(1))
+    taken(flow, host)
+    # Another metric needs another birth, and this one is too large.
+    flow.offer("prediction", prediction(2, {"moisture": 1.0, "oil": 2.0}))
+    flow.refused(flow.next())
+    flow.offer("prediction", prediction(3))
+    flow.offer("event", event())
+    assert kinds(taken(flow, host)) == ["DDEATH", "NDATA"]
+    assert host.device is None
+    assert flow.counts["sparkplug_dropped"] == 2
+
+
+def test_what_was_refused_leaves_no_hole_and_is_not_counted_as_sent():
+    flow, host = begun(), Host()
+    for number in (1, 2, 3):
+        flow.offer("prediction", prediction(number))
+    for message in iter(flow.next, None):
+        if flow.counts["sparkplug_sent"] == 2 and not flow.counts["sparkplug_refused"]:
+            flow.refused(message)
+        else:
+            host.take(message.topic, message.payload)
+    assert [d["Scan/Number"] for d in host.data] == [1, 3]
+    assert flow.counts["sparkplug_sent"] == 2
+
+
+def test_births_are_given_once_a_second_however_often_they_are_asked_for():
+    now = [0.0]
+    flow, host = begun(running_s=lambda: now[0]), Host()
+    taken(flow, host)
+    for tenth in range(30):
+        now[0] = tenth / 10
+        flow.rebirth()
+        flow.rebirth()
+        taken(flow, host)
+    assert host.births.count("NBIRTH") == 4
+    assert flow.counts["sparkplug_rebirths"] == 3
+    now[0] = 3.0
+    assert kinds(taken(flow, host)) == ["NBIRTH"]
 
 
 def test_an_invalid_value_has_bad_quality():
