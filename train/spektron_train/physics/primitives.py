@@ -10,7 +10,7 @@ import numpy as np
 from .internal import Coordinate
 from .molecule import Array, Molecule
 
-# Nearer than this to 180 degrees a bend's derivative grows without bound, and a torsion over it too.
+# Nearer to 180 degrees a bend's derivative grows without bound, and a torsion's over it too.
 _LINEAR = np.deg2rad(175.0)
 # A centre is planar enough for out-of-plane angles (not the pyramid of NH3, whose bends suffice).
 _PLANAR = np.deg2rad(30.0)
