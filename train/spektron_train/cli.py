@@ -45,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--plot", action="store_true", help="also docs/benchmarks/NAME.png")
     bench.add_argument("--json", action="store_true", help="report as JSON on standard output")
     _add_data(commands.add_parser("data", help="list, describe and import data sets"))
+    _add_physics(commands.add_parser("physics", help="molecular vibrations and their spectra"))
     return parser
 
 
@@ -92,6 +93,17 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
         action.add_argument("--licence", default="not stated")
     for action in (listing, show, imports):
         action.add_argument("--json", action="store_true", help="JSON on standard output")
+
+
+def _add_physics(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True)
+    hessian = actions.add_parser("hessian", help="compute what a spectrum is made from")
+    hessian.add_argument(
+        "--out", type=Path, metavar="FILE.npz", help="default: among those that ship"
+    )
+    hessian.add_argument("molecule", metavar="NAME|FILE.xyz")
+    hessian.add_argument("--method", choices=["gfn2", "hf", "b3lyp"], default="gfn2")
+    hessian.add_argument("--json", action="store_true", help="JSON on standard output")
 
 
 def main(argv: list[str] | None = None) -> int:

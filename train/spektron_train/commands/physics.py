@@ -1,0 +1,27 @@
+"""`spektron-train physics`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Final
+
+from spektron_train.physics.commands import hessian
+from spektron_train.physics.molecule import MoleculeError
+from spektron_train.physics.quantum import QuantumError
+from spektron_train.physics.surface import SurfaceError
+
+from . import EXIT_DATA, EXIT_RUN, Failed
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run one action of physics; returns its exit code. Raises Failed."""
+    try:
+        return _ACTIONS[arguments.action](arguments)
+    except (MoleculeError, SurfaceError, OSError) as error:
+        raise Failed(EXIT_DATA, error) from None
+    except QuantumError as error:
+        raise Failed(EXIT_RUN, error) from None
+
+
+_ACTIONS: Final[dict[str, Callable[[argparse.Namespace], int]]] = {"hessian": hessian}
