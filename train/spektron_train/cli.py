@@ -97,6 +97,7 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
 
 def _add_physics(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True)
+    _add_symmetry(actions)
     hessian = actions.add_parser("hessian", help="compute what a spectrum is made from")
     hessian.add_argument(
         "--out", type=Path, metavar="FILE.npz", help="default: among those that ship"
@@ -104,6 +105,29 @@ def _add_physics(parser: argparse.ArgumentParser) -> None:
     hessian.add_argument("molecule", metavar="NAME|FILE.xyz")
     hessian.add_argument("--method", choices=["gfn2", "hf", "b3lyp"], default="gfn2")
     hessian.add_argument("--json", action="store_true", help="JSON on standard output")
+
+
+def _tolerance(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 0.25:
+        raise argparse.ArgumentTypeError(f"{text} is not a tolerance: above 0, below 0.25 angstrom")
+    return value
+
+
+def _add_symmetry(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    activity = actions.add_parser("activity", help="point group, and what infrared and Raman see")
+    activity.add_argument("molecule", metavar="NAME|FILE.xyz", help="of the library, or a file")
+    activity.add_argument(
+        "--tolerance",
+        type=_tolerance,
+        default=0.05,
+        help="how far an operation may miss an atom, angstrom (0.05)",
+    )
+    theorems = actions.add_parser("theorems", help="check what symmetry hides and what it tells")
+    theorems.add_argument("molecules", nargs="*", metavar="NAME", help="default: the library")
+    theorems.add_argument("--seed", type=_seed, default=0)
+    for action in (activity, theorems):
+        action.add_argument("--json", action="store_true", help="JSON on standard output")
 
 
 def main(argv: list[str] | None = None) -> int:

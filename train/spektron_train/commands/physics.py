@@ -10,6 +10,8 @@ from spektron_train.physics.commands import hessian
 from spektron_train.physics.molecule import MoleculeError
 from spektron_train.physics.quantum import QuantumError
 from spektron_train.physics.surface import SurfaceError
+from spektron_train.physics.symmetry.commands import activities, theorems
+from spektron_train.physics.symmetry.operations import SymmetryError
 
 from . import EXIT_DATA, EXIT_RUN, Failed
 
@@ -18,10 +20,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Run one action of physics; returns its exit code. Raises Failed."""
     try:
         return _ACTIONS[arguments.action](arguments)
-    except (MoleculeError, SurfaceError, OSError) as error:
+    except (MoleculeError, SurfaceError, SymmetryError, OSError) as error:
         raise Failed(EXIT_DATA, error) from None
     except QuantumError as error:
         raise Failed(EXIT_RUN, error) from None
 
 
-_ACTIONS: Final[dict[str, Callable[[argparse.Namespace], int]]] = {"hessian": hessian}
+_ACTIONS: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
+    "activity": activities,
+    "hessian": hessian,
+    "theorems": theorems,
+}

@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from spektron_train.physics.modes import Modes
 from spektron_train.physics.molecule import Array
 
 from .characters import Irrep
@@ -20,15 +21,15 @@ _PURE: Final = 0.95
 
 @dataclass(frozen=True, eq=False)
 class Assignment:
-    """Modes adapted to symmetry.
+    """Modes adapted to symmetry, softest first.
 
-    irreps: (K,) names in the order of the wavenumbers; None for a mode that is of none, since the
-    force field has not the molecule's symmetry. modes: (3N, K) orthonormal, turned within
-    levels. purity: (K,) each mode's share in its irreducible representation.
+    modes: turned within levels, so that each is of one irreducible representation. irreps: their
+    names; None for a mode that is of none, since the force field has not the molecule's symmetry.
+    purity: (n,) each mode's share in the representation that it is most of.
     """
 
+    modes: Modes
     irreps: tuple[str | None, ...]
-    modes: Array
     purity: Array
 
 
@@ -44,47 +45,43 @@ def displacements(symmetry: Symmetry) -> Array:
 
 
 def projectors(symmetry: Symmetry, table: Sequence[Irrep]) -> Array:
-    """(R, 3N, 3N): onto each irreducible representation; they sum to one. For linear molecules,
-    `table` up to Delta leaves nothing out."""
+    """Onto the displacements of each irreducible representation, (R, 3N, 3N); their sum is 1."""
     characters = np.stack([one.characters * one.degeneracy / one.parts for one in table])
     whole = displacements(symmetry)
     return np.asarray(np.einsum("rg,gij->rij", characters, whole) / len(whole))
 
 
 def assign(
-    symmetry: Symmetry,
-    table: Sequence[Irrep],
-    wavenumbers: Array,
-    modes: Array,
-    near: float = 1.0,
+    symmetry: Symmetry, table: Sequence[Irrep], modes: Modes, near: float = 1.0
 ) -> Assignment:
     """Sort modes into irreducible representations.
 
-    wavenumbers: (K,) in cm-1, ascending. modes: (3N, K), columns orthonormal in mass-weighted
-    coordinates. near: levels closer than this (cm-1) are turned among each other until each
-    mode is of one irreducible representation; accidental and true degeneracy are thus one case.
-    Raises ValueError for modes that do not fit the molecule.
+    Levels closer than `near` (cm-1) are turned among each other until each mode is of one
+    representation, so that accidental and true degeneracy are one case. Raises ValueError for modes
+    of another molecule.
     """
-    size = 3 * len(symmetry.molecule.symbols)
-    if modes.shape != (size, len(wavenumbers)):
-        raise ValueError(f"modes {modes.shape} for {size} coordinates, {len(wavenumbers)} levels")
+    roots = np.repeat(np.sqrt(symmetry.molecule.masses), 3)
+    if modes.displacements.shape[1:] != roots.shape:
+        raise ValueError(
+            f"modes of {modes.displacements.shape[1]} coordinates; the molecule has {len(roots)}"
+        )
+    weighted = modes.displacements * roots
     whole = projectors(symmetry, table)
-    adapted = modes.copy()
-    names: list[str | None] = []
-    purity: list[float] = []
-    for level in _levels(wavenumbers, near):
-        basis = modes[:, level]
-        inside = np.einsum("ik,rij,jl->rkl", basis, whole, basis)
-        # One matrix whose eigenvalues are the numbers of the representations, 1, 2, ...
-        marks = np.arange(1, len(table) + 1)
-        _, turn = np.linalg.eigh(np.einsum("r,rkl->kl", marks, inside))
-        adapted[:, level] = basis @ turn
-        shares = np.einsum("km,rkl,lm->mr", turn, inside, turn)
-        for share in shares:
-            best = int(share.argmax())
-            names.append(table[best].name if share[best] >= _PURE else None)
-            purity.append(float(share[best]))
-    return Assignment(tuple(names), adapted, np.array(purity))
+    # One matrix whose eigenvalues are the representations' numbers.
+    marked = np.tensordot(np.arange(1.0, len(table) + 1), whole, axes=1)
+    adapted = weighted.copy()
+    for level in _levels(modes.wavenumbers, near):
+        rows = weighted[level]
+        turn = np.linalg.eigh(rows @ marked @ rows.T)[1]
+        adapted[level] = turn.T @ rows
+    shares = np.einsum("ni,rij,nj->nr", adapted, whole, adapted, optimize=True)
+    best, purity = shares.argmax(axis=1), shares.max(axis=1)
+    names = [
+        table[i].name if share >= _PURE else None for i, share in zip(best, purity, strict=True)
+    ]
+    return Assignment(
+        Modes(modes.molecule, modes.wavenumbers, adapted / roots), tuple(names), purity
+    )
 
 
 def _levels(wavenumbers: Array, near: float) -> Iterator[slice]:

@@ -8,15 +8,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
 from spektron_train.physics.molecule import Array, Molecule
+from spektron_train.physics.surface import Surface
 
 from .activity import Activity, activity
-from .fields import Levels, Tensors, levels, random_field, random_tensors, symmetrised
+from .fields import Levels, levels, random_surface, symmetrised
 from .modes import displacements, projectors
 
 # Relative: rounding of eigenvalues, and what counts as no intensity.
@@ -109,28 +110,16 @@ class Theorems:
 
 
 def check(molecule: Molecule, rng: np.random.Generator) -> Theorems:
-    """Both theorems on one molecule, with fields and tensors drawn anew. Raises SymmetryError."""
+    """Both theorems on one molecule, with a surface drawn anew. Raises SymmetryError."""
     found = activity(molecule)
-    tensors = random_tensors(found.symmetry, rng)
-    field = random_field(found.symmetry, rng)
-    exclusion = _exclusion(found, field, tensors) if found.symmetry.centrosymmetric else None
+    surface = random_surface(found.symmetry, rng)
+    symmetric = replace(surface, hessian=symmetrised(found.symmetry, surface.hessian))
     return Theorems(
         found.group.name,
-        _invariance(found, field, tensors),
-        _fibre(found, field, tensors),
-        exclusion,
+        _invariance(found, surface),
+        _fibre(found, symmetric),
+        _exclusion(found, symmetric) if found.symmetry.centrosymmetric else None,
     )
-
-
-def _invariance(found: Activity, field: Array, tensors: Tensors) -> Invariance:
-    first = levels(found.symmetry, field, tensors)
-    field_apart = spectrum_apart = 0.0
-    for operation in displacements(found.symmetry):
-        image = operation @ field @ operation.T
-        field_apart = max(field_apart, _apart(field, image))
-        other = levels(found.symmetry, image, tensors)
-        spectrum_apart = max(spectrum_apart, _spectra_apart(_seen(first), _seen(other)))
-    return Invariance(len(found.symmetry.matrices), field_apart, spectrum_apart)
 
 
 def silent_stiffened(found: Activity, field: Array) -> Array:
@@ -143,24 +132,33 @@ def silent_stiffened(found: Activity, field: Array) -> Array:
     return np.asarray(field + (STIFFER - 1) * silent @ field @ silent)
 
 
-def _fibre(found: Activity, field: Array, tensors: Tensors) -> Fibre:
-    symmetric = symmetrised(found.symmetry, field)
-    other = silent_stiffened(found, symmetric)
-    first, second = (levels(found.symmetry, one, tensors) for one in (symmetric, other))
+def _invariance(found: Activity, surface: Surface) -> Invariance:
+    first = levels(surface)
+    field_apart = spectrum_apart = 0.0
+    for operation in displacements(found.symmetry):
+        image = operation @ surface.hessian @ operation.T
+        field_apart = max(field_apart, _apart(surface.hessian, image))
+        other = levels(replace(surface, hessian=image))
+        spectrum_apart = max(spectrum_apart, _spectra_apart(_seen(first), _seen(other)))
+    return Invariance(len(found.symmetry.matrices), field_apart, spectrum_apart)
+
+
+def _fibre(found: Activity, symmetric: Surface) -> Fibre:
+    field = silent_stiffened(found, symmetric.hessian)
+    first, second = levels(symmetric), levels(replace(symmetric, hessian=field))
     dark = [one for one in found.species if one.silent]
     before, after = _unseen(first), _unseen(second)
-    shift = float(after[-1] / before[-1] - 1) if len(before) else 0.0
     return Fibre(
         found.silent,
         sum(one.fundamentals * (one.fundamentals + 1) // 2 for one in dark),
-        _apart(symmetric, other),
+        _apart(symmetric.hessian, field),
         _spectra_apart(_seen(first), _seen(second)),
-        shift,
+        float(after[-1] / before[-1] - 1) if len(before) else 0.0,
     )
 
 
-def _exclusion(found: Activity, field: Array, tensors: Tensors) -> Exclusion:
-    spectrum = levels(found.symmetry, symmetrised(found.symmetry, field), tensors)
+def _exclusion(found: Activity, symmetric: Surface) -> Exclusion:
+    spectrum = levels(symmetric)
     both = sum(one.freedom for one in found.species if one.infrared and one.raman)
     together = found.vibrations - found.silent
     return Exclusion(
