@@ -28,7 +28,7 @@ def activities(arguments: argparse.Namespace) -> int:
         return EXIT_OK
     console = Console(highlight=False, markup=False)
     table = Table(title=f"{arguments.molecule}: {found.group.name}")
-    table.add_column("representation")
+    table.add_column("species")
     for name in ("degeneracy", "fundamentals", "degrees of freedom"):
         table.add_column(name, justify="right")
     table.add_column("infrared")
@@ -80,21 +80,14 @@ def theorems(arguments: argparse.Namespace) -> int:
 
 
 def _show(found: dict[str, Theorems]) -> None:
-    table = Table(title="1: invariance and silent fibre. 2: exclusion and gain")
-    table.add_column("molecule")
-    table.add_column("group")
-    for name in (
-        "images",
-        "fields apart",
-        "spectra apart",
-        "silent",
-        "unseen constants",
-        "fields apart",
-        "spectra apart",
-        "infrared + Raman",
-        "gain",
-        "holds",
-    ):
+    table = Table(
+        title="1: how far spectra of equivalent fields are apart, and those of two fields that "
+        "differ in silent modes. 2: degrees of freedom that infrared and Raman see, and what the "
+        "two together gain"
+    )
+    for name in ("molecule", "group"):
+        table.add_column(name)
+    for name in ("images", "apart", "silent", "apart", "seen", "gain", "holds"):
         table.add_column(name, justify="right")
     for name, one in found.items():
         first, fibre, second = one.invariance, one.fibre, one.exclusion
@@ -102,11 +95,8 @@ def _show(found: dict[str, Theorems]) -> None:
             name,
             one.group,
             str(first.images),
-            f"{first.field_apart:.2f}",
             f"{first.spectrum_apart:.0e}",
             str(fibre.silent),
-            str(fibre.parameters),
-            f"{fibre.field_apart:.2f}",
             f"{fibre.spectrum_apart:.0e}",
             f"{second.infrared} + {second.raman}" if second else "",
             str(second.gain) if second else "",
