@@ -95,6 +95,27 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
         action.add_argument("--json", action="store_true", help="JSON on standard output")
 
 
+def _isotope(text: str) -> tuple[int, int]:
+    atom, found, number = text.partition("=")
+    if not (found and atom.isdecimal() and number.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text} is not ATOM=MASS NUMBER, as 1=2")
+    return int(atom), int(number)
+
+
+def _picture(text: str) -> Path:
+    path = Path(text)
+    if path.suffix not in (".png", ".svg", ".pdf"):
+        raise argparse.ArgumentTypeError(f"{text} ends in none of .png, .svg, .pdf")
+    return path
+
+
+def _width(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 1e4:
+        raise argparse.ArgumentTypeError(f"{text} is not a width in cm-1")
+    return value
+
+
 def _add_physics(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True)
     _add_symmetry(actions)
@@ -102,9 +123,26 @@ def _add_physics(parser: argparse.ArgumentParser) -> None:
     hessian.add_argument(
         "--out", type=Path, metavar="FILE.npz", help="default: among those that ship"
     )
-    hessian.add_argument("molecule", metavar="NAME|FILE.xyz")
-    hessian.add_argument("--method", choices=["gfn2", "hf", "b3lyp"], default="gfn2")
-    hessian.add_argument("--json", action="store_true", help="JSON on standard output")
+    spectrum = actions.add_parser("spectrum", help="wavenumbers, intensities and what moves")
+    spectrum.add_argument(
+        "--isotopes",
+        type=_isotope,
+        nargs="+",
+        default=[],
+        metavar="ATOM=NUMBER",
+        help="mass numbers by atom, counted from 0: 1=2 makes atom 1 deuterium",
+    )
+    spectrum.add_argument("--plot", type=_picture, metavar="FILE.png", help="infrared and Raman")
+    spectrum.add_argument("--width", type=_width, default=10.0, help="of the plot's lines, in cm-1")
+    for action in (hessian, spectrum):
+        action.add_argument("molecule", metavar="NAME|FILE.xyz", help="of the library, or a file")
+        action.add_argument(
+            "--method",
+            choices=["gfn2", "hf", "b3lyp"],
+            default="gfn2",
+            help="GFN2-xTB (default), HF/def2-SVP, B3LYP/def2-TZVP",
+        )
+        action.add_argument("--json", action="store_true", help="JSON on standard output")
 
 
 def _tolerance(text: str) -> float:
@@ -143,7 +181,8 @@ def main(argv: list[str] | None = None) -> int:
         # After parsing, since torch takes seconds to import and --help should not.
         command = import_module(f"{__package__}.commands.{arguments.command}")
     except ModuleNotFoundError as error:
-        hint = "pip install 'spektron-edge[train]'"
+        extra = "physics" if arguments.command == "physics" else "train"
+        hint = f"pip install 'spektron-edge[{extra}]'"
         return _say(f"{error.name} is not installed: {hint}", EXIT_MISSING)
     try:
         code: int = command.run(arguments)

@@ -6,7 +6,8 @@ import argparse
 from collections.abc import Callable
 from typing import Final
 
-from spektron_train.physics.commands import hessian
+from spektron_train.physics.commands import hessian, spectrum
+from spektron_train.physics.internal import CoordinateError
 from spektron_train.physics.molecule import MoleculeError
 from spektron_train.physics.quantum import QuantumError
 from spektron_train.physics.surface import SurfaceError
@@ -20,7 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run one action of physics; returns its exit code. Raises Failed."""
     try:
         return _ACTIONS[arguments.action](arguments)
-    except (MoleculeError, SurfaceError, SymmetryError, OSError) as error:
+    except (MoleculeError, CoordinateError, SurfaceError, SymmetryError, OSError) as error:
         raise Failed(EXIT_DATA, error) from None
     except QuantumError as error:
         raise Failed(EXIT_RUN, error) from None
@@ -29,5 +30,6 @@ def run(arguments: argparse.Namespace) -> int:
 _ACTIONS: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
     "activity": activities,
     "hessian": hessian,
+    "spectrum": spectrum,
     "theorems": theorems,
 }

@@ -61,7 +61,7 @@ def b_matrix(coordinates: Sequence[Coordinate], positions: Numbers) -> Numbers:
     found = np.zeros((len(coordinates), *positions.shape), dtype=positions.dtype)
     for row, coordinate in zip(found, coordinates, strict=True):
         row[list(coordinate.atoms)] = _evaluate(coordinate, positions)[1]
-    return found.reshape(len(coordinates), -1)
+    return found.reshape(len(coordinates), positions.size)
 
 
 def curvature(

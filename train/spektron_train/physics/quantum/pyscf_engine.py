@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 
-from spektron_train.physics.molecule import Array, Molecule
+from spektron_train.physics.molecule import Array, Molecule, atomic_number
 
 from .engine import NO_FIELD, QuantumError
 
@@ -64,11 +65,23 @@ class PySCF:
         """PySCF's own converged object, for its own analyses. Raises QuantumError."""
         return self._converged(positions, NO_FIELD)
 
+    def _cores(self) -> dict[str, str]:
+        # The def2 bases replace the inner electrons from rubidium on.
+        heavy = (symbol for symbol in self._symbols if atomic_number(symbol) > 36)
+        return dict.fromkeys(heavy, self._basis)
+
     def _converged(self, positions: Array, field: Array) -> Any:
         from pyscf import dft, gto, scf
 
         atoms = list(zip(self._symbols, positions.tolist(), strict=True))
-        mol = gto.M(atom=atoms, unit="Bohr", basis=self._basis, verbose=0)
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                # Of a basis that it lacks PySCF warns, to advertise a package, and then fails.
+                mol = gto.M(
+                    atom=atoms, unit="Bohr", basis=self._basis, ecp=self._cores(), verbose=0
+                )
+        except (RuntimeError, KeyError) as error:
+            raise QuantumError(f"{self.name}: {error}") from None
         if self._functional == "HF":
             found = scf.RHF(mol)
         else:

@@ -56,7 +56,10 @@ class GFN2:
         from tblite import library
         from tblite.interface import Calculator
 
-        calculator = Calculator("GFN2-xTB", self._numbers, np.ascontiguousarray(positions))
+        try:
+            calculator = Calculator("GFN2-xTB", self._numbers, np.ascontiguousarray(positions))
+        except RuntimeError as error:
+            raise QuantumError(f"GFN2-xTB: {error}") from None
         calculator.set("accuracy", _ACCURACY)
         calculator.set("verbosity", 0)
         if np.any(field):
