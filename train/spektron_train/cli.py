@@ -164,7 +164,19 @@ def _add_symmetry(actions: argparse._SubParsersAction[argparse.ArgumentParser]) 
     theorems = actions.add_parser("theorems", help="check what symmetry hides and what it tells")
     theorems.add_argument("molecules", nargs="*", metavar="NAME", help="default: the library")
     theorems.add_argument("--seed", type=_seed, default=0)
-    for action in (activity, theorems):
+    observe = actions.add_parser("observability", help="what an instrument sees of a molecule")
+    observe.add_argument("smiles", metavar="SMILES")
+    observe.add_argument("--technique", choices=["infrared", "raman"], default="infrared")
+    observe.add_argument(
+        "--range",
+        type=float,
+        nargs=2,
+        default=(400.0, 4000.0),
+        metavar=("LOW", "HIGH"),
+        help="cm-1 (400 4000)",
+    )
+    observe.add_argument("--resolution", type=float, default=8.0, help="cm-1 (8)")
+    for action in (activity, theorems, observe):
         action.add_argument("--json", action="store_true", help="JSON on standard output")
 
 

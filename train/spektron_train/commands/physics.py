@@ -9,6 +9,7 @@ from typing import Final
 from spektron_train.physics.commands import hessian, spectrum
 from spektron_train.physics.internal import CoordinateError
 from spektron_train.physics.molecule import MoleculeError
+from spektron_train.physics.observability_command import observe
 from spektron_train.physics.quantum import QuantumError
 from spektron_train.physics.surface import SurfaceError
 from spektron_train.physics.symmetry.commands import activities, theorems
@@ -30,6 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
 _ACTIONS: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
     "activity": activities,
     "hessian": hessian,
+    "observability": observe,
     "spectrum": spectrum,
     "theorems": theorems,
 }

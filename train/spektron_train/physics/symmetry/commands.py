@@ -110,4 +110,4 @@ def _both(share: Fraction, whole: int) -> str:
 
 
 def _angstrom(found: Activity) -> float:
-    return found.symmetry.moved / BOHR_PER_ANGSTROM
+    return float(found.symmetry.moved / BOHR_PER_ANGSTROM)

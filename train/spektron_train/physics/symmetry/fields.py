@@ -19,9 +19,9 @@ from .modes import displacements
 from .operations import Symmetry
 
 # Hartree/(bohr2 u), about those of real molecules.
-_STIFFNESS: Final = 0.01
-# Levels closer than this, relative, are one.
-_SAME: Final = 1e-6
+_STIFFNESS: Final = 0.002
+# Levels closer than this, relative, are one: rounding splits them by 1e-14.
+_SAME: Final = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,7 @@ def random_surface(symmetry: Symmetry, rng: np.random.Generator) -> Surface:
     free = np.eye(size) - rigid.T @ rigid
     draw = rng.normal(size=(size, size))
     roots = np.repeat(np.sqrt(molecule.masses), 3)
-    weighted = _STIFFNESS * free @ (draw @ draw.T + size * np.eye(size)) @ free
+    weighted = _STIFFNESS * free @ (draw @ draw.T + 0.1 * size * np.eye(size)) @ free
     tensor = rng.normal(size=(size, 3, 3))
     return covariant(
         symmetry,
