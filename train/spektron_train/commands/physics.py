@@ -15,7 +15,7 @@ from spektron_train.physics.surface import SurfaceError
 from spektron_train.physics.symmetry.commands import activities, theorems
 from spektron_train.physics.symmetry.operations import SymmetryError
 
-from . import EXIT_DATA, EXIT_RUN, Failed
+from . import EXIT_DATA, EXIT_MISSING, EXIT_RUN, Failed
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -24,6 +24,9 @@ def run(arguments: argparse.Namespace) -> int:
         return _ACTIONS[arguments.action](arguments)
     except (MoleculeError, CoordinateError, SurfaceError, SymmetryError, OSError) as error:
         raise Failed(EXIT_DATA, error) from None
+    except ModuleNotFoundError as error:
+        hint = "pip install 'spektron-edge[physics]'"
+        raise Failed(EXIT_MISSING, f"{error.name} is not installed: {hint}") from None
     except QuantumError as error:
         raise Failed(EXIT_RUN, error) from None
 

@@ -37,7 +37,7 @@ def from_smiles(smiles: str) -> Drawn:
 
     with rdBase.BlockLogs():
         found = MolFromSmiles(smiles)
-        if found is None or not found.GetNumAtoms():
+        if not (found and found.GetNumAtoms()):
             raise MoleculeError(f"{smiles!r} is not a SMILES")
         if len(GetMolFrags(found)) > 1:
             raise MoleculeError(f"{smiles!r} is more than one molecule")

@@ -1,6 +1,7 @@
 """`spektron-train physics activity | theorems`."""
 
 import json
+import sys
 
 import pytest
 
@@ -70,3 +71,10 @@ def test_a_tolerance_that_makes_no_sense(capsys):
     with pytest.raises(SystemExit):
         main(["physics", "activity", "H2O", "--tolerance", "3"])
     assert "not a tolerance" in capsys.readouterr().err
+
+
+def test_a_library_that_is_not_installed(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "rdkit.Chem", None)
+
+    assert main(["physics", "observability", "O"]) == 5
+    assert "pip install 'spektron-edge[physics]'" in capsys.readouterr().err
