@@ -136,7 +136,7 @@ def _levels(
     names: list[str],
     instrument: Instrument,
 ) -> tuple[Level, ...]:
-    active = {
+    active: dict[str | None, bool] = {
         one.irrep: one.infrared if instrument.technique == "infrared" else one.raman
         for one in found.species
     }
@@ -147,7 +147,7 @@ def _levels(
     fates: list[Fate] = []
     for members, centre, intensity in zip(together, centres, strengths, strict=True):
         species = modes.irreps[members[0]]
-        if species is not None and not active[species]:
+        if not active.get(species, True):
             fates.append("inactive")
         elif not instrument.low <= centre <= instrument.high:
             fates.append("outside")

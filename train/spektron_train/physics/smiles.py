@@ -36,8 +36,8 @@ def from_smiles(smiles: str) -> Drawn:
     from rdkit.Chem import AddHs, GetMolFrags, MolFromSmiles
 
     with rdBase.BlockLogs():
-        found = MolFromSmiles(smiles)
-        if not (found and found.GetNumAtoms()):
+        found: Any = MolFromSmiles(smiles)
+        if found is None or not found.GetNumAtoms():
             raise MoleculeError(f"{smiles!r} is not a SMILES")
         if len(GetMolFrags(found)) > 1:
             raise MoleculeError(f"{smiles!r} is more than one molecule")

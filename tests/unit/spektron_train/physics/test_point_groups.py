@@ -1,6 +1,5 @@
 """Point groups and character tables: found on atoms that have them, and against molsym."""
 
-import warnings
 from collections import Counter
 
 import numpy as np
@@ -79,6 +78,25 @@ def test_turned_shuffled_and_shaken_molecules_keep_their_group(name, seed):
     )
 
 
+@given(
+    st.sampled_from(library_names()),
+    st.sampled_from([0.05, 0.2, 0.45]),
+    st.floats(0, 0.3),
+    st.integers(0, 2**32 - 1),
+)
+@settings(max_examples=40, deadline=None)
+def test_any_distortion_has_a_group(name, tolerance, size, seed):
+    molecule = library(name)
+    noise = np.random.default_rng(seed).uniform(-size, size, molecule.positions.shape)
+    found = activity(molecule.moved(molecule.positions + noise), tolerance)
+
+    linear = 5 if found.symmetry.linear else 6
+    assert found.vibrations == 3 * len(molecule.symbols) - linear
+    assert sum(one.degeneracy**2 // one.parts for one in found.irreps) == (
+        len(found.symmetry.matrices)
+    )
+
+
 def test_a_distortion_above_the_tolerance_counts():
     benzene = library("C6H6")
     longer = benzene.moved(benzene.positions * [1.02, 1.0, 1.0])
@@ -101,13 +119,11 @@ def test_operations_that_fit_badly_do_not_spoil_those_that_fit(name):
 def _molsym(molecule):
     import molsym
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return molsym.Symtext.from_molecule(
-            molsym.Molecule(
-                np.array(molecule.symbols), molecule.positions.copy(), molecule.masses.copy()
-            )
+    return molsym.Symtext.from_molecule(
+        molsym.Molecule(
+            np.array(molecule.symbols), molecule.positions.copy(), molecule.masses.copy()
         )
+    )
 
 
 def _plain(name):

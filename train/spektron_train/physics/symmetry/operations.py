@@ -19,8 +19,8 @@ Indices = NDArray[np.intp]
 
 # Bohr; 0.05 angstrom, what optimised geometries are off by and no chemist calls a distortion.
 TOLERANCE: Final = 0.1
-# Vibrations span the rows |m| <= 2 of a linear molecule's group, and a five-fold axis tells them
-# apart: with it the sums over the continuous group are finite and exact.
+# A linear molecule's displacements and their squares turn as cos(k a), k <= 2, about its axis; a
+# five-fold axis tells these apart, so sums over the continuous group become finite and stay exact.
 LINEAR_FOLD: Final = 5
 _EXACT: Final = 1e-9
 _ROUNDS: Final = 200
@@ -149,9 +149,9 @@ def _candidates(
     found = {}
     for third in np.flatnonzero(alike[first]):
         for fourth in np.flatnonzero(alike[second]):
-            if third == fourth or (
-                abs(np.linalg.norm(places[third] - places[fourth]) - apart) > 4 * tolerance
-            ):
+            change = np.linalg.norm(places[third] - places[fourth]) - apart
+            # Two atoms on one line with the centre are no image, and fix no turn.
+            if abs(change) > 4 * tolerance or areas[third, fourth] < 1e-3 * areas[first, second]:
                 continue
             end = _frame(places[third], places[fourth])
             for sign in (1, -1):
