@@ -45,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--plot", action="store_true", help="also docs/benchmarks/NAME.png")
     bench.add_argument("--json", action="store_true", help="report as JSON on standard output")
     _add_data(commands.add_parser("data", help="list, describe and import data sets"))
+    _add_physics(commands.add_parser("physics", help="molecular vibrations and their spectra"))
     return parser
 
 
@@ -94,6 +95,91 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
         action.add_argument("--json", action="store_true", help="JSON on standard output")
 
 
+def _isotope(text: str) -> tuple[int, int]:
+    atom, found, number = text.partition("=")
+    if not (found and atom.isdecimal() and number.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text} is not ATOM=MASS NUMBER, as 1=2")
+    return int(atom), int(number)
+
+
+def _picture(text: str) -> Path:
+    path = Path(text)
+    if path.suffix not in (".png", ".svg", ".pdf"):
+        raise argparse.ArgumentTypeError(f"{text} ends in none of .png, .svg, .pdf")
+    return path
+
+
+def _width(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 1e4:
+        raise argparse.ArgumentTypeError(f"{text} is not a width in cm-1")
+    return value
+
+
+def _add_physics(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True)
+    _add_symmetry(actions)
+    hessian = actions.add_parser("hessian", help="compute what a spectrum is made from")
+    hessian.add_argument(
+        "--out", type=Path, metavar="FILE.npz", help="default: among those that ship"
+    )
+    spectrum = actions.add_parser("spectrum", help="wavenumbers, intensities and what moves")
+    spectrum.add_argument(
+        "--isotopes",
+        type=_isotope,
+        nargs="+",
+        default=[],
+        metavar="ATOM=NUMBER",
+        help="mass numbers by atom, counted from 0: 1=2 makes atom 1 deuterium",
+    )
+    spectrum.add_argument("--plot", type=_picture, metavar="FILE.png", help="infrared and Raman")
+    spectrum.add_argument("--width", type=_width, default=10.0, help="of the plot's lines, in cm-1")
+    for action in (hessian, spectrum):
+        action.add_argument("molecule", metavar="NAME|FILE.xyz", help="of the library, or a file")
+        action.add_argument(
+            "--method",
+            choices=["gfn2", "hf", "b3lyp"],
+            default="gfn2",
+            help="GFN2-xTB (default), HF/def2-SVP, B3LYP/def2-TZVP",
+        )
+        action.add_argument("--json", action="store_true", help="JSON on standard output")
+
+
+def _tolerance(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 0.25:
+        raise argparse.ArgumentTypeError(f"{text} is not a tolerance: above 0, below 0.25 angstrom")
+    return value
+
+
+def _add_symmetry(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    activity = actions.add_parser("activity", help="point group, and what infrared and Raman see")
+    activity.add_argument("molecule", metavar="NAME|FILE.xyz", help="of the library, or a file")
+    activity.add_argument(
+        "--tolerance",
+        type=_tolerance,
+        default=0.05,
+        help="how far an operation may miss an atom, angstrom (0.05)",
+    )
+    theorems = actions.add_parser("theorems", help="check what symmetry hides and what it tells")
+    theorems.add_argument("molecules", nargs="*", metavar="NAME", help="default: the library")
+    theorems.add_argument("--seed", type=_seed, default=0)
+    observe = actions.add_parser("observability", help="what an instrument sees of a molecule")
+    observe.add_argument("smiles", metavar="SMILES")
+    observe.add_argument("--technique", choices=["infrared", "raman"], default="infrared")
+    observe.add_argument(
+        "--range",
+        type=float,
+        nargs=2,
+        default=(400.0, 4000.0),
+        metavar=("LOW", "HIGH"),
+        help="cm-1 (400 4000)",
+    )
+    observe.add_argument("--resolution", type=float, default=8.0, help="cm-1 (8)")
+    for action in (activity, theorems, observe):
+        action.add_argument("--json", action="store_true", help="JSON on standard output")
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run a command; returns the exit code."""
     arguments = _parser().parse_args(argv)
@@ -107,7 +193,8 @@ def main(argv: list[str] | None = None) -> int:
         # After parsing, since torch takes seconds to import and --help should not.
         command = import_module(f"{__package__}.commands.{arguments.command}")
     except ModuleNotFoundError as error:
-        hint = "pip install 'spektron-edge[train]'"
+        extra = "physics" if arguments.command == "physics" else "train"
+        hint = f"pip install 'spektron-edge[{extra}]'"
         return _say(f"{error.name} is not installed: {hint}", EXIT_MISSING)
     try:
         code: int = command.run(arguments)
