@@ -16,7 +16,7 @@ from spektron_train.commands import EXIT_OK, put_json
 from .lines import Lines, lines
 from .molecule import Array, Molecule, library, library_names
 from .surface import STORED, Surface, SurfaceError, compute, save, stored
-from .wilson import energy_distribution, internals, solve, straight_force_constants
+from .wilson import energy_distribution, force_constants, internals, solve
 
 # Coordinates named beside a mode: the three that hold most, if that is at least so much.
 _SHARES = 3
@@ -50,9 +50,8 @@ def spectrum(arguments: argparse.Namespace) -> int:
     """Show a molecule's lines. Raises MoleculeError, CoordinateError, QuantumError, OSError."""
     surface = _surface(arguments.molecule, arguments.method)
     isotopes = dict(arguments.isotopes)
-    surface = surface.with_molecule(surface.molecule.with_isotopes(isotopes))
-    space = internals(surface.molecule)
-    f = straight_force_constants(space, surface.hessian)
+    f = force_constants(internals(surface.molecule), surface)
+    space = internals(surface.molecule.with_isotopes(isotopes))
     modes = solve(space, f)
     found = lines(surface, modes)
     labels = [c.label(surface.molecule.symbols) for c in space.coordinates]

@@ -93,6 +93,8 @@ def force_constants(space: Internals, surface: Surface) -> Array:
     """F = d2E/ds2 of the independent combinations, (m, m), from a Cartesian Hessian.
 
     The Hessian is B^T F B + sum g_s d2s/dx2; the second part, the gradient term, is taken off.
+    For isotopologues keep this F and solve it in their own internals: no mass belongs in F, and a
+    Hessian integrated on a grid is not so indifferent to rotation that Eckart frames agree on it.
     """
     straight = straight_force_constants(space, surface.hessian)
     return straight - gradient_term(space, surface.gradient)
