@@ -26,6 +26,7 @@ NAMES = (
     "transfer_samples",
     "adapt",
     "fleet",
+    "physics",
 )
 # Take up to an hour; by name only.
 LONG = ("transfer", "transfer_methods", "adapt")

@@ -118,6 +118,7 @@ def _width(text: str) -> float:
 
 def _add_physics(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True)
+    _add_symmetry(actions)
     hessian = actions.add_parser("hessian", help="compute what a spectrum is made from")
     hessian.add_argument(
         "--out", type=Path, metavar="FILE.npz", help="default: among those that ship"
@@ -141,6 +142,41 @@ def _add_physics(parser: argparse.ArgumentParser) -> None:
             default="gfn2",
             help="GFN2-xTB (default), HF/def2-SVP, B3LYP/def2-TZVP",
         )
+        action.add_argument("--json", action="store_true", help="JSON on standard output")
+
+
+def _tolerance(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 0.25:
+        raise argparse.ArgumentTypeError(f"{text} is not a tolerance: above 0, below 0.25 angstrom")
+    return value
+
+
+def _add_symmetry(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    activity = actions.add_parser("activity", help="point group, and what infrared and Raman see")
+    activity.add_argument("molecule", metavar="NAME|FILE.xyz", help="of the library, or a file")
+    activity.add_argument(
+        "--tolerance",
+        type=_tolerance,
+        default=0.05,
+        help="how far an operation may miss an atom, angstrom (0.05)",
+    )
+    theorems = actions.add_parser("theorems", help="check what symmetry hides and what it tells")
+    theorems.add_argument("molecules", nargs="*", metavar="NAME", help="default: the library")
+    theorems.add_argument("--seed", type=_seed, default=0)
+    observe = actions.add_parser("observability", help="what an instrument sees of a molecule")
+    observe.add_argument("smiles", metavar="SMILES")
+    observe.add_argument("--technique", choices=["infrared", "raman"], default="infrared")
+    observe.add_argument(
+        "--range",
+        type=float,
+        nargs=2,
+        default=(400.0, 4000.0),
+        metavar=("LOW", "HIGH"),
+        help="cm-1 (400 4000)",
+    )
+    observe.add_argument("--resolution", type=float, default=8.0, help="cm-1 (8)")
+    for action in (activity, theorems, observe):
         action.add_argument("--json", action="store_true", help="JSON on standard output")
 
 

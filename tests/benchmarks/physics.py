@@ -1,0 +1,11 @@
+"""Molecular vibrations: what is computed against what is known."""
+
+from __future__ import annotations
+
+from . import physics_symmetry
+from .report import Figure
+
+
+def measure() -> list[Figure]:
+    """All figures of `spektron_train.physics`."""
+    return [*physics_symmetry.figures()]
