@@ -15,7 +15,7 @@ from spektron_train.commands import EXIT_OK, put_json
 
 from .lines import Lines, lines
 from .molecule import Array, Molecule, library, library_names
-from .surface import STORED, Surface, SurfaceError, compute, save, stored
+from .surface import Surface, SurfaceError, compute, load, save, stored
 from .wilson import energy_distribution, force_constants, internals, solve
 
 # Coordinates named beside a mode: the three that hold most, if that is at least so much.
@@ -29,7 +29,7 @@ def hessian(arguments: argparse.Namespace) -> int:
     command = f"spektron-train physics hessian {arguments.molecule} --method {arguments.method}"
     out = arguments.out
     if out is None:
-        out = STORED / f"{Path(arguments.molecule).stem}.{arguments.method}.npz"
+        out = Path(f"{Path(arguments.molecule).stem}.{arguments.method}.npz")
     surface = replace(compute(molecule, arguments.method), command=command)
     save(surface, out)
     if arguments.json:
@@ -47,7 +47,10 @@ def find(name: str) -> Molecule:
 
 
 def spectrum(arguments: argparse.Namespace) -> int:
-    """Show a molecule's lines. Raises MoleculeError, CoordinateError, QuantumError, OSError."""
+    """Show a molecule's lines.
+
+    Raises MoleculeError, CoordinateError, SurfaceError, QuantumError, OSError.
+    """
     surface = _surface(arguments.molecule, arguments.method)
     isotopes = dict(arguments.isotopes)
     f = force_constants(internals(surface.molecule), surface)
@@ -72,6 +75,8 @@ def spectrum(arguments: argparse.Namespace) -> int:
 
 
 def _surface(name: str, method: str) -> Surface:
+    if name.endswith(".npz"):
+        return load(Path(name))
     molecule = find(name)
     if name in library_names():
         try:

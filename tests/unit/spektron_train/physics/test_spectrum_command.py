@@ -44,6 +44,8 @@ def test_a_surface_is_computed_and_kept(capsys, tmp_path):
     code, _ = run(capsys, "hessian", "H2O", "--out", str(path))
     assert code == 0
     assert load(path).command == "spektron-train physics hessian H2O --method gfn2"
+    kept, made = (run(capsys, "spectrum", of, "--json")[1].out for of in (str(path), "H2O"))
+    assert json.loads(kept)["modes"] == json.loads(made)["modes"]
 
 
 @pytest.mark.parametrize(
@@ -51,6 +53,7 @@ def test_a_surface_is_computed_and_kept(capsys, tmp_path):
     [
         (["spectrum", "water"], 3, "there are: H2O"),
         (["spectrum", "none.xyz"], 3, "none.xyz"),
+        (["spectrum", "none.npz"], 3, "none.npz"),
         (["spectrum", "H2O", "--isotopes", "7=2"], 3, "no atom 7"),
         (["spectrum", "H2O", "--isotopes", "0=99"], 3, "no isotope 99 of O"),
     ],
