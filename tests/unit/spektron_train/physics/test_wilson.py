@@ -9,7 +9,7 @@ from spektron_train.physics.internal import Coordinate, CoordinateError, values
 from spektron_train.physics.modes import cartesian_modes, rigid_motions
 from spektron_train.physics.molecule import Molecule, library
 from spektron_train.physics.primitives import primitives
-from spektron_train.physics.surface import Surface, compute, stored
+from spektron_train.physics.surface import Surface, stored
 from spektron_train.physics.units import WAVENUMBER
 from spektron_train.physics.valence import coordinate_type, valence_force_constants
 from spektron_train.physics.wilson import (
@@ -27,7 +27,7 @@ LIGHT = {"H": 2, "C": 13, "N": 15, "O": 18}
 
 @cache
 def surface_of(name):
-    return compute(library(name), "gfn2") if name == "C6H6" else stored(name)
+    return stored(name, "hf" if name == "C6H6" else "b3lyp")
 
 
 @pytest.mark.parametrize("name", BAR)
