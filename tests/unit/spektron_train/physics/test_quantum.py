@@ -7,8 +7,8 @@ from spektron_train.physics.quantum import METHODS, QuantumError
 from spektron_train.physics.quantum.derivatives import response_derivatives
 from spektron_train.physics.quantum.optimise import optimised
 from spektron_train.physics.quantum.pyscf_engine import PySCF
-from spektron_train.physics.surface import Surface
-from spektron_train.physics.wilson import gf_modes
+from spektron_train.physics.surface import Surface, compute
+from spektron_train.physics.wilson import gf_modes, internals
 
 
 @pytest.mark.parametrize("method", ["gfn2", "hf"])
@@ -75,6 +75,23 @@ def test_optimisation_ends_at_a_stationary_point(name):
     found = optimised(engine, molecule)
     assert np.abs(engine.gradient(found.positions)[1]).max() < 1e-5
     assert engine.gradient(found.positions)[0] < engine.gradient(molecule.positions)[0]
+
+
+@pytest.mark.parametrize("name", ["CO2", "CH3CN", "allene", "HOOH"])
+def test_a_shaken_molecule_finds_back_and_its_chain_need_not_be_straight(name):
+    molecule = library(name)
+    expected = len(internals(molecule).g)
+    rng = np.random.default_rng(1)
+    shaken = molecule.moved(molecule.positions + 0.05 * rng.normal(size=(len(molecule.masses), 3)))
+    # Of a bent CO2, one of four vibrations is a rotation.
+    assert len(internals(shaken).g) == expected - molecule.is_linear()
+    surface = compute(shaken, "gfn2")
+    np.testing.assert_allclose(
+        gf_modes(surface).wavenumbers,
+        gf_modes(compute(molecule, "gfn2")).wavenumbers,
+        rtol=0,
+        atol=0.5,
+    )
 
 
 def test_an_optimisation_that_does_not_end_is_an_error():
