@@ -114,6 +114,8 @@ def save(surface: Surface, path: Path) -> None:
 def load(path: Path) -> Surface:
     """Read what `save` wrote; nothing in it is executed. Raises SurfaceError, OSError."""
     raw = path.read_bytes()
+    if not raw.startswith(b"PK"):
+        raise SurfaceError(f"{path} is no array archive (.npz)")
     try:
         # Of a path, numpy leaves a broken file open.
         with np.load(io.BytesIO(raw), allow_pickle=False) as archive:
