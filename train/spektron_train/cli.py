@@ -121,8 +121,9 @@ def _add_physics(parser: argparse.ArgumentParser) -> None:
     _add_symmetry(actions)
     hessian = actions.add_parser("hessian", help="compute what a spectrum is made from")
     hessian.add_argument(
-        "--out", type=Path, metavar="FILE.npz", help="default: among those that ship"
+        "--out", type=Path, metavar="FILE.npz", help="default: NAME.METHOD.npz, here"
     )
+    hessian.add_argument("molecule", metavar="NAME|FILE.xyz", help="of the library, or a file")
     spectrum = actions.add_parser("spectrum", help="wavenumbers, intensities and what moves")
     spectrum.add_argument(
         "--isotopes",
@@ -134,8 +135,12 @@ def _add_physics(parser: argparse.ArgumentParser) -> None:
     )
     spectrum.add_argument("--plot", type=_picture, metavar="FILE.png", help="infrared and Raman")
     spectrum.add_argument("--width", type=_width, default=10.0, help="of the plot's lines, in cm-1")
+    spectrum.add_argument(
+        "molecule",
+        metavar="NAME|FILE.xyz|FILE.npz",
+        help="of the library, a file, or what `hessian` left (which names its own method)",
+    )
     for action in (hessian, spectrum):
-        action.add_argument("molecule", metavar="NAME|FILE.xyz", help="of the library, or a file")
         action.add_argument(
             "--method",
             choices=["gfn2", "hf", "b3lyp"],

@@ -15,8 +15,8 @@ from spektron_train.commands import EXIT_OK, put_json
 
 from .lines import Lines, lines
 from .molecule import Array, Molecule, library, library_names
-from .surface import STORED, Surface, SurfaceError, compute, save, stored
-from .wilson import energy_distribution, internals, solve, straight_force_constants
+from .surface import Surface, SurfaceError, compute, load, save, stored
+from .wilson import energy_distribution, force_constants, internals, solve
 
 # Coordinates named beside a mode: the three that hold most, if that is at least so much.
 _SHARES = 3
@@ -29,7 +29,7 @@ def hessian(arguments: argparse.Namespace) -> int:
     command = f"spektron-train physics hessian {arguments.molecule} --method {arguments.method}"
     out = arguments.out
     if out is None:
-        out = STORED / f"{Path(arguments.molecule).stem}.{arguments.method}.npz"
+        out = Path(f"{Path(arguments.molecule).stem}.{arguments.method}.npz")
     surface = replace(compute(molecule, arguments.method), command=command)
     save(surface, out)
     if arguments.json:
@@ -47,12 +47,14 @@ def find(name: str) -> Molecule:
 
 
 def spectrum(arguments: argparse.Namespace) -> int:
-    """Show a molecule's lines. Raises MoleculeError, CoordinateError, QuantumError, OSError."""
+    """Show a molecule's lines.
+
+    Raises MoleculeError, CoordinateError, SurfaceError, QuantumError, OSError.
+    """
     surface = _surface(arguments.molecule, arguments.method)
     isotopes = dict(arguments.isotopes)
-    surface = surface.with_molecule(surface.molecule.with_isotopes(isotopes))
-    space = internals(surface.molecule)
-    f = straight_force_constants(space, surface.hessian)
+    f = force_constants(internals(surface.molecule), surface)
+    space = internals(surface.molecule.with_isotopes(isotopes))
     modes = solve(space, f)
     found = lines(surface, modes)
     labels = [c.label(surface.molecule.symbols) for c in space.coordinates]
@@ -73,6 +75,8 @@ def spectrum(arguments: argparse.Namespace) -> int:
 
 
 def _surface(name: str, method: str) -> Surface:
+    if name.endswith(".npz"):
+        return load(Path(name))
     molecule = find(name)
     if name in library_names():
         try:

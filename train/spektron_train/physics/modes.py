@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,6 +22,11 @@ class Modes:
     molecule: Molecule
     wavenumbers: Array
     displacements: Array
+
+
+def rigid_directions(molecule: Molecule) -> Array:
+    """Orthonormal translations and rotations, (5 or 6, 3N), in which no mass enters."""
+    return rigid_motions(replace(molecule, masses=np.ones_like(molecule.masses)))
 
 
 def rigid_motions(molecule: Molecule) -> Array:

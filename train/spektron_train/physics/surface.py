@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 import zlib
 from dataclasses import dataclass, replace
@@ -112,8 +113,12 @@ def save(surface: Surface, path: Path) -> None:
 
 def load(path: Path) -> Surface:
     """Read what `save` wrote; nothing in it is executed. Raises SurfaceError, OSError."""
+    raw = path.read_bytes()
+    if not raw.startswith(b"PK"):
+        raise SurfaceError(f"{path} is no array archive (.npz)")
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # Of a path, numpy leaves a broken file open.
+        with np.load(io.BytesIO(raw), allow_pickle=False) as archive:
             found = {name: archive[name] for name in archive.files}
         if int(found["format"]) != _FORMAT:
             raise SurfaceError(f"{path} is of format {found['format']}; this reads {_FORMAT}")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .internal import Coordinate, CoordinateError, b_matrix, curvature
-from .modes import Modes
+from .modes import Modes, rigid_directions
 from .molecule import Array, Molecule
 from .primitives import primitives
 from .surface import Surface
@@ -62,6 +62,9 @@ def internals(molecule: Molecule, coordinates: Sequence[Coordinate] | None = Non
     """
     coordinates = primitives(molecule) if coordinates is None else tuple(coordinates)
     b = b_matrix(coordinates, molecule.positions)
+    # The reference of a linear bend turns with the molecule; elsewhere this is nothing.
+    rigid = rigid_directions(molecule)
+    b = b - (b @ rigid.T) @ rigid
     left, sizes, _ = np.linalg.svd(b, full_matrices=False)
     rank = int((sizes > _REDUNDANT * sizes.max(initial=0)).sum())
     expected = max(molecule.positions.size - 6 + molecule.is_linear(), 0)
@@ -93,6 +96,8 @@ def force_constants(space: Internals, surface: Surface) -> Array:
     """F = d2E/ds2 of the independent combinations, (m, m), from a Cartesian Hessian.
 
     The Hessian is B^T F B + sum g_s d2s/dx2; the second part, the gradient term, is taken off.
+    For isotopologues keep this F and solve it in their own internals: no mass belongs in F, and a
+    Hessian integrated on a grid is not so indifferent to rotation that Eckart frames agree on it.
     """
     straight = straight_force_constants(space, surface.hessian)
     return straight - gradient_term(space, surface.gradient)

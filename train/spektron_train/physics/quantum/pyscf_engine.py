@@ -82,6 +82,8 @@ class PySCF:
                 )
         except (RuntimeError, KeyError) as error:
             raise QuantumError(f"{self.name}: {error}") from None
+        # Each calculation would keep a temporary file open, for restarts that nobody makes.
+        scf.hf.MUTE_CHKFILE = True
         if self._functional == "HF":
             found = scf.RHF(mol)
         else:
