@@ -21,7 +21,7 @@ from firmware_bridge.recording.script import (
     steps,
     unframed,
 )
-from firmware_bridge.recording.terminal import Terminal
+from firmware_bridge.terminal import Terminal
 
 _WAIT_S = 0.02
 # A host that reads no more loses what does not fit its terminal.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from firmware_bridge.errors import LinkError, PortLost
 from firmware_bridge.recording.file import BACK, LOST, Writer
-from firmware_bridge.recording.terminal import Terminal
+from firmware_bridge.terminal import Terminal
 from firmware_bridge.transport import Transport
 
 _WAIT_S = 0.02

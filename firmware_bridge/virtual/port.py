@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import random
 import select
-import termios
 import threading
 import time
-import tty
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -19,19 +16,14 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
+from firmware_bridge.terminal import SPEEDS, Terminal
 from firmware_bridge.virtual.instrument import VirtualInstrument
 
 OUT_BYTES = 1 << 18
-READ_BYTES = 1 << 16
 IDLE_S = 0.5
 CALL_S = 30.0
 T = TypeVar("T")
 Device = TypeVar("Device", bound=VirtualInstrument)
-_SPEEDS = {
-    getattr(termios, name): int(name[1:])
-    for name in dir(termios)
-    if name[0] == "B" and name[1:].isdigit()
-}
 
 
 class PtyPort(Generic[Device]):
@@ -49,15 +41,12 @@ class PtyPort(Generic[Device]):
         link: Path | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        if device.baud not in _SPEEDS.values():
-            raise ValueError(f"{device.baud} is no standard line speed: {sorted(_SPEEDS.values())}")
+        if device.baud not in SPEEDS.values():
+            raise ValueError(f"{device.baud} is no standard line speed: {sorted(SPEEDS.values())}")
         self.device = device
         self.overflows = 0
-        self._link = link
+        self._terminal = Terminal(link, device.baud)
         self._clock = clock
-        self._master: int | None = None
-        self._slave: int | None = None
-        self._path = ""
         self._out: deque[bytes] = deque()
         self._out_bytes = 0
         self._head_begun = False
@@ -66,7 +55,6 @@ class PtyPort(Generic[Device]):
         self._calls: SimpleQueue[tuple[Callable[[], Any], Future[Any]]] = SimpleQueue()
         self._wake_r, self._wake_w = os.pipe()
         self._closing = False
-        self._plug()
         self._thread = threading.Thread(target=self._run, name="virtual-port", daemon=True)
         self._thread.start()
 
@@ -84,12 +72,12 @@ class PtyPort(Generic[Device]):
     @property
     def url(self) -> str:
         """What a host opens: the link, or the pty itself."""
-        return str(self._link) if self._link is not None else self._path
+        return self._terminal.url
 
     @property
     def plugged(self) -> bool:
         """Whether there is a pty at the moment."""
-        return self._master is not None
+        return self._terminal.fd is not None
 
     def unplug(self) -> None:
         """Pull the plug: the pty vanishes. The instrument keeps its power and goes on."""
@@ -134,13 +122,14 @@ class PtyPort(Generic[Device]):
 
     def _run(self) -> None:
         while not self._closing:
-            readers = [self._wake_r] if self._master is None else [self._wake_r, self._master]
-            writers = [self._master] if self._master is not None and self._out else []
+            fd = self._terminal.fd
+            readers = [self._wake_r] if fd is None else [self._wake_r, fd]
+            writers = [fd] if fd is not None and self._out else []
             ready, _, _ = select.select(readers, writers, [], self._patience_s())
             if self._wake_r in ready:
                 os.read(self._wake_r, 1024)
             self._run_calls()
-            if self._master in ready:
+            if fd in ready:
                 self._hear()
             self._queue(self.device.poll(self._clock()))
             self._write()
@@ -160,15 +149,12 @@ class PtyPort(Generic[Device]):
                     future.set_exception(error)
 
     def _hear(self) -> None:
-        if self._master is None:
-            return
-        with suppress(BlockingIOError):
-            data = os.read(self._master, READ_BYTES)
+        if data := self._terminal.read():
             self._queue(self.device.feed(self._through_wire(data), self._clock()))
 
     def _queue(self, data: bytes) -> None:
         """Queue what is to be sent; the oldest pieces give way when the host does not read."""
-        if self._master is None:
+        if self._terminal.fd is None:
             return
         for piece in self.device.pieces(data):
             self._out.append(piece)
@@ -180,10 +166,10 @@ class PtyPort(Generic[Device]):
             self.overflows += 1
 
     def _write(self) -> None:
-        while self._out and self._master is not None:
+        while self._out and (fd := self._terminal.fd) is not None:
             head = self._out[0]
             try:
-                sent = os.write(self._master, self._through_wire(head))
+                sent = os.write(fd, self._through_wire(head))
             except BlockingIOError:
                 return
             self._out_bytes -= sent
@@ -196,9 +182,7 @@ class PtyPort(Generic[Device]):
 
     def _through_wire(self, data: bytes) -> bytes:
         """Garble `data` when the two ends of the line run at different speeds."""
-        if self._slave is None:
-            return data
-        speed = _SPEEDS.get(termios.tcgetattr(self._slave)[5], 0)
+        speed = self._terminal.baud
         return data if speed == self.device.baud else data.translate(_garble_table(speed))
 
     def _injected_faults(self) -> None:
@@ -212,32 +196,10 @@ class PtyPort(Generic[Device]):
             self._plug()
 
     def _plug(self) -> None:
-        if self._master is not None:
-            return
-        if self._link is not None and self._link.exists() and not self._link.is_symlink():
-            raise FileExistsError(errno.EEXIST, "there is a file of that name", str(self._link))
-        self._master, self._slave = os.openpty()
-        for fd in (self._master, self._slave):
-            tty.setraw(fd)
-        os.set_blocking(self._master, False)
-        attributes = termios.tcgetattr(self._slave)
-        attributes[4] = attributes[5] = getattr(termios, f"B{self.device.baud}")
-        termios.tcsetattr(self._slave, termios.TCSANOW, attributes)
-        self._path = os.ttyname(self._slave)
-        if self._link is not None:
-            fresh = self._link.with_name(f".{self._link.name}.{os.getpid()}")
-            fresh.unlink(missing_ok=True)
-            fresh.symlink_to(self._path)
-            fresh.replace(self._link)
+        self._terminal.plug()
 
     def _unplug(self) -> None:
-        # Another instrument may have taken the link over meanwhile.
-        if self._link is not None and os.path.realpath(self._link) == self._path:
-            self._link.unlink(missing_ok=True)
-        for fd in (self._master, self._slave):
-            if fd is not None:
-                os.close(fd)
-        self._master = self._slave = None
+        self._terminal.unplug()
         self._out.clear()
         self._out_bytes = 0
         self._head_begun = False

@@ -56,7 +56,7 @@ def _record(arguments: argparse.Namespace) -> int:
     from firmware_bridge.errors import LinkError
     from firmware_bridge.recording.file import Writer
     from firmware_bridge.recording.recorder import record
-    from firmware_bridge.recording.terminal import Terminal
+    from firmware_bridge.terminal import Terminal
 
     terminal = None
     try:
@@ -100,7 +100,7 @@ def _record(arguments: argparse.Namespace) -> int:
 def _replay(arguments: argparse.Namespace) -> int:
     from firmware_bridge.recording.file import RecordingError, read
     from firmware_bridge.recording.player import Player
-    from firmware_bridge.recording.terminal import Terminal
+    from firmware_bridge.terminal import Terminal
 
     try:
         recording = read(arguments.file)

@@ -1,6 +1,7 @@
 """The pty port: plug, link, line speed, backpressure, threads."""
 
 import os
+import termios
 import threading
 import time
 from contextlib import suppress
@@ -88,9 +89,9 @@ def test_both_directions_are_garbled_at_the_wrong_speed(make_device):
         assert port._through_wire(frame) == frame
         fd = os.open(port.url, os.O_RDWR | os.O_NOCTTY)
         try:
-            attributes = port_module.termios.tcgetattr(fd)
-            attributes[4] = attributes[5] = port_module.termios.B9600
-            port_module.termios.tcsetattr(fd, port_module.termios.TCSANOW, attributes)
+            attributes = termios.tcgetattr(fd)
+            attributes[4] = attributes[5] = termios.B9600
+            termios.tcsetattr(fd, termios.TCSANOW, attributes)
             garbled = port._through_wire(frame)
         finally:
             os.close(fd)

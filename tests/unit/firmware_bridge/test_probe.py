@@ -13,7 +13,7 @@ from firmware_bridge.drivers.driver import Driver, Place
 from firmware_bridge.drivers.registry import driver
 from firmware_bridge.errors import DeviceRefused, PortMissing
 from firmware_bridge.probe import Found, Noise, candidates, probe
-from firmware_bridge.recording.terminal import Terminal
+from firmware_bridge.terminal import Terminal
 from firmware_bridge.virtual import PtyPort
 from firmware_bridge.virtual.ocean_sad500 import VirtualOceanSad500
 from spektron_edge.config.instrument import Serial

@@ -26,7 +26,7 @@ from firmware_bridge.recording.file import (
 from firmware_bridge.recording.player import Player
 from firmware_bridge.recording.recorder import record
 from firmware_bridge.recording.script import speaks_spektron
-from firmware_bridge.recording.terminal import Terminal
+from firmware_bridge.terminal import Terminal
 from firmware_bridge.virtual import PtyPort
 from tests.clocked import SAMPLE
 

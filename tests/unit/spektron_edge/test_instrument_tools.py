@@ -14,7 +14,7 @@ from serial.tools import list_ports
 
 from firmware_bridge.link import Link
 from firmware_bridge.recording.file import read
-from firmware_bridge.recording.terminal import Terminal
+from firmware_bridge.terminal import Terminal
 from firmware_bridge.virtual import InjectedFaults, Optics, PtyPort, VirtualSpectrometer
 from spektron_edge.cli.main import main
 from spektron_edge.config.loading import load_config

@@ -9,7 +9,7 @@ import termios
 import tty
 from pathlib import Path
 
-_SPEEDS = {
+SPEEDS = {
     getattr(termios, name): int(name[1:])
     for name in dir(termios)
     if name[0] == "B" and name[1:].isdigit() and name != "B0"
@@ -44,7 +44,7 @@ class Terminal:
     def baud(self) -> int:
         """As the host has set it; one that has no name is the one before."""
         if self._slave >= 0:
-            self._baud = _SPEEDS.get(termios.tcgetattr(self._slave)[5], self._baud)
+            self._baud = SPEEDS.get(termios.tcgetattr(self._slave)[5], self._baud)
         return self._baud
 
     def plug(self) -> None:
@@ -57,7 +57,7 @@ class Terminal:
         for fd in (self._master, self._slave):
             tty.setraw(fd)
         os.set_blocking(self._master, False)
-        codes = {baud: code for code, baud in _SPEEDS.items()}
+        codes = {baud: code for code, baud in SPEEDS.items()}
         if self._baud in codes:
             attributes = termios.tcgetattr(self._slave)
             attributes[4] = attributes[5] = codes[self._baud]
@@ -73,6 +73,7 @@ class Terminal:
         """The host loses its port."""
         if self._master < 0:
             return
+        # Another instrument may have taken the link over meanwhile.
         if self._link is not None and os.path.realpath(self._link) == self._path:
             self._link.unlink(missing_ok=True)
         os.close(self._master)
