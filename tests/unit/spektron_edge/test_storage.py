@@ -329,7 +329,7 @@ def test_an_outbox_that_may_only_be_read_is_written_again_once_it_may_be(
 def test_damage_told_at_the_start_hides_nothing_that_comes_later(daemon, tmp_path):
     for fault in (Fault(Faults.STATE_DAMAGED, "one"), Fault(Faults.STATE_DAMAGED, "two")):
         daemon._state.damage.append(fault)
-    daemon._stopping = True
+    daemon.stop()
     daemon.run()
     with sqlite3.connect(tmp_path / "state" / "outbox.sqlite") as db:
         payloads = [json.loads(p) for (p,) in db.execute("SELECT payload FROM record")]
