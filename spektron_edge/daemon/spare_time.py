@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
+
+from spektron_edge.inbox import Inbox, Measured
+from spektron_edge.mqtt.client import MqttClient
+from spektron_edge.publishing.delivery import Delivery
+
+# A broker that is far away is not waited for with what may wait; nor are scans without a pause.
+ON_ITS_WAY_S = 0.02
+_AT_LEAST_EVERY_S = 0.5
 
 
 class Pausable(Protocol):
@@ -44,3 +53,27 @@ class SpareTime:
         self.finish()
         for child in self._children():
             child.proceed()
+
+
+class Lull:
+    """Whether there is spare time now."""
+
+    def __init__(self, inbox: Inbox, client: MqttClient, delivery: Delivery) -> None:
+        self._inbox, self._client, self._delivery = inbox, client, delivery
+        self._scan_at = self._spare_at = float("-inf")
+
+    def scanned(self) -> None:
+        """A scan's record was handed to the outbox."""
+        self._scan_at = time.monotonic()
+
+    def here(self, now: float) -> bool:
+        """Whether no scan waits for its PUBACK; true now and then in any case. now: of the
+        monotonic clock."""
+        if now - self._spare_at < _AT_LEAST_EVERY_S:
+            if self._inbox.has(Measured):
+                return False
+            waits = self._client.connected and self._delivery.under_way
+            if waits and now - self._scan_at < ON_ITS_WAY_S:
+                return False
+        self._spare_at = now
+        return True

@@ -235,7 +235,7 @@ def last(daemon):
 def test_every_command_is_known_and_carried_out(daemon, commands):
     known = {name for name in COMMANDS if name.startswith("adapt-")}
     assert set(commands) == known - {"adapt-service-event", "adapt-stability"}
-    assert known <= set(daemon._commands._actions)
+    assert known <= set(daemon._commands.handler._actions)
 
 
 def test_operators_decide_over_mqtt_and_the_next_scan_shows_it(

@@ -72,7 +72,7 @@ def test_spectra_are_corrected_and_theta_is_the_adaptation_s(
     }
     assert record["shadow"] is None
     SCHEMA.validate(record)
-    shown = daemon._reporter.model_state(daemon._serving.model, daemon._serving.in_use)
+    shown = daemon._announcements.model_state()
     assert shown.model.adaptation.version == 1
 
 

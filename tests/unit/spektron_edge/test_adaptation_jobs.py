@@ -172,7 +172,7 @@ def store_of(daemon):
 
 def ask(daemon, name, **arguments):
     request = sign(Key("anna", bytes(16)), "spektron/s/i", name, 1, "", arguments)
-    return daemon._commands._actions[name](request)
+    return daemon._commands.handler._actions[name](request)
 
 
 def test_a_frozen_daemon_follows_nothing_and_starts_nothing(make_daemon, cups, make_scan):

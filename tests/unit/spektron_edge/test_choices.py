@@ -46,7 +46,7 @@ def two(daemon, tmp_path, bundle):
 
 def choose(daemon, product):
     request = sign(Key("anna", bytes(16)), "spektron/s/i", "choose-product", 1, "", product)
-    return daemon._commands._actions["choose-product"](request)
+    return daemon._commands.handler._actions["choose-product"](request)
 
 
 def test_another_product_is_measured_by_everything_that_reads_the_configuration(

@@ -327,7 +327,7 @@ def test_a_counter_begins_anew_and_that_is_audited(daemon, tmp_path, capsys):
     assert main([*words, "nobody"]) == Faults.COMMAND_INPUT.value.exit_status
     assert main([*words, "anna"]) == 0
     before = time.time_ns()
-    daemon._counter_resets.look_after(1.0)
+    daemon._commands.counter_resets.look_after(1.0)
     daemon._turn(0.0)
     assert not outbox.accept_counter("anna", before - 10**9)
     assert outbox.accept_counter("anna", time.time_ns())
@@ -336,7 +336,7 @@ def test_a_counter_begins_anew_and_that_is_audited(daemon, tmp_path, capsys):
     assert local_operator() in lines[-1]
     assert len(events(daemon, "counter_reset")) == 1
     # Once, and not once more at the next look.
-    daemon._counter_resets.look_after(3.0)
+    daemon._commands.counter_resets.look_after(3.0)
     assert not outbox.accept_counter("anna", before)
     assert len((tmp_path / "state" / "audit.jsonl").read_text().splitlines()) == len(lines)
 

@@ -41,7 +41,7 @@ def test_every_scan_becomes_one_prediction_and_every_hole_an_event(daemon, scan,
     daemon._turn(0.0)
     assert predicted(daemon) == [1, 4]
     assert [e["scans"] for e in events(daemon, "scans_missed")] == [[[2, 3]]]
-    assert daemon._figures()["repeated_scans"] == 1
+    assert daemon._states.figures()["repeated_scans"] == 1
 
 
 def test_a_prediction_says_how_many_numbers_are_missing_before_it(daemon, scan, make_scan):
@@ -113,7 +113,7 @@ def test_after_a_full_disk_and_a_full_memory_every_number_is_told(
     }
     assert told
     assert sorted([*told, *predicted(daemon)]) == list(range(1, number + 1))
-    assert daemon._figures()["missed_scans"] == len(told)
+    assert daemon._states.figures()["missed_scans"] == len(told)
 
 
 def test_a_fault_is_an_event_when_it_begins_and_when_it_ends(daemon, scan, make_scan):
@@ -190,9 +190,9 @@ def test_a_reload_that_fails_changes_nothing(daemon, tmp_path, text):
 
 
 def test_health_is_good_as_long_as_nothing_is_wrong(daemon):
-    assert daemon._health().ok
+    assert daemon._states.health().ok
     turn(daemon, FaultRaised(Fault(Faults.PORT_LOST, "gone")))
-    outcome = daemon._health()
+    outcome = daemon._states.health()
     assert not outcome.ok
     assert outcome.message == "port_lost"
 
@@ -479,6 +479,6 @@ def test_records_name_who_signed(tmp_path, daemon, scan, make_scan):
     turn(daemon, scan(2))
     signed = {r["scan"]["number"]: r["model"]["signed_by"] for r in stored(daemon) if "scan" in r}
     assert signed == {1: None, 2: {"key_id": anna.key_id, "name": "anna"}}
-    model = daemon._reporter.model_state(daemon._serving.model)
+    model = daemon._announcements.model_state()
     assert model.model.signed_by.name == "anna"
     assert SlotStore(tmp_path / "state").read().floors == {"tiny": 2}

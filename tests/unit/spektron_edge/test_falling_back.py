@@ -201,7 +201,6 @@ def test_the_daemon_tells_that_it_fell_back_and_that_it_no_longer_does(
     path = configured(asked)
     daemon = Daemon(path)
     try:
-        daemon._stopping = True
         daemon._serving.tell_of_backend()
         assert daemon._notices.codes == ("backend_fell_back",)
         assert "cannot load the engine" in events(daemon)[-1]["message"]

@@ -23,22 +23,22 @@ def request(command, **arguments):
 def ended(daemon, monkeypatch):
     """Ticket -> how it ended."""
     found = {}
-    monkeypatch.setattr(daemon._instrument_commands, "_finish", found.__setitem__)
+    monkeypatch.setattr(daemon._commands.instrument, "_finish", found.__setitem__)
     return found
 
 
 @pytest.fixture
 def ask(daemon, ended):
-    actions = daemon._instrument_commands.actions()
+    actions = daemon._commands.instrument.actions()
     return lambda command, **arguments: actions[command](request(command, **arguments)).ticket
 
 
 def test_what_the_instrument_does_not_begin_is_withdrawn(daemon, ask, ended):
     ticket = ask("take-dark")
     begun = time.monotonic()
-    daemon._instrument_commands.look_after(begun, ("port_missing",))
+    daemon._commands.instrument.look_after(begun, ("port_missing",))
     assert ended == {}
-    daemon._instrument_commands.look_after(begun + BEGIN_WITHIN_S + 1, ("port_missing",))
+    daemon._commands.instrument.look_after(begun + BEGIN_WITHIN_S + 1, ("port_missing",))
     assert not daemon._line.orders.any
     assert not ended[ticket].ok
     assert "withdrawn: not begun within 30 s (port_missing)" in ended[ticket].message
@@ -48,9 +48,9 @@ def test_what_was_begun_is_waited_for_and_given_up_at_last(daemon, ask, ended):
     ticket = ask("take-dark")
     assert daemon._line.orders.take() == Order(ticket, "take-dark")
     now = time.monotonic()
-    daemon._instrument_commands.look_after(now + BEGIN_WITHIN_S + 1, ())
+    daemon._commands.instrument.look_after(now + BEGIN_WITHIN_S + 1, ())
     assert ended == {}
-    daemon._instrument_commands.look_after(now + 4000, ())
+    daemon._commands.instrument.look_after(now + 4000, ())
     assert "no word from the instrument" in ended[ticket].message
 
 
@@ -63,7 +63,7 @@ def test_a_ninth_command_is_refused(ask):
 
 def test_whoever_waits_is_told_that_the_daemon_stops(daemon, ask, ended):
     ticket = ask("scan-now")
-    daemon._instrument_commands.end()
+    daemon._commands.instrument.end()
     assert "the daemon was stopped" in ended[ticket].message
 
 
@@ -74,7 +74,7 @@ def test_an_integration_that_cannot_be_kept_is_told(daemon, ask, ended, make_sca
     def full(*_):
         raise Fault(Faults.DISK_FULL, "no room")
 
-    monkeypatch.setattr(daemon._choices, "choose_integration", full)
+    monkeypatch.setattr(daemon._commands.instrument._choices, "choose_integration", full)
     turn(daemon, OrderDone(ticket, None, "integration 1000 -> 900 us", 900))
     assert not ended[ticket].ok
     assert "integration 1000 -> 900 us, until a restart only: no room" in ended[ticket].message

@@ -162,7 +162,7 @@ def test_during_a_trial_there_is_no_other_reload_and_no_other_product(daemon, us
     request = sign(Key("anna", bytes(16)), "r", "choose-product", 1, "", {"product": "grain"})
     for ask in (
         daemon._reload.reload,
-        lambda: daemon._commands._actions["choose-product"](request),
+        lambda: daemon._commands.handler._actions["choose-product"](request),
     ):
         with pytest.raises(Fault, match="on trial") as caught:
             ask()

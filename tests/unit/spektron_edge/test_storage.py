@@ -88,7 +88,7 @@ def test_records_that_are_dropped_are_told_by_cause(daemon, scan, make_scan):
     (event,) = events(daemon, "records_dropped")
     assert "outbox.max_mb" in event["message"]
     assert "outbox.keep_refused_mb" in event["message"]
-    figures = daemon._figures()
+    figures = daemon._states.figures()
     assert figures["dropped_refused"] == 1
     assert figures["dropped_full"] >= 2
 
@@ -132,7 +132,7 @@ def test_records_are_queued_again_by_id_and_it_is_audited(daemon, sent, tmp_path
     assert (report["first"], report["last"]) == (sent[1], sent[3])
     look(daemon)
     assert again(daemon) == sent[1:4]
-    assert daemon._figures()["sent_again"] == 3
+    assert daemon._states.figures()["sent_again"] == 3
     lines = [json.loads(x) for x in daemon._state.audit.path.read_text().splitlines()]
     assert (lines[-1]["what"], lines[-1]["who"][:6]) == ("replay_requested", "local:")
     assert lines[-1]["details"]["since"] == sent[1]
@@ -329,7 +329,7 @@ def test_an_outbox_that_may_only_be_read_is_written_again_once_it_may_be(
 def test_damage_told_at_the_start_hides_nothing_that_comes_later(daemon, tmp_path):
     for fault in (Fault(Faults.STATE_DAMAGED, "one"), Fault(Faults.STATE_DAMAGED, "two")):
         daemon._state.damage.append(fault)
-    daemon._stopping = True
+    daemon.stop()
     daemon.run()
     with sqlite3.connect(tmp_path / "state" / "outbox.sqlite") as db:
         payloads = [json.loads(p) for (p,) in db.execute("SELECT payload FROM record")]
@@ -342,7 +342,7 @@ def test_health_is_told_while_nothing_can_be_read(daemon, monkeypatch):
         raise OutboxError("disk I/O error")
 
     monkeypatch.setattr(daemon._state.outbox, "counts", broken)
-    outcome = daemon._health()
+    outcome = daemon._states.health()
     assert (outcome.ok, outcome.message, outcome.result) == (False, "state_unwritable", {})
 
 

@@ -72,13 +72,14 @@ def daemon(tmp_path_factory):
 def send(daemon, monkeypatch):
     """send(verb, payload) -> the answer that was published."""
     answers = []
+    handler = daemon._commands.handler
     monkeypatch.setattr(
-        daemon._commands._client, "respond", lambda _name, payload, *_: answers.append(payload)
+        handler._client, "respond", lambda _name, payload, *_: answers.append(payload)
     )
 
     def make(verb, payload):
         # Refusals of a flood are not answered.
-        daemon._commands._answers = Limited(1, 0.0)
+        handler._answers = Limited(1, 0.0)
         turn(daemon, CommandReceived(f"transfer-{verb}", payload, b""))
         return json.loads(answers.pop())
 

@@ -1,0 +1,106 @@
+"""The way out for everything the daemon says, opened in the order in which trouble is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from spektron_edge.clock import Clock, ClockWatch
+from spektron_edge.clock_sync import SYNC_FILE, ClockSync
+from spektron_edge.config.file import Config
+from spektron_edge.faults import Fault
+from spektron_edge.files.state_folder import StateFolder, open_state
+from spektron_edge.inbox import Item
+from spektron_edge.instrument.numbering import Numbering
+from spektron_edge.mqtt.client import MqttClient
+from spektron_edge.mqtt.retained import RETAINED_FILE, RetainedLedger
+from spektron_edge.mqtt.topics import Topics
+from spektron_edge.prediction.product import Loaded, load_product, remember, take_product
+from spektron_edge.publishing.adapters import Adapters
+from spektron_edge.publishing.delivery import Delivery
+from spektron_edge.publishing.notices import Notices
+from spektron_edge.publishing.outbox_storage import Storage, limits_of
+from spektron_edge.publishing.reporter import Reporter
+
+from .audit_trail import AuditTrail
+
+
+@dataclass(frozen=True)
+class Opened:
+    """From records and notices over the state folder, which nobody else has, to the broker.
+
+    loaded: what to predict with, by which the clock is judged, too.
+    """
+
+    topics: Topics
+    adapters: Adapters
+    client: MqttClient
+    state: StateFolder
+    loaded: Loaded
+    watch: ClockWatch
+    reporter: Reporter
+    delivery: Delivery
+    numbering: Numbering
+    notices: Notices
+    audit: AuditTrail
+    storage: Storage
+
+
+def open_up(
+    config: Config,
+    clock: Clock,
+    post: Callable[[Item], None],
+    on_fault: Callable[[Fault], None],
+) -> Opened:
+    """Nothing connects yet. post: told of what the broker says; on_fault: of faults that begin.
+
+    Raises Fault for bundle, secrets and state folder, and nothing stays open.
+    """
+    # A bundle in a slot is loaded later: its start is counted, by one daemon at a time.
+    loaded = None if config.uses_slots else load_product(config)
+    topics = Topics(config.site, config.instrument)
+    adapters = Adapters(config, topics, post)
+    client = MqttClient(
+        config.mqtt,
+        topics,
+        post,
+        RetainedLedger(config.state_dir / RETAINED_FILE),
+        listeners=adapters.listeners,
+    )
+    state = open_state(config.state_dir, limits_of(config.outbox), clock)
+    try:
+        if loaded is None:
+            loaded = take_product(config)
+        else:
+            remember(config, loaded)
+    except BaseException:
+        state.close()
+        raise
+    sync = ClockSync(config.state_dir / SYNC_FILE)
+    watch = ClockWatch(loaded.created_utc_s, awaited=sync.awaited)
+    delivery = Delivery(
+        state.outbox,
+        client,
+        config.mqtt.in_flight,
+        config.outbox.replay_per_s,
+        lambda record, stored: adapters.published(record, stored=stored),
+    )
+    reporter = Reporter(config.site, config.instrument, clock, watch)
+    notices = Notices(reporter, delivery, on_fault)
+    numbering = Numbering(state.outbox)
+    audit = AuditTrail(state, clock, notices)
+    storage = Storage(state, delivery, numbering, notices, audit.action)
+    return Opened(
+        topics,
+        adapters,
+        client,
+        state,
+        loaded,
+        watch,
+        reporter,
+        delivery,
+        numbering,
+        notices,
+        audit,
+        storage,
+    )
