@@ -26,13 +26,13 @@ from spektron_edge.inbox import (
     Streaming,
     Told,
 )
-from spektron_edge.instrument import exposures
+from spektron_edge.instrument import exposures, reference_taking
 from spektron_edge.instrument import session as instrument_session
 from spektron_edge.instrument import thread as module
 from spektron_edge.instrument.line_faults import LINE_FAULTS, as_fault
 from spektron_edge.instrument.orders import Order, Orders
 from spektron_edge.instrument.reference_store import load_references, save_references
-from spektron_edge.instrument.session import Settings
+from spektron_edge.instrument.settings import Settings
 from spektron_edge.instrument.thread import InstrumentThread
 from spektron_edge.spectra.acquisition import absorbance
 from spektron_edge.spectra.scan import Scan
@@ -244,7 +244,7 @@ def test_references_that_cannot_be_saved_serve_all_the_same(make, monkeypatch):
     def save(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(instrument_session, "save_references", save)
+    monkeypatch.setattr(reference_taking, "save_references", save)
     rig = make().start()
     assert rig.until(Streaming).measured
     rig.measured(1)
@@ -524,7 +524,7 @@ def test_whatever_goes_wrong_an_order_is_answered(make, monkeypatch):
     rig = make().start()
     rig.until(Streaming)
     with monkeypatch.context() as patch:
-        patch.setattr(instrument_session, "replace", broken)
+        patch.setattr(reference_taking, "replace", broken)
         assert "nobody thought of that" in rig.order(1, "take-dark").fault.detail
         rig.trouble(Faults.INTERNAL)
     rig.until(Streaming)
