@@ -31,7 +31,7 @@ from spektron_edge.inbox import (
     Told,
 )
 from spektron_edge.instrument.line import InstrumentLine
-from spektron_edge.instrument.session import ages_of
+from spektron_edge.instrument.settings import ages_of
 from spektron_edge.mqtt.in_use import note_in_use
 from spektron_edge.prediction.product import Loaded
 from spektron_edge.prediction.serving import Serving

@@ -12,7 +12,7 @@ from spektron_edge.config.file import Config
 from spektron_edge.files.choices import ChoiceStore
 from spektron_edge.inbox import CommandReceived, Inbox, Measured
 from spektron_edge.instrument.line import InstrumentLine
-from spektron_edge.instrument.session import ages_of
+from spektron_edge.instrument.settings import ages_of
 from spektron_edge.mqtt.command_handler import CommandHandler, CommandOutcome
 from spektron_edge.publishing.records import StateRecord
 from spektron_edge.publishing.spectrum_feed import SpectrumFeed

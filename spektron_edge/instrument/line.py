@@ -15,7 +15,7 @@ from spektron_edge.spectra.acquisition import Ages
 
 from .half_pair import due
 from .orders import Orders
-from .session import Settings
+from .settings import Settings
 from .thread import InstrumentThread
 
 _HALT_S = 2.0

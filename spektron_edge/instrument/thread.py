@@ -18,7 +18,8 @@ from spektron_edge.inbox import FaultRaised, InstrumentReady, Item, Told
 from .half_pair import HalfPair
 from .line_faults import as_fault
 from .orders import Orders
-from .session import Session, Settings
+from .session import Session
+from .settings import Settings
 
 _PAUSE_S = 1.0
 
@@ -99,12 +100,12 @@ class InstrumentThread(threading.Thread):
         )
         session.tell()
         session.wait_for_lamp()
-        references, measured = session.stored_references(), False
+        references, measured = session.references.stored(), False
         # Before the references: a wrong integration may be why there are none.
         while (order := self._orders.take(("set-integration", "auto-range"))) is not None:
             references, measured = session.carry_out(order, references)
         if not measured:
-            references, measured = session.obtain_references(references)
+            references, measured = session.references.obtain(references)
         while not self._halt.is_set():
             self._post(session.streaming(references, measured=measured))
             session.stream(references, self._orders)
@@ -112,6 +113,6 @@ class InstrumentThread(threading.Thread):
                 return
             order = self._orders.take()
             if order is None:
-                references, measured = session.measure_references(), True
+                references, measured = session.references.measure(), True
             else:
                 references, measured = session.carry_out(order, references)

@@ -19,7 +19,7 @@ from spektron_edge.config.instrument import Acquisition, Serial
 from spektron_edge.demo.corn import PROPERTIES, UNIT, load_corn
 from spektron_edge.inbox import Inbox, Measured
 from spektron_edge.inference import load_model
-from spektron_edge.instrument.session import Settings
+from spektron_edge.instrument.settings import Settings
 from spektron_edge.instrument.thread import InstrumentThread
 from spektron_edge.prediction.pipeline import evaluate
 from spektron_edge.spectra.resampling import Resampler
