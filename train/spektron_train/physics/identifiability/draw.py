@@ -1,4 +1,4 @@
-"""Small organic molecules at random, as SMILES: `python -m spektron_train.physics.identifiability.draw`.
+"""Small organic molecules at random, as SMILES; `molecules.smi` names the command that made it.
 
 Grown atom by atom, with rings closed and bonds doubled at random; no two neighbours but carbon and
 one other, nothing charged. Not chemistry's own distribution, only many different molecules.

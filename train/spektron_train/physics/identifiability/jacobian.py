@@ -19,6 +19,10 @@ THRESHOLD: Final = 1e-8
 NEAR: Final = 1.0
 """Levels of neighbours nearer than this, in cm-1, enter by symmetric functions only."""
 
+DEPENDENT: Final = 1e-3
+"""A parameter whose effect is this nearly that of others is theirs: geometries that a rough force
+field made have their symmetry to about 1e-5."""
+
 
 @dataclass(frozen=True, eq=False)
 class Point:
@@ -161,6 +165,19 @@ def jacobian(point: Point, directions: Directions, near: float = NEAR) -> Array:
     return np.asarray(found.numpy())
 
 
+def differences(
+    point: Point, directions: Directions, near: float = NEAR, step: float = 1e-5
+) -> Array:
+    """The same, (3n, p), by central differences."""
+    import torch
+
+    seen = observables(point, directions, near)
+    ways = torch.eye(len(directions.names), dtype=torch.float64) * step
+    with torch.no_grad():
+        columns = [((seen(way) - seen(-way)) / (2 * step)).numpy() for way in ways]
+    return np.stack(columns, axis=1)
+
+
 def independent(directions: Directions, most: int | None = None) -> list[int]:
     """The first directions, `most` at most, of which none is a combination of those before.
 
@@ -179,7 +196,7 @@ def independent(directions: Directions, most: int | None = None) -> list[int]:
         for _ in range(2):  # Twice is enough (Kahan): the first pass leaves rounding.
             rest = rest - (rest @ basis.T) @ basis
         length = np.linalg.norm(rest)
-        if length > 1e-6 * np.linalg.norm(row):
+        if length > DEPENDENT * np.linalg.norm(row):
             chosen.append(index)
             basis = np.vstack([basis, rest / length])
     return chosen

@@ -13,6 +13,7 @@ import numpy as np
 from spektron_train.physics.internal import Coordinate
 from spektron_train.physics.smiles import Drawn
 
+
 class Kinds:
     """Names of what is alike in one molecule.
 

@@ -12,6 +12,7 @@ from spektron_train.physics.smiles import Drawn, from_smiles
 from spektron_train.physics.symmetry.operations import find_symmetry
 from spektron_train.physics.symmetry.point_group import point_group
 
+from .full_field import every_constant, reachable
 from .jacobian import Directions, Rank, independent, jacobian, rank_of, spectrum
 from .valence import Transferable, transferable
 
@@ -89,6 +90,18 @@ def unknowns(model: Transferable) -> tuple[Directions, dict[str, list[int]]]:
 
 
 @dataclass(frozen=True)
+class Exceptional:
+    """A trial whose rank is not full."""
+
+    smiles: str
+    group: str
+    seed: int
+    unknowns: int
+    observables: int
+    deficit: int
+
+
+@dataclass(frozen=True)
 class Summary:
     """Of many trials of one case: quartiles are (25 %, median, 75 %).
 
@@ -103,14 +116,11 @@ class Summary:
     ratio: tuple[float, ...]
     condition: tuple[float, ...]
     worst: float
-    exceptions: tuple[tuple[str, str, int, int], ...]
+    exceptions: tuple[Exceptional, ...]
 
 
 def summary(found: Sequence[Trial], case: str | None) -> Summary:
-    """Of a case, or of the field from positions alone (None).
-
-    exceptions: SMILES, group, seed and deficit of each.
-    """
+    """Of a case, or of the field from positions alone (None)."""
     ranks = [one.positions if case is None else one.ranks[case] for one in found]
     full = [rank for rank in ranks if rank.full]
     return Summary(
@@ -122,11 +132,37 @@ def summary(found: Sequence[Trial], case: str | None) -> Summary:
         _quartiles([rank.condition for rank in full]),
         max((rank.condition for rank in full), default=float("nan")),
         tuple(
-            (one.smiles, one.group, one.seed, rank.deficit)
+            Exceptional(
+                one.smiles, one.group, one.seed, rank.unknowns, rank.observables, rank.deficit
+            )
             for one, rank in zip(found, ranks, strict=True)
             if not rank.full
         ),
     )
+
+
+@dataclass(frozen=True)
+class Reached:
+    """Of listed molecules without symmetry, all constants unknown. reached: share whose rank is
+    `full_field.reachable`. deficit: quartiles."""
+
+    molecules: int
+    reached: float
+    deficit: tuple[float, ...]
+
+
+def reached(smiles: Sequence[str], seed: int) -> Reached:
+    """Case a, at each molecule's transferable field. Raises MoleculeError, CoordinateError."""
+    told, deficits = [], []
+    for one in smiles:
+        drawn = from_smiles(one)
+        if point_group(find_symmetry(drawn.molecule)).name != "C1":
+            continue
+        point = transferable(drawn, seed).point
+        rank = rank_of(jacobian(point, every_constant(point)))
+        told.append(rank.rank == reachable(len(point.f)))
+        deficits.append(rank.deficit)
+    return Reached(len(told), sum(told) / max(len(told), 1), _quartiles(deficits))
 
 
 def _quartiles(values: Sequence[float]) -> tuple[float, ...]:

@@ -1,4 +1,4 @@
-"""A transferable model of a molecule: force constants and bond moments by kinds of bonds and angles.
+"""A transferable model of a molecule: force constants and bond moments by kinds.
 
 An atom's kind is its element and number of neighbours (C3); a bond's, its atoms' and its order.
 """
@@ -26,8 +26,8 @@ _STRETCH: Final = {"-": 0.30, "=": 0.60, "#": 1.00, ":": 0.42, "~": 0.30}
 _OTHER: Final = {"bend": 0.15, "linear bend": 0.05, "out-of-plane": 0.03, "torsion": 0.004}
 _MULTIPLE_TORSION: Final = 0.02
 _SPREAD: Final = 0.2
-# Interactions, relative to the geometric mean of both constants. Their sum over one coordinate stays
-# below one, so a field is always positive.
+# Interactions, relative to the geometric mean of both constants. Their sum over one coordinate
+# stays below one, so a field is always positive.
 _INTERACTION: Final = 0.04
 
 
@@ -75,9 +75,7 @@ def transferable(drawn: Drawn, seed: int) -> Transferable:
     return Transferable(space, point, field, dipoles, polarisabilities, held)
 
 
-def _constant(
-    name: str, kinds: Kinds, seed: int, space: Internals, names: list[str]
-) -> float:
+def _constant(name: str, kinds: Kinds, seed: int, space: Internals, names: list[str]) -> float:
     one = space.coordinates[names.index(name)]
     if one.kind == "stretch":
         typical = _STRETCH[kinds.order(*one.atoms)]
@@ -134,5 +132,3 @@ def _interactions(space: Internals, names: list[str]) -> dict[str, list[tuple[in
         i, j = sorted((i, j), key=lambda k: names[k])
         found.setdefault(f"{names[i]} with {names[j]}", []).append((i, j))
     return found
-
-
