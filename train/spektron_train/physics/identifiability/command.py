@@ -20,6 +20,7 @@ from .counting import Count, count
 from .degeneracy import Near, near_degeneracies
 from .draw import molecules
 from .full_field import Closing, closings
+from .jacobian import NEAR
 from .montecarlo import CASES, Reached, Summary, Trial, reached, summary, trials
 from .plot import plot
 
@@ -116,9 +117,10 @@ def _show_closings(say: Console, found: Sequence[Closing], general: Reached) -> 
         )
     say.print(table)
     say.print(
-        f"Of {general.molecules} listed molecules without symmetry {general.reached:.1%} reach "
-        f"the most that one molecule's spectra can tell, the smaller of n (n + 1) / 2 and 3n - 2; "
-        f"the deficit's quartiles are {_range(general.deficit, '.0f')}.\n"
+        f"Of {general.molecules} listed molecules without symmetry {general.single:.1%} reach the "
+        f"most that one molecule's spectra can tell, the smaller of n (n + 1) / 2 and 3n - 2 "
+        f"({general.symmetric:.1%} where levels nearer than {NEAR:g} cm-1 enter by symmetric "
+        f"functions only); the rest, quartiles: {_range(general.deficit, '.0f')} constants.\n"
     )
 
 

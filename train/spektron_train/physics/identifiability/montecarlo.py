@@ -13,7 +13,7 @@ from spektron_train.physics.symmetry.operations import find_symmetry
 from spektron_train.physics.symmetry.point_group import point_group
 
 from .full_field import every_constant, reachable
-from .jacobian import Directions, Rank, independent, jacobian, rank_of, spectrum
+from .jacobian import NEAR, Directions, Rank, independent, jacobian, rank_of, spectrum
 from .valence import Transferable, transferable
 
 KNOWN: Final = "field"
@@ -143,26 +143,37 @@ def summary(found: Sequence[Trial], case: str | None) -> Summary:
 
 @dataclass(frozen=True)
 class Reached:
-    """Of listed molecules without symmetry, all constants unknown. reached: share whose rank is
-    `full_field.reachable`. deficit: quartiles."""
+    """Of listed molecules without symmetry, all constants unknown.
+
+    single: share whose rank is `full_field.reachable`, every level by itself. symmetric: the same
+    with near levels by symmetric functions, which hold less than the threshold asks for where
+    levels nearly coincide. deficit: quartiles, of those that reach it.
+    """
 
     molecules: int
-    reached: float
+    single: float
+    symmetric: float
     deficit: tuple[float, ...]
 
 
 def reached(smiles: Sequence[str], seed: int) -> Reached:
     """Case a, at each molecule's transferable field. Raises MoleculeError, CoordinateError."""
-    told, deficits = [], []
+    told: dict[float, list[bool]] = {0.0: [], NEAR: []}
+    deficits = []
     for one in smiles:
         drawn = from_smiles(one)
         if point_group(find_symmetry(drawn.molecule)).name != "C1":
             continue
         point = transferable(drawn, seed).point
-        rank = rank_of(jacobian(point, every_constant(point)))
-        told.append(rank.rank == reachable(len(point.f)))
-        deficits.append(rank.deficit)
-    return Reached(len(told), sum(told) / max(len(told), 1), _quartiles(deficits))
+        every = every_constant(point)
+        most = reachable(len(point.f))
+        for near, answers in told.items():
+            rank = rank_of(jacobian(point, every, near)).rank
+            answers.append(rank == most)
+        deficits.append(len(every.names) - most)
+    count = len(deficits)
+    single, symmetric = (sum(answers) / max(count, 1) for answers in told.values())
+    return Reached(count, single, symmetric, _quartiles(deficits))
 
 
 def _quartiles(values: Sequence[float]) -> tuple[float, ...]:

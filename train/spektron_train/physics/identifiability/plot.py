@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from .degeneracy import Near
+from .jacobian import THRESHOLD
 from .montecarlo import CASES, Trial
 
 
@@ -22,7 +23,8 @@ def plot(found: Sequence[Trial], meeting: Sequence[Near], path: Path) -> None:
         ranks = [one.ranks[case] for one in found if one.generic]
         sizes = [np.log10(rank.condition) for rank in ranks if rank.full]
         left.hist(sizes, edges, histtype="step", label=f"{case}: {len(sizes)} of {len(ranks)}")
-    left.axvline(8, color="grey", linestyle=":")
+    left.margins(y=0.25)
+    left.axvline(-np.log10(THRESHOLD), color="grey", linestyle=":")
     left.set_xlabel("log10 of the condition number")
     left.set_ylabel("trials of full column rank")
     left.legend(fontsize="x-small", loc="upper left")
