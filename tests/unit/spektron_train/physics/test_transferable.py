@@ -150,7 +150,7 @@ def test_one_spectrum_tells_3n_minus_2_constants_of_a_whole_field():
 def test_exceptions_are_told():
     full, open_ = Rank(3, 9, 3, 10.0), Rank(3, 9, 2, np.inf)
     ranks = [dict.fromkeys(CASES, one) for one in (full, open_)]
-    found = [Trial(f"C{i}", "C1", 7, 3, 5.0, 0, one, open_) for i, one in enumerate(ranks)]
+    found = [Trial(f"C{i}", "C1", 7, one, open_) for i, one in enumerate(ranks)]
     told = summary(found, CASES[0])
     assert told.full == 0.5
     assert told.condition == (10.0, 10.0, 10.0)

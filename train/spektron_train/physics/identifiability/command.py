@@ -45,12 +45,14 @@ def identify(arguments: argparse.Namespace) -> int:
         raise Failed(EXIT_USAGE, "the picture is of cases b and c")
     say = Console(highlight=False, markup=False, quiet=arguments.json)
     report: dict[str, Any] = {"seeds": list(seeds)}
+    meeting: list[Near] = []
+    if "a" in cases or arguments.plot:
+        meeting = near_degeneracies(stored(_MEETING), _rng(arguments.seed))
     if "a" in cases:
         closed = [
             one for name in SURFACES for one in closings(name, stored(name), _rng(arguments.seed))
         ]
         general = reached(chosen, arguments.seed)
-        meeting = near_degeneracies(stored(_MEETING), _rng(arguments.seed))
         report["a"] = {
             "closings": [asdict(one) for one in closed],
             "listed": asdict(general),
@@ -70,7 +72,6 @@ def identify(arguments: argparse.Namespace) -> int:
         report["d"] = [{**asdict(one), "ratio": one.ratio} for one in counts]
         _show_counts(say, counts)
     if arguments.plot:
-        meeting = near_degeneracies(stored(_MEETING), _rng(arguments.seed))
         plot(found, meeting, arguments.plot)
     if arguments.json:
         put_json(_finite(report))

@@ -121,8 +121,8 @@ def spectrum(point: Point) -> tuple[Array, Array, Array]:
     import torch
 
     with torch.no_grad():
-        found = _lines(point, None, None)
-    return tuple(one.numpy() for one in found)  # type: ignore[return-value]
+        wavenumbers, infrared, raman = (one.numpy() for one in _lines(point, None, None))
+    return wavenumbers, infrared, raman
 
 
 def observables(point: Point, directions: Directions, near: float = NEAR) -> Any:

@@ -13,7 +13,7 @@ from spektron_train.physics.symmetry.operations import find_symmetry
 from spektron_train.physics.symmetry.point_group import point_group
 
 from .full_field import every_constant, reachable
-from .jacobian import NEAR, Directions, Rank, independent, jacobian, rank_of, spectrum
+from .jacobian import NEAR, Directions, Rank, independent, jacobian, rank_of
 from .valence import Transferable, transferable
 
 KNOWN: Final = "field"
@@ -26,17 +26,12 @@ CASES: Final = ("field", "field and bond dipoles", "field, bond dipoles and pola
 class Trial:
     """One molecule with one draw of constants.
 
-    vibrations: n. ranks: of the 3n observables, by case. positions: of the n positions alone,
-    for the field. gap: between the two nearest levels, cm-1. held: constants that are
-    combinations of others, kept.
+    ranks: of the 3n observables, by case. positions: of the n positions alone, for the field.
     """
 
     smiles: str
     group: str
     seed: int
-    vibrations: int
-    gap: float
-    held: int
     ranks: dict[str, Rank]
     positions: Rank
 
@@ -58,8 +53,6 @@ def trials(smiles: Sequence[str], seeds: Sequence[int]) -> Iterator[Trial]:
 def trial(smiles: str, drawn: Drawn, group: str, seed: int) -> Trial:
     """One of `trials`. Raises CoordinateError."""
     model = transferable(drawn, seed)
-    n = len(model.point.f)
-    wavenumbers, _, _ = spectrum(model.point)
     # All parameters in one Jacobian; the cases are columns of it.
     every, columns = unknowns(model)
     whole = jacobian(model.point, every)
@@ -67,11 +60,8 @@ def trial(smiles: str, drawn: Drawn, group: str, seed: int) -> Trial:
         smiles,
         group,
         seed,
-        n,
-        float(np.diff(wavenumbers).min()),
-        len(model.held),
         {case: rank_of(whole[:, chosen]) for case, chosen in columns.items()},
-        rank_of(whole[:n, columns[KNOWN]]),
+        rank_of(whole[: len(model.point.f), columns[KNOWN]]),
     )
 
 
