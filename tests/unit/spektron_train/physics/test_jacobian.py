@@ -95,7 +95,9 @@ def test_as_many_symmetric_functions_as_levels():
 @given(st.integers(0, 5), st.integers(0, 2**31))
 def test_rank_and_independent_directions(rank, seed):
     rng = np.random.default_rng(seed)
-    f = rng.normal(size=(6, rank)) @ rng.normal(size=(rank, 16))
+    # The first rows are at right angles, the others combinations of them.
+    first = np.linalg.qr(rng.normal(size=(16, rank)))[0].T
+    f = np.vstack([first, rng.normal(size=(6 - rank, rank)) @ first])
     assert rank_of(f).rank == rank
     assert rank_of(f).deficit == 16 - rank
     directions = Directions.of_field(tuple("abcdef"), f.reshape(6, 4, 4), 9)
