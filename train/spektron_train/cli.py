@@ -169,6 +169,7 @@ def _add_symmetry(actions: argparse._SubParsersAction[argparse.ArgumentParser]) 
     theorems = actions.add_parser("theorems", help="check what symmetry hides and what it tells")
     theorems.add_argument("molecules", nargs="*", metavar="NAME", help="default: the library")
     theorems.add_argument("--seed", type=_seed, default=0)
+    _add_identifiability(actions)
     observe = actions.add_parser("observability", help="what an instrument sees of a molecule")
     observe.add_argument("smiles", metavar="SMILES")
     observe.add_argument("--technique", choices=["infrared", "raman"], default="infrared")
@@ -183,6 +184,30 @@ def _add_symmetry(actions: argparse._SubParsersAction[argparse.ArgumentParser]) 
     observe.add_argument("--resolution", type=float, default=8.0, help="cm-1 (8)")
     for action in (activity, theorems, observe):
         action.add_argument("--json", action="store_true", help="JSON on standard output")
+
+
+def _add_identifiability(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    identify = actions.add_parser(
+        "identifiability", help="what of a force field can be read back from spectra"
+    )
+    identify.add_argument(
+        "--case",
+        choices=["a", "b", "c", "d"],
+        help="a: all constants of the field; b: a transferable field; c: and unknown bond dipoles; "
+        "d: four to one, by counting (default: all)",
+    )
+    identify.add_argument(
+        "--molecules", type=_positive, help="how many of the listed ones (all of them)"
+    )
+    identify.add_argument("--seed", type=_seed, default=1000, help="of the constants (1000)")
+    identify.add_argument(
+        "--draws",
+        type=_positive,
+        default=1,
+        help="of constants, with the seeds that follow (1)",
+    )
+    identify.add_argument("--plot", type=_picture, metavar="FILE.png", help="of cases b and c")
+    identify.add_argument("--json", action="store_true", help="JSON on standard output")
 
 
 def main(argv: list[str] | None = None) -> int:

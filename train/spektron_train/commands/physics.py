@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from spektron_train.physics.commands import hessian, spectrum
+from spektron_train.physics.identifiability.command import identify
 from spektron_train.physics.internal import CoordinateError
 from spektron_train.physics.molecule import MoleculeError
 from spektron_train.physics.observability_command import observe
@@ -34,6 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
 _ACTIONS: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
     "activity": activities,
     "hessian": hessian,
+    "identifiability": identify,
     "observability": observe,
     "spectrum": spectrum,
     "theorems": theorems,
