@@ -14,6 +14,12 @@ from firmware_bridge.instrument import Instrument
 from .section import Section
 
 
+def _printable(text: str) -> str:
+    if not text.isprintable() or not text.strip():
+        raise ValueError("must hold printable characters only")
+    return text
+
+
 class Serial(Section):
     """The line to the instrument."""
 
@@ -24,7 +30,7 @@ class Serial(Section):
     baud: int | None = Field(
         None, ge=300, le=4_000_000, description="where it is not the driver's usual one"
     )
-    serial_number: str | None = Field(
+    serial_number: Annotated[str, AfterValidator(_printable)] | None = Field(
         None, min_length=1, max_length=32, description="for an instrument that has none of its own"
     )
     model: str | None = Field(None, description="for an instrument that does not say which it is")

@@ -246,3 +246,10 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, name):
 def test_two_operators_of_one_name_are_refused(load):
     one = "[[commands.operators]]\nname='a'\nkey_file='k'\nmay=[]\n"
     assert "share a name" in refusal(load, MINIMAL + one + one)
+
+
+@pytest.mark.parametrize("number", [r"S\u0000", r"\u001b]0;S\u0007", r"\u202e", "  "])
+def test_a_serial_number_is_printable(load, number):
+    url = 'url = "/dev/ttyUSB0"'
+    driver = f'driver = "tcd1304"\nwavelength_nm = [900.0, 1.0]\nserial_number = "{number}"'
+    assert "printable" in refusal(load, replaced(url, f"{url}\n{driver}"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import sys
 import threading
 from dataclasses import replace
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ import pytest
 from firmware_bridge import errors
 from firmware_bridge.link import Link
 from firmware_bridge.protocol import LampState, Position
+from firmware_bridge.protocol import Scan as WireScan
 from firmware_bridge.virtual import Flaws, InjectedFaults, Optics, PtyPort, VirtualSpectrometer
 from spektron_edge.clock import Clock
 from spektron_edge.config.instrument import Acquisition, Serial
@@ -743,3 +745,25 @@ def test_a_detector_that_has_warmed_makes_the_white_expire(make):
     rig.device._scene.drift = warmer
     later = rig.until(Streaming, lambda s: s.measured)
     assert later.references.white_temperature_c == 26.0
+
+
+class Cut(VirtualSpectrometer):
+    """Every third scan has lost its last pixels."""
+
+    def _send(self, message, *rest):
+        if isinstance(message, WireScan) and message.number % 3 == 0 and message.number > 3:
+            message = replace(message, counts=message.counts[:-5])
+        return super()._send(message, *rest)
+
+
+def test_scans_of_another_size_are_told_and_the_others_go_on(make, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "VirtualSpectrometer", Cut)
+    rig = make().start()
+    numbers = [item.scan.number for item in rig.measured(6)]
+    assert numbers == [3, 4, 5, 7, 8, 10]
+    told = [i.fault for i in rig.history if isinstance(i, FaultRaised)]
+    assert {f.kind for f in told} == {Faults.SCAN_INVALID}
+    assert told[0].detail == "scan 6 has 115 pixels, expected the detector's 120"
+    assert sum(isinstance(item, InstrumentReady) for item in rig.history) == 1
+    assert {6, 9}.isdisjoint(i.number for i in rig.history if isinstance(i, Consumed))
+    assert rig.thread.link.counters.malformed >= 2
