@@ -104,6 +104,11 @@ class Faults(Enum):
         53,
         "correct the instrument's firmware; its scans of the right size count meanwhile",
     )
+    NUMBERS_JUMPED = FaultKind(
+        "numbers_jumped",
+        54,
+        "correct the instrument's firmware; scans count from the new number on",
+    )
     LAMP_NOT_WARM = FaultKind("lamp_not_warm", 30, "wait; scans count once the lamp is stable")
     NO_DARK = FaultKind(
         "no_dark",

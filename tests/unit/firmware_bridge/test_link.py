@@ -598,3 +598,11 @@ def test_a_slow_large_frame_is_not_garbage():
     intake = Intake()
     for n in range(100):
         assert intake.take(b"\x01" * 40, float(n)) == 0
+
+
+@pytest.mark.parametrize(
+    "url", ["socket://127.0.0.1", "rfc2217://h", "socket://h:", "socket://h:99999", "socket://h:x"]
+)
+def test_a_url_that_needs_a_port_number(url):
+    with pytest.raises(PortMissing, match=r"socket://host:4001, received no port number"):
+        Link(url).open()
