@@ -42,6 +42,10 @@ class VersionMismatch(LinkError):
     """Host and instrument share no protocol version."""
 
 
+class InfoInvalid(LinkError):
+    """What the instrument says of itself cannot be."""
+
+
 class DeviceRefused(LinkError):
     """The instrument answered a request with ERROR.
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from firmware_bridge.errors import LinkError
 from firmware_bridge.intake import LinkCounters, Received
+from firmware_bridge.printable import printable
 from firmware_bridge.protocol import Configure
 
 BACKOFF_MIN_S = 0.2
@@ -28,7 +29,8 @@ class Identity:
     capabilities: as in INFO. dark_pixels: indices of pixels that see no light. nonlinearity:
     polynomial in counts above dark by which these are divided, from the constant on, as Ocean's
     instruments keep it; empty where none is known. integration_step_us: integrations are whole
-    multiples of it.
+    multiples of it. What it says in words (serial, firmware, model) is printable, other characters
+    are escaped.
     """
 
     serial: str
@@ -46,6 +48,11 @@ class Identity:
     dark_pixels: tuple[int, ...] = ()
     nonlinearity: tuple[float, ...] = ()
     integration_step_us: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("serial", "firmware", "model"):
+            # Some go to a terminal, into a log or a block of configuration to be copied.
+            object.__setattr__(self, name, printable(getattr(self, name)))
 
 
 def polynomial_nm(coefficients: Sequence[float], pixels: int) -> NDArray[np.float64]:
@@ -68,7 +75,7 @@ class Instrument(Protocol):
         """Open the port, end whatever still goes on there, find out who answers.
 
         Raises PortMissing, PortBusy, PortDenied, PortLost, DeviceSilent, NoReply, LineGarbage,
-        VersionMismatch, DeviceRefused.
+        VersionMismatch, DeviceRefused, InfoInvalid.
         """
 
     def close(self) -> None:

@@ -62,12 +62,17 @@ class LinkCounters:
 
 
 class Intake:
-    """Sorts received bytes into `inbox` (scans and events, bounded) and `responses`. Sans-IO."""
+    """Sorts received bytes into `inbox` (scans and events, bounded) and `responses`. Sans-IO.
+
+    pixels: of every scan by INFO, once that is known. A scan of another size counts as malformed,
+    and still comes out: whoever reads it has to tell of its number.
+    """
 
     def __init__(self) -> None:
         self.inbox: deque[Received] = deque()
         self.responses: list[Received] = []
         self.last_device_error = ""
+        self.pixels: int | None = None
         self._framer = Framer()
         self._unknown = self._malformed = self._dropped = self._stale = self._device_errors = 0
         self._mark_good()
@@ -90,6 +95,7 @@ class Intake:
         self.inbox.clear()
         self.responses.clear()
         self.last_device_error = ""
+        self.pixels = None
         self._mark_good()
 
     def take(self, data: bytes, at: float) -> int:
@@ -126,6 +132,8 @@ class Intake:
         elif header.flags & Flags.RESPONSE:
             self.responses.append(Received(header, message, at))
         elif isinstance(message, Scan | Event):
+            if isinstance(message, Scan) and self.pixels not in (None, message.counts.size):
+                self._malformed += 1
             if len(self.inbox) >= INBOX_FRAMES:
                 self.inbox.popleft()
                 self._dropped += 1

@@ -16,6 +16,7 @@ from firmware_bridge.errors import (
     VersionMismatch,
 )
 from firmware_bridge.framing import DELIMITER, encode_frame
+from firmware_bridge.info_check import check_info
 from firmware_bridge.instrument import Identity
 from firmware_bridge.intake import Intake, LinkCounters, Received
 from firmware_bridge.protocol import (
@@ -83,7 +84,8 @@ class Link:
         """Open the port, stop a running stream, negotiate; return who answered.
 
         What was still on the line from before is thrown away. Raises PortMissing, PortBusy,
-        PortDenied, PortLost, DeviceSilent, NoReply, LineGarbage, VersionMismatch, DeviceRefused.
+        PortDenied, PortLost, DeviceSilent, NoReply, LineGarbage, VersionMismatch, DeviceRefused,
+        InfoInvalid.
         """
         self.close()
         self._intake.restart()
@@ -94,10 +96,12 @@ class Link:
             # The delimiter ends whatever half a frame the instrument may have heard before.
             self._transport.write(DELIMITER + self._frame(Stop(), self._next_sequence()))
             info = self._hello()
+            check_info(info, self.url)
         except BaseException:
             self.close()
             raise
         self._intake.inbox.clear()
+        self._intake.pixels = info.pixels
         self.info = info
         self._version = info.version
         return identity(info)
@@ -138,6 +142,7 @@ class Link:
     def read(self, timeout_s: float) -> Received | None:
         """Return the next SCAN or EVENT, or None when none came within `timeout_s`.
 
+        A SCAN of another size than INFO's is among them, and counted as malformed.
         Raises PortLost; LineGarbage when bytes keep coming without a valid frame.
         """
         deadline = time.monotonic() + timeout_s

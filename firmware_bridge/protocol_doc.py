@@ -53,6 +53,9 @@ RULES = f"""\
 - SCAN and EVENT come unasked, with sequence 0 and without the response flag.
 - Scan numbers count every scan since power-on. A number missing is a scan lost; a new `boot_id` in
   INFO, or EVENT(RESTARTED), says that numbers, clock and settings have begun anew.
+- INFO gives a serial number of 1 to 32 printable characters, 1 to {MAX_PIXELS} pixels and limits in
+  order; every SCAN has that many counts. A host refuses any other INFO and passes over any other
+  SCAN.
 - After power-on the lamp is off, the shutter closed, and nothing is streamed.
 - Settings beyond the limits of INFO are refused by ERROR(OUT_OF_RANGE), a position that it has no
   parts for by ERROR(NOT_CAPABLE), a message that is no request by ERROR(UNKNOWN_TYPE). What is

@@ -7,6 +7,7 @@ import select
 import termios
 from contextlib import suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 import serial
 
@@ -18,6 +19,7 @@ WRITE_TIMEOUT_S = 2.0
 VANISHED = (serial.SerialException, OSError, termios.error, TypeError, ValueError)
 _BUSY = {errno.EBUSY, errno.EAGAIN, errno.EWOULDBLOCK}
 _DENIED = {errno.EACCES, errno.EPERM}
+_WITH_PORT = ("socket://", "rfc2217://")
 
 
 class Transport:
@@ -26,6 +28,11 @@ class Transport:
     def __init__(self, url: str, baud: int) -> None:
         """Open `url`; raises PortMissing, PortBusy, PortDenied."""
         self.url = url
+        if url.startswith(_WITH_PORT) and _port_of(url) is None:
+            raise PortMissing(
+                f"no usable port at {url}: expected host and port, as in socket://host:4001, "
+                f"received no port number. Correct the URL."
+            )
         extra: dict[str, Any] = {} if "://" in url else {"exclusive": True}
         try:
             self._port = serial.serial_for_url(
@@ -94,6 +101,13 @@ class Transport:
             f"{self.url} was lost while {action}: {error}. Expected an open port. "
             f"Check cable and power of the instrument; the link can be opened again."
         )
+
+
+def _port_of(url: str) -> int | None:
+    try:
+        return urlsplit(url).port
+    except ValueError:
+        return None
 
 
 def _open_error(url: str, baud: int, error: BaseException) -> LinkError:

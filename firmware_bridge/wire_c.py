@@ -59,6 +59,7 @@ def header() -> str:
         f"/* Wire protocol, version {MAX_VERSION}: see docs/protocol.md. */",
         "#ifndef SPEKTRON_WIRE_H\n#define SPEKTRON_WIRE_H\n",
         '#include "spektron_bytes.h"\n',
+        '#ifdef __cplusplus\nextern "C" {\n#endif\n',
         f"#define SPK_MIN_VERSION {MIN_VERSION}U",
         f"#define SPK_MAX_VERSION {MAX_VERSION}U",
         "/* Bytes of a frame without its delimiter. */",
@@ -81,6 +82,7 @@ def header() -> str:
         "size_t spk_body_bytes(const spk_message *message);\n",
         "/* Send the body of a message to `to`; nothing is sent of one that cannot be encoded. */",
         "spk_status spk_encode(const spk_message *message, const spk_sink *to);\n",
+        "#ifdef __cplusplus\n}\n#endif\n",
         "#endif",
     ]
     return "\n".join(parts) + "\n"

@@ -96,6 +96,19 @@ class Faults(Enum):
         "counts_repeated", 29, "switch the instrument off and on; look at its detector and cables"
     )
 
+    INFO_INVALID = FaultKind(
+        "info_invalid", 52, "correct the instrument's firmware: what it says of itself cannot be"
+    )
+    SCAN_INVALID = FaultKind(
+        "scan_invalid",
+        53,
+        "correct the instrument's firmware; its scans of the right size count meanwhile",
+    )
+    NUMBERS_JUMPED = FaultKind(
+        "numbers_jumped",
+        54,
+        "correct the instrument's firmware; scans count from the new number on",
+    )
     LAMP_NOT_WARM = FaultKind("lamp_not_warm", 30, "wait; scans count once the lamp is stable")
     NO_DARK = FaultKind(
         "no_dark",

@@ -20,7 +20,7 @@ from .faults import Fault, Faults
 @dataclass(frozen=True)
 class InstrumentReady:
     """The instrument answered and said who it is. axis_nm: (P,) wavelengths in nm; protocol: the
-    version agreed on.
+    version agreed on, 0 for another protocol, which knows of no power-on.
     """
 
     serial: str

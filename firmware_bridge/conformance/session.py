@@ -7,6 +7,7 @@ import numpy as np
 from firmware_bridge.conformance.requirement import Requirement, requires
 from firmware_bridge.conformance.subject import Broken, Subject
 from firmware_bridge.framing import encode_frame
+from firmware_bridge.info_check import what_cannot_be
 from firmware_bridge.protocol import (
     Ack,
     Configure,
@@ -64,16 +65,8 @@ def _later_version(subject: Subject) -> None:
 
 @requires(SESSION, "info.limits", "Who the instrument is and what it can do.")
 def _limits(subject: Subject) -> None:
-    info = subject.info
-    sound = (
-        info.serial
-        and info.pixels > 0
-        and info.full_scale > 0
-        and 0 < info.min_integration_us <= info.max_integration_us
-        and info.max_averages > 0
-    )
-    if not sound:
-        raise Broken("a serial number, pixels, a full scale, limits with room between them", info)
+    if (wrong := what_cannot_be(subject.info)) is not None:
+        raise Broken(*wrong)
 
 
 @requires(SESSION, "info.axis", "wavelength in nm = sum of c[i] * pixel**i, pixel counted from 0")

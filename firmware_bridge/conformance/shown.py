@@ -6,6 +6,7 @@ from collections import Counter
 from html import escape
 
 from firmware_bridge.conformance.suite import Report, Result, Verdict
+from firmware_bridge.printable import printable
 
 PAGE = "docs/protocol.md"
 _STYLE = (
@@ -45,7 +46,7 @@ def line(result: Result) -> str:
     told = f"{result.verdict.value:8} {requirement.severity.value:7} {requirement.id}"
     if result.verdict is Verdict.FAILED:
         told += (
-            f"\n    expected {result.expected}\n    received {result.received}"
+            f"\n    expected {result.expected}\n    received {printable(result.received)}"
             f'\n    {PAGE}: "{requirement.promise}"'
         )
     elif result.reason:
@@ -86,7 +87,7 @@ def _row(result: Result) -> str:
 
 def _instrument(report: Report) -> str:
     info = report.info
-    return "unknown" if info is None else f"{info.serial}, firmware {info.firmware}"
+    return "unknown" if info is None else printable(f"{info.serial}, firmware {info.firmware}")
 
 
 def _counts(report: Report) -> dict[str, int]:

@@ -78,6 +78,7 @@ class Subject:
         self.heard = Heard()
         self.bytes_heard = 0
         self.frames_heard = 0
+        self.echoes_heard = 0
         self.said: Info | None = None
         self.answered = False
         self._port = port
@@ -281,6 +282,8 @@ class Subject:
             self.heard.latest = str(error)
             return
         self.frames_heard += 1
+        # Only a host sends these.
+        self.echoes_heard += isinstance(decoded.message, Hello | Configure | Start | Stop)
         if len(self._latest) < _MOST_HEARD:
             self._latest.append(decoded)
 

@@ -123,10 +123,17 @@ def _absent(subject: Subject) -> str:
 
 
 def _somebody(subject: Subject, url: str) -> None:
+    where = f"{url} at {subject.baud} baud"
+    tried = f"{where}, STOP and PING sent 3 times"
     for _ in range(3):
-        if subject.begin():
+        here = subject.begin()
+        if subject.echoes_heard:
+            raise LineGarbage(
+                f"no instrument on {where}: expected answers, received what was "
+                f"sent. A login console or a loop is there; `spektron-edge probe` looks for more."
+            )
+        if here:
             return
-    tried = f"{url} at {subject.baud} baud, STOP and PING sent 3 times"
     if not subject.bytes_heard:
         raise DeviceSilent(
             f"nothing answers on {tried}: expected a frame, received no byte. Check power, cable "

@@ -32,9 +32,10 @@ class Driver:
     name: in the configuration. instruments: in words. bauds: line speeds it is found at, the usual
     one first; empty where it has none (USB). source: manual or specification. tested: against what.
     met_hardware: whether a real one ever answered. needs: fields of `Place` that must be given.
+    takes: further ones that it uses where they are given; the configuration refuses any other.
     models: of which `Place.model` must be one, where it is needed. make: raises ValueError where
     one is missing. quiet: nothing tells it from another instrument, so that looking for it proves
-    nothing.
+    nothing. integration_step_us: integrations are whole multiples of it, on all its instruments.
     """
 
     name: str
@@ -45,5 +46,7 @@ class Driver:
     make: Callable[[Place], Instrument]
     met_hardware: bool = False
     needs: tuple[str, ...] = ()
+    takes: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     quiet: bool = False
+    integration_step_us: int = 1

@@ -266,4 +266,5 @@ DRIVER = Driver(
     source="public programs that speak with it; the manual is not public",
     tested="a virtual instrument written from two public programs, on a pty",
     make=lambda place: SingleExposures(lambda: Nirone(place), place.url, place.baud),
+    takes=("wavelength_nm",),
 )

@@ -208,4 +208,5 @@ DRIVER = Driver(
     tested="virtual instruments; those of STS and QE Pro are also read by the maker's own "
     "libseabreeze over RS-232 on a pty, and requests compared with python-seabreeze's",
     make=lambda place: SingleExposures(lambda: OceanObp(place), place.url, place.baud),
+    takes=("model",),
 )

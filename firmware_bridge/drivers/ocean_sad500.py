@@ -217,4 +217,6 @@ DRIVER = Driver(
     make=lambda place: SingleExposures(lambda: OceanSad500(place), place.url, place.baud),
     needs=("model", "wavelength_nm"),
     models=tuple(model.name for model in MODELS),
+    takes=("serial",),
+    integration_step_us=1000,
 )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -27,6 +28,9 @@ BACK = "port open again"
 # A chunk is one read; nobody wrote a longer line.
 MOST_LINE = 1 << 20
 MOST_FILE = 1 << 30
+MOST_S = 1e7
+BAUDS = range(50, 20_000_001)
+_SHOWN = 60
 
 
 class RecordingError(Exception):
@@ -66,6 +70,7 @@ class Writer:
 
     def __init__(self, path: Path, url: str, baud: int, most_bytes: int) -> None:
         """Raises OSError; a file that is there already is not touched."""
+        self.path = path
         self.written = 0
         self._most_bytes = most_bytes
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -93,8 +98,11 @@ class Writer:
     def _line(self, record: dict[str, object]) -> None:
         line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
         left = line
-        while left:
-            left = left[os.write(self._fd, left) :]
+        try:
+            while left:
+                left = left[os.write(self._fd, left) :]
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.path)) from None
         self.written += len(line)
 
 
@@ -110,11 +118,13 @@ def read(path: Path) -> Recording:
             if not line.endswith(b"\n") and len(line) < MOST_LINE:
                 torn = True
                 break
-            lines.append(_line(path, number, line))
-    try:
-        url, baud, begun = str(head["url"]), int(str(head["baud"])), str(head["begun"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise RecordingError(f"{path}: its header lacks {error}") from None
+            lines.append(_line(path, number, line, lines[-1].t if lines else 0.0))
+    url, baud, begun = head.get("url"), head.get("baud"), head.get("begun")
+    if not isinstance(url, str) or not isinstance(begun, str):
+        raise RecordingError(f"{path}: its header lacks `url` or `begun`")
+    if type(baud) is not int or baud not in BAUDS:
+        told = f"{BAUDS.start} to {BAUDS.stop - 1}, received {str(baud)[:_SHOWN]!r}"
+        raise RecordingError(f"{path}: expected in its header a `baud` of {told}")
     return Recording(url, baud, begun, tuple(lines), torn)
 
 
@@ -124,26 +134,43 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _head(path: Path, line: bytes) -> dict[str, object]:
-    try:
-        head = json.loads(line)
-    except ValueError:
-        head = None
-    if not isinstance(head, dict) or "format" not in head:
+    head = _record(line)
+    if head is None or "format" not in head:
         raise RecordingError(f"{path} is no recording: expected {FORMAT} in its first line")
     if head["format"] != FORMAT:
-        raise RecordingError(f"{path} is {head['format']!r}, this version reads {FORMAT}")
+        told = str(head["format"])[:_SHOWN]
+        raise RecordingError(f"{path} is {told!r}, this version reads {FORMAT}")
     return head
 
 
-def _line(path: Path, number: int, line: bytes) -> Chunk | Note:
+def _record(line: bytes) -> dict[str, object] | None:
+    """What a line holds; None where that is no JSON object."""
     try:
         record = json.loads(line)
-        t = float(record["t"])
-        if "note" in record:
-            return Note(t, str(record["note"]))
-        side = record["from"]
-        if side not in ("host", "instrument"):
-            raise ValueError(f"from {side!r}")
-        return Chunk(t, side, bytes.fromhex(record["hex"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise RecordingError(f"{path}, line {number}: {error}") from None
+    # Thousands of brackets within one another.
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def _line(path: Path, number: int, line: bytes, not_before: float) -> Chunk | Note:
+    """not_before: the time of the line before it, s. Raises RecordingError."""
+    record = _record(line)
+    t = None if record is None else record.get("t")
+    if record is None or isinstance(t, bool) or not isinstance(t, int | float):
+        raise _wrong(path, number, 'an object with "t" in seconds', line)
+    # Also refuses what is not a number.
+    if not not_before <= t <= MOST_S:
+        raise _wrong(path, number, f'"t" from {not_before:g} (the line before) to {MOST_S:g}', line)
+    note, side, text = record.get("note"), record.get("from"), record.get("hex")
+    if isinstance(note, str):
+        return Note(float(t), note)
+    if side in ("host", "instrument") and isinstance(text, str):
+        with suppress(ValueError):
+            return Chunk(float(t), "host" if side == "host" else "instrument", bytes.fromhex(text))
+    raise _wrong(path, number, '"from" ("host" or "instrument") with "hex", or "note"', line)
+
+
+def _wrong(path: Path, number: int, expected: str, line: bytes) -> RecordingError:
+    received = line[:_SHOWN].decode("utf-8", "backslashreplace").strip()
+    return RecordingError(f"{path}, line {number}: expected {expected}, received {received!r}")

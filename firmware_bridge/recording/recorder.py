@@ -20,12 +20,16 @@ _HOST_TAKES_S = 0.0
 
 @dataclass
 class Recorded:
-    """What passed; `lost`: bytes of the instrument that the host did not take; `ended`: why."""
+    """What passed; `lost`: bytes of the instrument that the host did not take; `ended`: why.
+
+    failed: the file took no more, a full disk for instance; its last line may be torn.
+    """
 
     from_host: int = 0
     from_instrument: int = 0
     lost: int = 0
     ended: str = ""
+    failed: bool = False
 
 
 def record(
@@ -40,7 +44,7 @@ def record(
     """Until `stop`, or a cap. Without a `terminal` it only listens.
 
     A port that vanishes takes the terminal with it, and comes back with it. Raises PortMissing,
-    PortBusy, PortDenied where there is none at the beginning, OSError where the file takes no more.
+    PortBusy, PortDenied where there is none at the beginning.
     """
     return _Session(url, baud, writer, terminal).run(stop, longest_s)
 
@@ -67,6 +71,11 @@ class _Session:
                 except PortLost:
                     self._lose()
             self._writer.note(self._t, f"end: {self._recorded.ended}")
+        except OSError as error:
+            if error.filename != str(self._writer.path):
+                raise
+            self._recorded.ended = f"{self._writer.path}: {error.strerror}"
+            self._recorded.failed = True
         finally:
             if self._port is not None:
                 self._port.close()

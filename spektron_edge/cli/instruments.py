@@ -26,6 +26,7 @@ def _instruments(arguments: argparse.Namespace) -> int:
             "instruments": found.instruments,
             "baud": list(found.bauds) if arguments.json else ", ".join(map(str, found.bauds)),
             "needs": list(found.needs) if arguments.json else ", ".join(found.needs) or None,
+            "takes": list(found.takes) if arguments.json else ", ".join(found.takes) or None,
             "source": found.source,
             "tested against": found.tested,
             "hardware": "met" if found.met_hardware else "never met the hardware",

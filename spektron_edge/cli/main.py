@@ -11,6 +11,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from firmware_bridge.printable import printable
 from spektron_edge import __version__
 from spektron_edge.command_names import COMMANDS
 from spektron_edge.faults import Fault, Faults
@@ -48,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         status: int = arguments.command(arguments)
     except Fault as fault:
         tell_error(fault.code, fault.detail, as_json=as_json)
-        print(f"spektron-edge: {fault}", file=sys.stderr)
+        print(printable(f"spektron-edge: {fault}"), file=sys.stderr)
         return fault.exit_status
     except KeyboardInterrupt:
         tell_error("interrupted", "ended by Ctrl-C", as_json=as_json)

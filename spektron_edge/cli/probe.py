@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from firmware_bridge.printable import printable
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.instrument.line_faults import as_fault
 
@@ -55,7 +56,7 @@ def _probe(arguments: argparse.Namespace) -> int:
 
 
 def _tell(said: str) -> None:
-    sys.stderr.write(f"{said}\n")
+    sys.stderr.write(f"{printable(said)}\n")
 
 
 def _drivers(names: list[str]) -> tuple[list[Driver], list[str]]:

@@ -80,7 +80,8 @@ def _record(arguments: argparse.Namespace) -> int:
         arguments.file.unlink(missing_ok=True)
         raise as_fault(error) from None
     except OSError as error:
-        raise Fault(Faults.REPORT_UNWRITABLE, f"{error.filename}: {error.strerror}") from None
+        told = f"{error.filename or arguments.file}: {error.strerror}"
+        raise Fault(Faults.REPORT_UNWRITABLE, told) from None
     finally:
         if terminal is not None:
             terminal.unplug()
@@ -94,6 +95,10 @@ def _record(arguments: argparse.Namespace) -> int:
             "ended": recorded.ended,
         },
     )
+    if recorded.failed:
+        fault = Fault(Faults.REPORT_UNWRITABLE, recorded.ended)
+        sys.stderr.write(f"spektron-edge: {fault}\n")
+        return fault.exit_status
     return 0
 
 

@@ -12,7 +12,7 @@ from spektron_edge.backend_choice import BackendChoice
 from spektron_edge.bundle.manifest import Precision
 
 from .commands import Commands
-from .instrument import Acquisition, Serial
+from .instrument import Acquisition, Serial, check_integration
 from .model import AdaptationSettings, InferenceSettings, Trust
 from .mqtt import Mqtt
 from .outbox import OutboxLimits
@@ -60,6 +60,11 @@ class Config(Section):
         birth = self.home_assistant.birth_topic
         if birth == own or birth.startswith(f"{own}/"):
             raise ValueError(f"home_assistant.birth_topic: {birth} is one of this instrument's own")
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_set(self) -> Config:
+        check_integration(self.serial, self.acquisition.integration_us)
         return self
 
     @property

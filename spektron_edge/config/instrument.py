@@ -13,6 +13,32 @@ from firmware_bridge.instrument import Instrument
 
 from .section import Section
 
+# The configuration's names of what a driver may be given.
+_OF_PLACE = {
+    "baud": "baud",
+    "serial_number": "serial",
+    "model": "model",
+    "wavelength_nm": "wavelength_nm",
+}
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable() or not text.strip():
+        raise ValueError("must hold printable characters only")
+    return text
+
+
+def _rising(coefficients: tuple[float, ...]) -> tuple[float, ...]:
+    # How many pixels there are is the instrument's to say; the first step is known without it.
+    if sum(coefficients[1:]) <= 0:
+        raise ValueError(
+            "a polynomial in the pixel, nm, that does not rise from pixel 0 to pixel 1"
+        )
+    return coefficients
+
+
+_Polynomial = Annotated[tuple[float, ...], AfterValidator(_rising)]
+
 
 class Serial(Section):
     """The line to the instrument."""
@@ -24,11 +50,11 @@ class Serial(Section):
     baud: int | None = Field(
         None, ge=300, le=4_000_000, description="where it is not the driver's usual one"
     )
-    serial_number: str | None = Field(
+    serial_number: Annotated[str, AfterValidator(_printable)] | None = Field(
         None, min_length=1, max_length=32, description="for an instrument that has none of its own"
     )
     model: str | None = Field(None, description="for an instrument that does not say which it is")
-    wavelength_nm: tuple[float, ...] | None = Field(
+    wavelength_nm: _Polynomial | None = Field(
         None,
         min_length=2,
         max_length=6,
@@ -50,9 +76,29 @@ class Serial(Section):
 
     @model_validator(mode="after")
     def _can_be_driven(self) -> Serial:
+        used = driver(self.driver)
+        fields = {*used.needs, *used.takes, *(("baud",) if used.bauds else ())}
+        unused = [
+            f"`{key}`"
+            for key, name in _OF_PLACE.items()
+            if getattr(self, key) is not None and name not in fields
+        ]
+        if unused:
+            told = ", ".join(unused)
+            raise ValueError(
+                f"the driver {self.driver!r} does not use {told}: another `driver`, or without"
+            )
         # Opens nothing: what the driver lacks is said here instead of in the middle of connecting.
         instrument_of(self)
         return self
+
+
+def check_integration(serial: Serial, integration_us: int) -> None:
+    """Raises ValueError for what no instrument of its driver takes."""
+    step_us = driver(serial.driver).integration_step_us
+    if integration_us % step_us:
+        told = f"acquisition.integration_us: {serial.driver} takes whole multiples of {step_us}"
+        raise ValueError(f"{told}, not {integration_us}")
 
 
 def instrument_of(serial: Serial) -> Instrument:
@@ -118,7 +164,7 @@ class Acquisition(Section):
     find_bad_pixels: bool = Field(
         True, description="also those that the references show to be dead, hot or noisy"
     )
-    wavelength_nm: tuple[float, ...] | None = Field(
+    wavelength_nm: _Polynomial | None = Field(
         None,
         min_length=2,
         max_length=16,

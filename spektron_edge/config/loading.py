@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
+from spektron_edge.detector.axis import read_table
 from spektron_edge.faults import Fault, Faults
 
 from .file import Config
@@ -47,7 +48,14 @@ def parse_config(text: str, path: Path) -> Config:
     except ValidationError as error:
         problems = "; ".join(_explain(detail["loc"], detail["msg"]) for detail in error.errors())
         raise Fault(Faults.CONFIG_INVALID, f"{path}: {problems}") from None
-    return _anchored(config, path.resolve().parent)
+    anchored = _anchored(config, path.resolve().parent)
+    if anchored.acquisition.axis_file is not None:
+        try:
+            read_table(anchored.acquisition.axis_file)
+        except Fault as fault:
+            told = f"{path}: acquisition.axis_file: {fault.detail}"
+            raise Fault(Faults.CONFIG_INVALID, told) from None
+    return anchored
 
 
 def _explain(location: tuple[str | int, ...], message: str) -> str:

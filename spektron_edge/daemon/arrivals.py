@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from spektron_edge import log
+from spektron_edge.faults import Faults
 from spektron_edge.inbox import InstrumentReady, Streaming
 from spektron_edge.instrument.axis_store import save_axis
 from spektron_edge.prediction.serving import Serving
@@ -24,11 +25,15 @@ class Arrivals:
 
     def ready(self, ready: InstrumentReady) -> None:
         """It said who it is."""
-        self._notices.end(LINE)
+        self._notices.end((*LINE, Faults.NUMBERS_JUMPED))
         self._adapters.instrument(present=True)
         last = self._numbering.last(ready.serial)
         if last is not None and last.boot_id != ready.boot_id:
-            self._notices.say("instrument_restarted", f"{ready.serial} was switched off", "warning")
+            # Only our own protocol says what it knows of a power-on.
+            told = f"{ready.serial} was switched off"
+            if not ready.protocol:
+                told = f"{ready.serial} connected anew; nobody knows whether it was switched off"
+            self._notices.say("instrument_restarted", told, "warning")
         self.device = DeviceInfo(
             serial=ready.serial,
             firmware=ready.firmware,

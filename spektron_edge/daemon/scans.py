@@ -86,6 +86,9 @@ class Scans:
             self._notices.begin(Fault(Faults.SCANS_REPEATED, told))
             return False
         self._notices.end((Faults.SCANS_REPEATED,))
+        if step.jumped_from is not None:
+            told = f"{progress.serial} went from scan {step.jumped_from} to {progress.number}"
+            self._notices.begin(Fault(Faults.NUMBERS_JUMPED, f"{told}, which no count leads to"))
         if step.gap is not None:
             self._missing += step.gap[1] - step.gap[0] + 1
             self._notices.count_gap([step.gap])

@@ -22,7 +22,18 @@ def from_coefficients(coefficients: Sequence[float], pixels: int) -> Array:
 
 
 def from_table(path: Path, pixels: int) -> Array:
-    """(pixels,) nm of a CSV file of pixel index and nm, with or without a heading.
+    """(pixels,) nm of a CSV file. Raises as `read_table`, and for another number of pixels."""
+    axis = read_table(path)
+    if axis.size != pixels:
+        raise Fault(
+            Faults.AXIS_INVALID,
+            f"{path} has {axis.size} pixels; expected each of 0 to {pixels - 1} once",
+        )
+    return axis
+
+
+def read_table(path: Path) -> Array:
+    """(P,) nm of a CSV file of pixel index and nm, with or without a heading.
 
     Every pixel from 0 on has to be there once. Raises as `checked`.
     """
@@ -45,10 +56,11 @@ def from_table(path: Path, pixels: int) -> Array:
         if pixel in found:
             raise Fault(Faults.AXIS_INVALID, f"{path}: pixel {pixel} is there twice")
         found[pixel] = nm
-    if sorted(found) != list(range(pixels)):
+    pixels = len(found)
+    if not found or sorted(found) != list(range(pixels)):
         raise Fault(
             Faults.AXIS_INVALID,
-            f"{path} has {len(found)} pixels; expected each of 0 to {pixels - 1} once",
+            f"{path} has {pixels} pixels; expected each from 0 on once",
         )
     return checked(np.array([found[i] for i in range(pixels)]), pixels, str(path))
 

@@ -14,7 +14,7 @@ from firmware_bridge.protocol import Scan as WireScan
 from spektron_edge.config.instrument import Serial
 from spektron_edge.detector.dark_level import level
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.inbox import Consumed
+from spektron_edge.inbox import Consumed, FaultRaised
 from spektron_edge.spectra.scan import Scan
 
 from .pixels import Pixels
@@ -32,7 +32,7 @@ class Exposures:
         serial: Serial,
         integration_us: int,
         link: Instrument,
-        post: Callable[[Consumed], None],
+        post: Callable[[Consumed | FaultRaised], None],
         warm_at_s: float = 0.0,
     ) -> None:
         """warm_at_s: time.monotonic() before which no lamp counts as warm."""
@@ -77,7 +77,7 @@ class Exposures:
                 raise Fault(Faults.REFERENCE_INTERRUPTED, "the instrument restarted meanwhile")
             if isinstance(message, Event) and message.code == EventCode.STREAM_ENDED:
                 break
-            if isinstance(message, WireScan):
+            if isinstance(message, WireScan) and self.fits(message):
                 scan = self.read(message, received)
                 if scan.position is position:
                     return scan
@@ -90,6 +90,17 @@ class Exposures:
     def consumed(self, scan: Scan) -> None:
         """Tell that a scan number was used up."""
         self._post(Consumed(scan.serial, scan.boot_id, scan.number))
+
+    def fits(self, message: WireScan) -> bool:
+        """Whether a scan has the detector's size; one that has not is told.
+
+        Its number is not told: what comes after it shows that it is missing.
+        """
+        size, pixels = message.counts.size, self.info.pixels
+        if size != pixels:
+            told = f"scan {message.number} has {size} pixels, expected the detector's {pixels}"
+            self._post(FaultRaised(Fault(Faults.SCAN_INVALID, told)))
+        return size == pixels
 
     def read(self, message: WireScan, received: Received) -> Scan:
         """A scan as it came. Raises Fault(VERSION_MISMATCH)."""

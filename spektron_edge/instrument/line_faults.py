@@ -13,6 +13,7 @@ LINE_FAULTS: dict[type[errors.LinkError], Faults] = {
     errors.LineGarbage: Faults.LINE_GARBAGE,
     errors.DeviceSilent: Faults.DEVICE_SILENT,
     errors.VersionMismatch: Faults.VERSION_MISMATCH,
+    errors.InfoInvalid: Faults.INFO_INVALID,
     errors.DeviceRefused: Faults.DEVICE_REFUSED,
 }
 

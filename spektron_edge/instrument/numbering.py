@@ -6,13 +6,22 @@ from dataclasses import dataclass
 
 from spektron_edge.outbox import Outbox, Progress
 
+# Days of scans at ten a second, while nobody listened, are a gap; what is beyond is no count.
+MOST_MISSING = 1 << 24
+# No line keeps back more scans than this: a number from farther behind is no scan sent twice.
+MOST_REPEATED = 1024
+
 
 @dataclass(frozen=True)
 class Step:
-    """What a scan number means: `repeated`, or the range missing before it (first, last)."""
+    """What a scan number means: `repeated`, or the range missing before it (first, last).
+
+    jumped_from: the last number, where no count leads from it to this one, which begins anew.
+    """
 
     repeated: bool = False
     gap: tuple[int, int] | None = None
+    jumped_from: int | None = None
 
 
 class Numbering:
@@ -21,6 +30,7 @@ class Numbering:
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
         self._last: Progress | None = None
+        self._before_jump: Progress | None = None
 
     def last(self, serial: str) -> Progress | None:
         """The last number of that instrument, from memory or from the outbox."""
@@ -37,18 +47,34 @@ class Numbering:
         """Take note of a number.
 
         Numbers begin again at 0 with every power-on of the instrument. What an instrument did
-        before the daemon first met it is no gap.
+        before the daemon first met it is no gap. After a jump they count from there, or go on from
+        before it where they come back.
         """
         last = self.last(progress.serial)
         if last is None:
             expected = progress.number
         elif last.boot_id != progress.boot_id:
             expected = 0
-        elif progress.number <= last.number:
+        elif last.number - MOST_REPEATED <= progress.number <= last.number:
             return Step(repeated=True)
         else:
             expected = last.number + 1
         self._last = progress
-        if progress.number > expected:
-            return Step(gap=(expected, progress.number - 1))
-        return Step()
+        jumped_from = None
+        if not 0 <= progress.number - expected <= MOST_MISSING:
+            jumped_from = None if last is None else last.number
+            expected = self._expected_after_jump(progress)
+            self._before_jump = last
+        gap = (expected, progress.number - 1) if progress.number > expected else None
+        return Step(gap=gap, jumped_from=jumped_from)
+
+    def _expected_after_jump(self, progress: Progress) -> int:
+        before = self._before_jump
+        if before is not None and (before.serial, before.boot_id) == (
+            progress.serial,
+            progress.boot_id,
+        ):
+            expected = before.number + 1
+            if 0 <= progress.number - expected <= MOST_MISSING:
+                return expected
+        return progress.number

@@ -186,6 +186,8 @@ class Session:
         """Hand a scan or event on; true when the instrument says that its stream has ended."""
         message = received.message
         if isinstance(message, WireScan):
+            if not self._exposures.fits(message):
+                return False
             scan = self._exposures.read(message, received)
             self._singles.temperature_c = scan.temperature_c
             whole = self._together.add(scan) if scan.position is Position.SAMPLE else None

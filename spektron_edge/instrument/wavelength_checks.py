@@ -21,6 +21,8 @@ from spektron_edge.spectra.scan import Scan
 
 WITHIN_S = 300.0
 TABLES = "standards"
+# So many scans in a row that tell nothing are no accident: what they lack is told instead.
+UNSOUND = 8
 
 
 class WavelengthCheck(Taken):
@@ -45,6 +47,7 @@ class _Running:
     at_s: float
     axis_nm: NDArray[np.float64] | None = None
     found: list[NDArray[np.float64]] = field(default_factory=list)
+    unsound: int = 0
 
 
 class WavelengthChecks:
@@ -80,8 +83,15 @@ class WavelengthChecks:
     def measured(self, scan: Scan, outcome: Outcome) -> None:
         """A scan was evaluated; whatever the model makes of a standard does not matter here."""
         running = self._running
-        if running is None or outcome.absorbance is None:
+        if running is None:
             return
+        if outcome.absorbance is None:
+            running.unsound += 1
+            if running.unsound >= UNSOUND:
+                why = "they have no absorbance" if outcome.fault is None else str(outcome.fault)
+                self._not_done(f"{UNSOUND} scans in a row could not be used: {why}")
+            return
+        running.unsound = 0
         if running.axis_nm is None:
             running.axis_nm = scan.axis_nm
         if running.axis_nm.shape != outcome.absorbance.shape:
@@ -117,15 +127,17 @@ class WavelengthChecks:
         """Give up what gets no sound scans. now_s: of the monotonic clock."""
         running = self._running
         if running is not None and now_s - running.at_s > WITHIN_S:
-            told = f"{len(running.found)} of {running.given.scans} sound scans in {WITHIN_S:g} s"
-            fault = Fault(Faults.COMMAND_NOT_DONE, told)
-            self._end(CommandOutcome(False, str(fault), {"fault": fault.code}))
+            counted = f"{len(running.found)} of {running.given.scans}"
+            self._not_done(f"{counted} sound scans in {WITHIN_S:g} s")
 
     def end(self) -> None:
         """The daemon ends."""
         if self._running is not None:
-            fault = Fault(Faults.COMMAND_NOT_DONE, "the daemon was stopped")
-            self._end(CommandOutcome(False, str(fault), {"fault": fault.code}))
+            self._not_done("the daemon was stopped")
+
+    def _not_done(self, why: str) -> None:
+        fault = Fault(Faults.COMMAND_NOT_DONE, why)
+        self._end(CommandOutcome(False, str(fault), {"fault": fault.code}))
 
     def _end(self, outcome: CommandOutcome) -> None:
         running, self._running = self._running, None

@@ -14,6 +14,7 @@ LINE = (
     Faults.DEVICE_SILENT,
     Faults.LINE_GARBAGE,
     Faults.VERSION_MISMATCH,
+    Faults.INFO_INVALID,
 )
 PREPARATION = (
     Faults.LAMP_NOT_WARM,
@@ -21,6 +22,7 @@ PREPARATION = (
     Faults.DEVICE_REFUSED,
     Faults.BAD_PIXELS,
     Faults.NONLINEARITY_UNUSABLE,
+    Faults.SCAN_INVALID,
     Faults.INTERNAL,
 )
 REFERENCES = (Faults.NO_DARK, Faults.NO_REFERENCE, Faults.REFERENCE_EXPIRED)

@@ -71,6 +71,7 @@ def test_it_says_who_it_is(case, kind):
     assert (identity.pixels, identity.full_scale) == (optics.pixels, optics.full_scale)
     assert identity.serial
     assert identity.protocol == 0
+    assert identity.integration_step_us % case.driver.integration_step_us == 0
     assert identity.axis_nm.shape == (optics.pixels,)
     assert identity.min_integration_us <= case.integration_us <= identity.max_integration_us
 

@@ -6,6 +6,7 @@ Everything here runs under the address and the undefined-behaviour sanitizer.
 from __future__ import annotations
 
 import random
+import shutil
 import subprocess
 
 import pytest
@@ -15,8 +16,10 @@ from hypothesis import strategies as st
 from firmware_bridge.framing import Framer, encode_frame
 from firmware_bridge.golden import EXAMPLES
 from firmware_bridge.protocol import GROWING, ProtocolError, decode, encode
-from tests.firmware.host import Driver, HostFramer, build
+from firmware_bridge.wire_c import FIRMWARE
+from tests.firmware.host import HERE, Driver, HostFramer, build
 from tests.firmware.messages import random_body
+from tests.requirements import need
 
 OK, UNKNOWN_TYPE = 0, 1
 GOOD = encode_frame(b"the next good frame")
@@ -115,6 +118,26 @@ def test_it_cannot_be_fed_too_much(driver):
     framer.feed(b"\x01" * 64_000)
     assert framer.counters.oversize == 1
     assert framer.feed(b"rest\0" + encode_frame(b"good")) == [b"good"]
+
+
+@pytest.mark.parametrize("compiler", ["clang++", "g++"])
+def test_a_cpp_program_links_with_it(tmp_path, compiler):
+    if compiler == "clang++":
+        need("clang")
+    elif shutil.which(compiler) is None:
+        pytest.skip(f"{compiler} is not here: apt install {compiler}")
+    include = f"-I{FIRMWARE / 'include'}"
+    objects = []
+    for source in sorted((FIRMWARE / "src").glob("*.c")):
+        objects.append(tmp_path / f"{source.stem}.o")
+        c = {"clang++": "clang", "g++": "gcc"}[compiler]
+        subprocess.run([c, "-std=c99", include, "-c", source, "-o", objects[-1]], check=True)
+    program = tmp_path / "linked"
+    warnings = ("-std=c++11", "-Wall", "-Wextra", "-Werror", "-pedantic")
+    subprocess.run(
+        [compiler, *warnings, include, HERE / "linked.cpp", *objects, "-o", program], check=True
+    )
+    subprocess.run([program], check=True)
 
 
 # libFuzzer counts in seconds, not in runs: what they yield is no matter of passing.

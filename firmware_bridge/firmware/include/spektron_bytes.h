@@ -6,6 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum {
     SPK_OK = 0,
     SPK_UNKNOWN_TYPE, /* a message type that this side does not know */
@@ -74,5 +78,9 @@ spk_text spk_text_of(const char *string);
 
 /* Put counts into wire order, in place, and return them; nothing moves on a little-endian machine. */
 spk_counts spk_counts_of(uint16_t *values, uint16_t pixels);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -5,6 +5,10 @@
 #include "spektron_frame.h"
 #include "spektron_hal.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Memory of the caller's. `sums` and `counts` hold INFO's pixels, `frame` the longest frame that
    can be received: SPK_MAX_FRAME where there is room, 64 at the least. */
 typedef struct {
@@ -64,5 +68,9 @@ void spk_device_poll(spk_device *device);
 
 /* When spk_device_poll() has something to do without a byte coming in; UINT64_MAX = never. */
 uint64_t spk_device_due(const spk_device *device);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -6,6 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* CRC-32 of zlib and Ethernet. Begin with 0, pass the last result on for the bytes that follow. */
 uint32_t spk_crc32(uint32_t crc, const uint8_t *bytes, size_t size);
 
@@ -55,5 +59,9 @@ size_t spk_framer_take(spk_framer *framer, uint8_t byte);
 
 /* Frames thrown away, for whatever reason. */
 uint32_t spk_framer_bad(const spk_framer *framer);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -6,6 +6,10 @@
 
 #include "spektron_wire.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct {
     /* Microseconds since power-on; never runs backwards. */
     uint64_t (*clock_us)(void *board);
@@ -45,5 +49,9 @@ typedef struct {
     /* Detector temperature in degrees Celsius. */
     float (*temperature_c)(void *board);
 } spk_hal;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

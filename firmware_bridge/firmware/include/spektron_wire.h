@@ -5,6 +5,10 @@
 
 #include "spektron_bytes.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define SPK_MIN_VERSION 1U
 #define SPK_MAX_VERSION 1U
 /* Bytes of a frame without its delimiter. */
@@ -177,5 +181,9 @@ size_t spk_body_bytes(const spk_message *message);
 
 /* Send the body of a message to `to`; nothing is sent of one that cannot be encoded. */
 spk_status spk_encode(const spk_message *message, const spk_sink *to);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

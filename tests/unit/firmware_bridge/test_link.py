@@ -7,7 +7,9 @@ import socket
 import threading
 import time
 import tty
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import serial
 
@@ -16,6 +18,7 @@ from firmware_bridge import link as link_module
 from firmware_bridge.errors import (
     DeviceRefused,
     DeviceSilent,
+    InfoInvalid,
     LineGarbage,
     LinkError,
     NoReply,
@@ -367,6 +370,53 @@ def test_info_of_a_version_never_offered():
         link.open()
 
 
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"serial": ""}, "1 to 32 printable characters, received ''"),
+        ({"serial": "   "}, "printable characters"),
+        ({"serial": "\x1b]0;S\x07"}, r"printable characters, received '\\x1b"),
+        ({"serial": "S\n\u202e"}, "printable characters"),
+        ({"pixels": 0}, "1 to 4000 pixels, received 0"),
+        ({"pixels": 4001}, "1 to 4000 pixels, received 4001"),
+        ({"pixels": 65535}, "1 to 4000 pixels, received 65535"),
+        ({"full_scale": 0}, "full scale above 0"),
+        ({"min_integration_us": 3}, "received 3 and 2 us"),
+        ({"min_integration_us": 0, "max_integration_us": 0}, "received 0 and 0 us"),
+        ({"max_averages": 0}, "at least 1 exposure"),
+    ],
+)
+def test_info_that_cannot_be_is_refused(wrong, words):
+    info = replace(INFO, **wrong)
+    with (
+        Peer(lambda header, message: respond(info, header)) as peer,
+        Link(peer.url, reply_timeout_s=5.0) as link,
+        pytest.raises(InfoInvalid, match=words) as caught,
+    ):
+        link.open()
+    assert str(caught.value).isprintable()
+    assert not link.is_open
+
+
+def test_a_firmware_version_is_escaped():
+    info = replace(INFO, firmware="1\x1b[2J")
+    with (
+        Peer(lambda header, message: respond(info, header)) as peer,
+        Link(peer.url, reply_timeout_s=5.0) as link,
+    ):
+        assert link.open().firmware == "1\\x1b[2J"
+
+
+def test_scans_of_another_size_than_info_says_are_counted():
+    intake = Intake()
+    intake.pixels = 3
+    for number, size in enumerate((3, 2, 0, 3)):
+        scan = Scan(number, 1, 1, 2, 1, 20.0, 0, np.zeros(size, np.uint16))
+        intake.take(encode_frame(encode(scan)), 0.0)
+    assert intake.counters.malformed == 2
+    assert [received.message.number for received in intake.inbox] == [0, 1, 2, 3]
+
+
 def test_frames_bear_the_version_agreed_on_and_the_lowest_before(monkeypatch):
     for module in (link_module, codec):
         monkeypatch.setattr(module, "MAX_VERSION", 3)
@@ -548,3 +598,11 @@ def test_a_slow_large_frame_is_not_garbage():
     intake = Intake()
     for n in range(100):
         assert intake.take(b"\x01" * 40, float(n)) == 0
+
+
+@pytest.mark.parametrize(
+    "url", ["socket://127.0.0.1", "rfc2217://h", "socket://h:", "socket://h:99999", "socket://h:x"]
+)
+def test_a_url_that_needs_a_port_number(url):
+    with pytest.raises(PortMissing, match=r"socket://host:4001, received no port number"):
+        Link(url).open()

@@ -347,10 +347,52 @@ def test_a_recording_is_readable_to_wherever_it_was_cut(tmp_path):
     ],
 )
 def test_what_is_no_recording_is_told(tmp_path, text):
+    refused(tmp_path, text)
+
+
+def refused(tmp_path, text) -> str:
     path = tmp_path / "x.jsonl"
     path.write_text(text)
-    with pytest.raises(RecordingError, match=r"x\.jsonl"):
+    with pytest.raises(RecordingError, match=r"x\.jsonl") as caught:
         read(path)
+    assert str(caught.value).isprintable()
+    return str(caught.value)
+
+
+HEAD = '{"format": "spektron-recording/1", "url": "u", "baud": %s, "begun": "b"}\n'
+CHUNK = '{"t": %s, "from": "host", "hex": "00"}\n'
+DEEP = "[" * 100_000
+
+
+@pytest.mark.parametrize("baud", ["-5", "0", "1" + "0" * 30, '"9600"', "9600.5", "true", "null"])
+def test_a_speed_that_no_line_has(tmp_path, baud):
+    assert "expected in its header a `baud`" in refused(tmp_path, HEAD % baud)
+
+
+@pytest.mark.parametrize(
+    "t", ["NaN", "Infinity", "-Infinity", "1e300", "-1", '"1"', "true", "null"]
+)
+def test_a_time_that_is_none(tmp_path, t):
+    assert "line 2: expected " in (told := refused(tmp_path, HEAD % 9600 + CHUNK % t))
+    assert '"t"' in told
+
+
+def test_times_that_run_backwards(tmp_path):
+    text = HEAD % 9600 + CHUNK % 2.5 + CHUNK % 2.5 + CHUNK % 2.4
+    assert 'line 4: expected "t" from 2.5' in refused(tmp_path, text)
+
+
+@pytest.mark.parametrize("text", [DEEP + "\n", HEAD % 9600 + DEEP + "\n"], ids=["header", "line"])
+def test_json_nested_without_end(tmp_path, text):
+    refused(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    "line", ['"hex": 5', '"hex": "0"', '"hex": "\\ud800"', '"hex": null', '"note": 3'], ids=str
+)
+def test_a_line_without_bytes(tmp_path, line):
+    text = HEAD % 9600 + '{"t": 1, "from": "host", ' + line + "}\n"
+    assert 'expected "from"' in refused(tmp_path, text)
 
 
 def test_no_port_to_begin_with(tmp_path):

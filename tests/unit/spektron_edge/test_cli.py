@@ -14,6 +14,7 @@ from spektron_edge import __version__
 from spektron_edge.adaptation_state import AdaptationStore
 from spektron_edge.cli.inspection import inspect_bundle, inspect_state
 from spektron_edge.cli.main import main
+from spektron_edge.cli.show import show
 from spektron_edge.clock import Stamp
 from spektron_edge.faults import Faults
 from spektron_edge.files.audit import Audit
@@ -399,3 +400,12 @@ def test_a_negative_seed_is_refused(capsys, command):
         main([command, "--seed", "-1"])
     assert caught.value.code == 2
     assert "--seed" in said(capsys)[1]
+
+
+def test_nothing_from_outside_speaks_to_the_terminal(capsys):
+    evil = "\x1b]0;S\x07\n\u202e"
+    show({"a": evil, evil: [evil], "b": {"c": evil, "d": [evil]}}, as_json=False)
+    said = capsys.readouterr().out
+    assert all(line.isprintable() for line in said.splitlines())
+    assert len(said.splitlines()) == 6
+    assert said.startswith(f"{'a':26} \\x1b]0;S\\x07\\n\\u202e")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from firmware_bridge.drivers.registry import driver, names
 from spektron_edge.config.file import shipped_bundle
 from spektron_edge.config.loading import load_config
 from spektron_edge.faults import Fault, Faults
@@ -246,3 +247,78 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, name):
 def test_two_operators_of_one_name_are_refused(load):
     one = "[[commands.operators]]\nname='a'\nkey_file='k'\nmay=[]\n"
     assert "share a name" in refusal(load, MINIMAL + one + one)
+
+
+@pytest.mark.parametrize("number", [r"S\u0000", r"\u001b]0;S\u0007", r"\u202e", "  "])
+def test_a_serial_number_is_printable(load, number):
+    url = 'url = "/dev/ttyUSB0"'
+    driver = f'driver = "tcd1304"\nwavelength_nm = [900.0, 1.0]\nserial_number = "{number}"'
+    assert "printable" in refusal(load, replaced(url, f"{url}\n{driver}"))
+
+
+KEYS = {"serial_number": '"S1"', "model": '"Flame-S"', "wavelength_nm": "[900.0, 1.0]"}
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_key_that_the_driver_does_not_use_is_refused(load, name):
+    of_place = {"serial_number": "serial", "model": "model", "wavelength_nm": "wavelength_nm"}
+    used = driver(name)
+    needed = {key for key, place in of_place.items() if place in used.needs}
+    taken = {key for key, place in of_place.items() if place in (*used.needs, *used.takes)}
+
+    def serial(keys, **more):
+        lines = [f"{key} = {value}" for key, value in (KEYS | more).items() if key in keys]
+        url = 'url = "/dev/ttyUSB0"'
+        return replaced(url, "\n".join([url, f'driver = "{name}"', *lines]))
+
+    model = {"model": f'"{used.models[0]}"' if used.models else '"STS"'}
+    load(serial(taken, **model))
+    for key in KEYS.keys() - taken:
+        assert f"does not use `{key}`" in refusal(load, serial(needed | {key}, **model))
+    bauds = serial({*needed, "baud"}, baud="9600", **model)
+    if used.bauds:
+        load(bauds)
+    else:
+        assert "does not use `baud`" in refusal(load, bauds)
+
+
+@pytest.mark.parametrize("coefficients", ["[1000.0, -1.0]", "[1000.0, 0.0]", "[1000.0, 1.0, -2.0]"])
+@pytest.mark.parametrize("section", ["serial", "acquisition"])
+def test_wavelengths_that_do_not_rise(load, coefficients, section):
+    line = f"wavelength_nm = {coefficients}"
+    if section == "serial":
+        url = 'url = "/dev/ttyUSB0"'
+        text = replaced(url, f'{url}\ndriver = "tcd1304"\nserial_number = "S"\n{line}')
+    else:
+        text = f"{MINIMAL}[acquisition]\n{line}\n"
+    assert f"{section}.wavelength_nm: " in (told := refusal(load, text))
+    assert "does not rise" in told
+
+
+@pytest.mark.parametrize(
+    ("table", "why"),
+    [
+        (None, "cannot read"),
+        ("", "has 0 pixels"),
+        ("0,900\n2,902\n", "expected each from 0 on once"),
+        ("0,900\n1,899\n", "does not increase"),
+    ],
+)
+def test_an_axis_file_is_read_with_the_configuration(load, tmp_path, table, why):
+    text = f'{MINIMAL}[acquisition]\naxis_file = "axis.csv"\n'
+    if table is not None:
+        (tmp_path / "axis.csv").write_text(table)
+    assert why in (told := refusal(load, text))
+    assert "acquisition.axis_file" in told
+    (tmp_path / "axis.csv").write_text("0,900\n1,901\n")
+    assert load(text).acquisition.axis_file == tmp_path / "axis.csv"
+
+
+def test_an_integration_that_the_driver_cannot_set(load):
+    url = 'url = "/dev/ttyUSB0"'
+    keys = 'driver = "ocean-sad500"\nmodel = "Flame-S"\nwavelength_nm = [348.1, 0.378]'
+    text = replaced(url, f"{url}\n{keys}")
+    assert "multiples of 1000, not 1500" in refusal(
+        load, f"{text}[acquisition]\nintegration_us = 1500\n"
+    )
+    load(f"{text}[acquisition]\nintegration_us = 2000\n")

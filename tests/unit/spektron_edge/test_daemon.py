@@ -44,6 +44,30 @@ def test_every_scan_becomes_one_prediction_and_every_hole_an_event(daemon, scan,
     assert daemon._states.figures()["repeated_scans"] == 1
 
 
+def test_a_number_out_of_nowhere_is_told_once_and_stops_nothing(daemon, scan, make_scan):
+    turn(daemon, ready(make_scan), scan(1), scan(2), scan(2**32 - 1), scan(3), scan(5))
+    turn(daemon, scan(2**32 - 1), scan(6))
+    assert predicted(daemon) == [1, 2, 2**32 - 1, 3, 5, 2**32 - 1, 6]
+    told = events(daemon, "numbers_jumped")
+    assert len(told) == 1
+    assert "VIRT-0001 went from scan 2 to 4294967295" in told[0]["message"]
+    assert [e["scans"] for e in events(daemon, "scans_missed")] == [[[4, 4]]]
+    assert "scans_repeated" not in daemon._notices.codes
+
+
+@pytest.mark.parametrize(
+    ("protocol", "told"),
+    [
+        (1, "VIRT-0001 was switched off"),
+        (0, "VIRT-0001 connected anew; nobody knows whether it was switched off"),
+    ],
+)
+def test_a_power_on_is_told_by_who_knows_of_it(daemon, scan, make_scan, protocol, told):
+    first = replace(ready(make_scan), protocol=protocol)
+    turn(daemon, first, scan(1), replace(first, boot_id=8))
+    assert [e["message"] for e in events(daemon, "instrument_restarted")] == [told]
+
+
 def test_a_prediction_says_how_many_numbers_are_missing_before_it(daemon, scan, make_scan):
     rng = random.Random()
     numbers = sorted(rng.sample(range(1, 200), 40))

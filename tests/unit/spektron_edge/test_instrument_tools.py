@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import resource
+import select
 import signal
 import subprocess
 import sys
+import threading
+from contextlib import suppress
 
 import numpy as np
 import pytest
 from serial.tools import list_ports
 
+from firmware_bridge.errors import LinkError
 from firmware_bridge.link import Link
 from firmware_bridge.recording.file import read
 from firmware_bridge.terminal import Terminal
@@ -76,6 +81,26 @@ def test_conformance_of_nothing(capsys):
     fails(capsys, Faults.PORT_MISSING, "conformance", "/dev/absent")
 
 
+def test_conformance_of_a_line_that_sends_everything_back(capsys):
+    terminal = Terminal(None, 921600)
+    stop = threading.Event()
+
+    def echo():
+        while not stop.is_set():
+            if select.select([terminal.fd], [], [], 0.01)[0]:
+                terminal.write(terminal.read(), 1.0)
+
+    thread = threading.Thread(target=echo)
+    thread.start()
+    try:
+        _, err = fails(capsys, Faults.LINE_GARBAGE, "conformance", terminal.url)
+    finally:
+        stop.set()
+        thread.join()
+        terminal.unplug()
+    assert "received what was sent" in err
+
+
 def test_a_report_that_cannot_be_written(port, capsys, tmp_path):
     gone = tmp_path / "no" / "report.html"
     fails(capsys, Faults.REPORT_UNWRITABLE, "conformance", port.url, "--quick", "--report", gone)
@@ -125,9 +150,9 @@ def test_probe_lists_ports(capsys, monkeypatch):
 class Tool:
     """A command in a process of its own; the first line that it says names its port."""
 
-    def __init__(self, *arguments: object) -> None:
+    def __init__(self, *arguments: object, stderr: int | None = None) -> None:
         command = [sys.executable, "-m", "spektron_edge", *map(str, arguments), "--json"]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True)
         self.port = json.loads(self.process.stdout.readline())["port"]
 
     def end(self, number: int = signal.SIGTERM) -> list[dict]:
@@ -167,6 +192,22 @@ def test_a_recording_tells_what_it_kept(port, tmp_path):
     assert said["bytes_from_instrument"] > 100
     assert recorder.process.returncode == 0
     assert not os.path.lexists(tmp_path / "between")
+
+
+def test_a_file_that_takes_no_more_ends_a_recording(port, tmp_path):
+    path = tmp_path / "full.jsonl"
+    recorder = Tool("record", port.url, path, stderr=subprocess.PIPE)
+    size = path.stat().st_size
+    resource.prlimit(recorder.process.pid, resource.RLIMIT_FSIZE, (size + 100, size + 100))
+    with Link(recorder.port, reply_timeout_s=1.0) as link, suppress(LinkError):
+        link.open()
+    out, err = recorder.process.communicate(timeout=60)
+    said = json.loads(out)
+    assert said["ended"] == f"{path}: File too large"
+    assert said["bytes_from_host"] > 0
+    assert recorder.process.returncode == Faults.REPORT_UNWRITABLE.value.exit_status
+    assert f"{path}: File too large [report_unwritable]" in err
+    read(path)
 
 
 def test_what_cannot_be_recorded_or_played(port, capsys, tmp_path):

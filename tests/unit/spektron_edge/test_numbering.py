@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spektron_edge.instrument.numbering import Numbering, Step
+from spektron_edge.instrument.numbering import MOST_MISSING, MOST_REPEATED, Numbering, Step
 from spektron_edge.outbox import Progress
 
 
@@ -97,3 +97,40 @@ def test_the_last_number_comes_from_the_outbox(known):
     if known is not None:
         memory.committed["S"] = known
     assert Numbering(memory).last("S") == known
+
+
+@given(st.integers(0, 1000), st.integers(0, 100))
+def test_one_wild_number_costs_nothing_of_the_others(start, lost):
+    numbering = Numbering(Memory())
+    numbering.advance(Progress("S", 1, start))
+    assert numbering.advance(Progress("S", 1, 2**32 - 1)) == Step(jumped_from=start)
+    back = numbering.advance(Progress("S", 1, start + 1 + lost))
+    gap = (start + 1, start + lost) if lost else None
+    assert back == Step(gap=gap, jumped_from=2**32 - 1)
+    assert numbering.advance(Progress("S", 1, start + 2 + lost)) == Step()
+
+
+@given(st.integers(1, 2**31), st.integers(MOST_MISSING + 2, 2**31))
+def test_after_a_jump_numbers_count_from_there(start, leap):
+    numbering = Numbering(Memory())
+    numbering.advance(Progress("S", 1, start))
+    assert numbering.advance(Progress("S", 1, start + leap)).jumped_from == start
+    assert numbering.advance(Progress("S", 1, start + leap)).repeated
+    assert numbering.advance(Progress("S", 1, start + leap + 1)) == Step()
+    assert numbering.advance(Progress("S", 1, start + leap + 3)).gap == (start + leap + 2,) * 2
+
+
+def test_how_far_is_a_gap_and_how_far_behind_a_repeat():
+    numbering = Numbering(Memory())
+    numbering.advance(Progress("S", 1, 0))
+    assert numbering.advance(Progress("S", 1, MOST_MISSING + 1)).gap == (1, MOST_MISSING)
+    behind = MOST_MISSING + 1 - MOST_REPEATED
+    assert numbering.advance(Progress("S", 1, behind)).repeated
+    assert numbering.advance(Progress("S", 1, behind - 1)).jumped_from == MOST_MISSING + 1
+    assert numbering.advance(Progress("S", 1, behind)) == Step()
+
+
+def test_a_first_number_that_no_power_on_leads_to_is_a_jump():
+    numbering = Numbering(Memory())
+    numbering.advance(Progress("S", 1, 5))
+    assert numbering.advance(Progress("S", 2, 2**32 - 1)).jumped_from == 5

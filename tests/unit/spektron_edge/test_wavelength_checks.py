@@ -9,7 +9,7 @@ import pytest
 
 from spektron_edge.detector.wavelength_check import load_standard
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.instrument.wavelength_checks import WITHIN_S, WavelengthChecks
+from spektron_edge.instrument.wavelength_checks import UNSOUND, WITHIN_S, WavelengthChecks
 from spektron_edge.prediction.pipeline import failed
 
 AXIS = np.arange(900.0, 2000.0, 2.0)
@@ -64,6 +64,22 @@ def test_scans_without_absorbance_do_not_count(bench, make_scan):
     assert not bench.finished
     bench.show(make_scan())
     assert bench.finished[1].ok
+
+
+def test_scans_that_go_on_telling_nothing_end_it_with_their_reason(bench, make_scan):
+    bench.ask(scans=30)
+    for count in (UNSOUND - 1, 1, UNSOUND - 1):
+        for _ in range(count):
+            bench.checking.measured(make_scan(), failed(Fault(Faults.NO_DARK, "no dark yet")))
+        assert not bench.finished
+        bench.show(make_scan())
+    for _ in range(UNSOUND):
+        assert not bench.finished
+        bench.checking.measured(make_scan(), failed(Fault(Faults.NO_DARK, "no dark yet")))
+    done = bench.finished[1]
+    assert done.result == {"fault": "command_not_done"}
+    assert "no dark yet [no_dark] Next: send `take-dark`" in done.message
+    assert bench.ask().ticket == 2
 
 
 def test_another_sample_in_the_beam_is_answered_and_not_judged(bench, make_scan):

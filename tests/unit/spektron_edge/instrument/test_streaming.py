@@ -12,6 +12,8 @@ import pytest
 from firmware_bridge import errors
 from firmware_bridge.link import Link
 from firmware_bridge.protocol import LampState, Position
+from firmware_bridge.protocol import Scan as WireScan
+from firmware_bridge.virtual import VirtualSpectrometer
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.inbox import Consumed, FaultRaised, InstrumentReady, Streaming
 from spektron_edge.instrument import exposures
@@ -19,6 +21,7 @@ from spektron_edge.instrument.line_faults import LINE_FAULTS, as_fault
 from spektron_edge.spectra.acquisition import absorbance
 from spektron_edge.spectra.scan import Scan
 
+from . import rigs
 from .rigs import PATIENCE_S
 
 
@@ -210,3 +213,25 @@ def test_scan_carries_what_the_wire_said(make):
     assert scan.counts.dtype == np.float64
     assert scan.position is Position.SAMPLE
     assert scan.device_us > 0
+
+
+class Cut(VirtualSpectrometer):
+    """Every third scan has lost its last pixels."""
+
+    def _send(self, message, *rest):
+        if isinstance(message, WireScan) and message.number % 3 == 0 and message.number > 3:
+            message = replace(message, counts=message.counts[:-5])
+        return super()._send(message, *rest)
+
+
+def test_scans_of_another_size_are_told_and_the_others_go_on(make, monkeypatch):
+    monkeypatch.setattr(rigs, "VirtualSpectrometer", Cut)
+    rig = make().start()
+    numbers = [item.scan.number for item in rig.measured(6)]
+    assert numbers == [3, 4, 5, 7, 8, 10]
+    told = [i.fault for i in rig.history if isinstance(i, FaultRaised)]
+    assert {f.kind for f in told} == {Faults.SCAN_INVALID}
+    assert told[0].detail == "scan 6 has 115 pixels, expected the detector's 120"
+    assert sum(isinstance(item, InstrumentReady) for item in rig.history) == 1
+    assert {6, 9}.isdisjoint(i.number for i in rig.history if isinstance(i, Consumed))
+    assert rig.thread.link.counters.malformed >= 2
