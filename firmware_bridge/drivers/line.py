@@ -143,7 +143,7 @@ class Conversation(Generic[T]):
             if isinstance(self._step, Exchange):
                 self._listen(self._step, max(0.0, min(until, self._deadline) - now))
             elif now < self._deadline:
-                self._line.sleep(min(until, self._deadline) - now)
+                self._line.sleep(max(0.0, min(until, self._deadline) - now))
                 if self._line.clock() >= self._deadline:
                     self._next(b"")
             else:

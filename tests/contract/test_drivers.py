@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import suppress
 
 import numpy as np
@@ -10,10 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from firmware_bridge.drivers.driver import Place
 from firmware_bridge.drivers.line import MAX_REPLY
 from firmware_bridge.errors import DeviceRefused, DeviceSilent, LineGarbage, LinkError, PortLost
 from firmware_bridge.instrument import reconnect
 from firmware_bridge.protocol import Capability, Configure, Position, Scan
+from firmware_bridge.virtual import PtyPort
 from firmware_bridge.virtual.faults import InjectedFaults
 from tests.drivers.cases import CASES, Case
 from tests.drivers.lines import KINDS, MadeLine
@@ -92,6 +95,27 @@ def test_scans_are_exposures_it_made_each_once_and_in_order(case, kind):
     assert at == sorted(set(at))
     assert [r.message.number for r in received] == list(range(5))
     assert all(r.message.position == Position.SAMPLE for r in received)
+
+
+def test_it_streams_over_a_real_pty_read_in_slices_as_the_daemon_does(case):
+    if not case.driver.bauds:
+        pytest.skip("it speaks no serial line")
+    device = case.device()
+    device.baud = 115200
+    begun = time.monotonic()
+    with PtyPort(device, clock=lambda: time.monotonic() - begun) as port:
+        instrument = case.driver.make(Place(port.url, device.baud, **case.given))
+        try:
+            instrument.open()
+            instrument.configure(settings(case))
+            instrument.start()
+            found, until = [], time.monotonic() + 60.0
+            while len(found) < 5 and time.monotonic() < until:
+                if (received := instrument.read(0.25)) is not None:
+                    found.append(received.message.number)
+        finally:
+            instrument.close()
+    assert found == list(range(5))
 
 
 def test_averages_come_with_the_variance_of_their_mean(case):
