@@ -226,6 +226,7 @@ class Nirscan:
             f"the reply to command {request.command:#06x} ({name})",
             timeout_s=self._timeout_s,
             attempts=attempts,
+            numbered=True,
         )
 
     def _request(self, command: Command, data: bytes, flags: int) -> Packet:

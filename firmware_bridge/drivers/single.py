@@ -7,12 +7,14 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 
 from firmware_bridge.coadding import Coadd
 from firmware_bridge.drivers.dialect import Dialect, Exposure
-from firmware_bridge.drivers.line import Conversation, Line, Port
+from firmware_bridge.drivers.line import QUIET_S, REFUSED_ADVICE, Conversation, Line, Port
+from firmware_bridge.drivers.talk import Talk
 from firmware_bridge.errors import DeviceRefused, LinkError, PortLost
 from firmware_bridge.instrument import Identity
 from firmware_bridge.intake import LinkCounters, Received
@@ -32,6 +34,7 @@ MOST_AVERAGES = 65535
 _BITS_PER_PIXEL = 40  # 32 bits, with start and stop bits
 _ATTEMPTS = 3
 _OVERHEAD_S = 1.0
+T = TypeVar("T")
 _NEEDED = {Position.DARK: Capability.SHUTTER, Position.REFERENCE: Capability.REFERENCE}
 
 
@@ -61,6 +64,8 @@ class SingleExposures:
         self._identity: Identity | None = None
         self._settings: Configure | None = None
         self._exposure: Conversation[Exposure] | None = None
+        # Until then a reply may come that could be taken for another one.
+        self._owed_until = 0.0
         self._left: int | None = 0
         self._number = 0
         self._begin_scan()
@@ -81,8 +86,8 @@ class SingleExposures:
         self._line.counters = self._past
         self._dialect = self._make()
         try:
-            self._line.drain()
-            found = Conversation(self._dialect.identify(), self._line).finish()
+            self._line.drain(max(QUIET_S, self._owed_until - self._clock()))
+            found = self._finish(self._dialect.identify(), self._line)
         except BaseException:
             self.close()
             raise
@@ -95,6 +100,8 @@ class SingleExposures:
         """Close the port. May be called again; never raises."""
         if self._line is not None:
             self._past = self._line.counters
+            if self._exposure is not None:
+                self._owe(self._exposure.owed_s)
             self._line.port.close()
         self._line = self._exposure = None
 
@@ -106,7 +113,7 @@ class SingleExposures:
             raise refusal
         self._end_exposure()
         self._settings = None
-        Conversation(self._dialect.set_up(settings), line).finish()
+        self._finish(self._dialect.set_up(settings), line)
         self._settings = settings
         self._begin_scan()
 
@@ -131,14 +138,17 @@ class SingleExposures:
         line, _ = self._opened()
         self._end_exposure()
         begun = self._clock()
-        Conversation(self._dialect.ping(), line).finish()
+        self._finish(self._dialect.ping(), line)
         return self._clock() - begun
 
     def longest_s(self, settings: Configure) -> float:
-        """As `Instrument.longest_s`: every exposure over the line, and each asked for in vain."""
+        """As `Instrument.longest_s`: every exposure over the line, and each asked for in vain.
+
+        Between two attempts the line is quiet for as long as one takes.
+        """
         pixels = 0 if self._identity is None else self._identity.pixels
         exposure_s = settings.integration_us * 1e-6 + pixels * _BITS_PER_PIXEL / self.baud
-        return settings.averages * _ATTEMPTS * (exposure_s + _OVERHEAD_S)
+        return settings.averages * (2 * _ATTEMPTS - 1) * (exposure_s + _OVERHEAD_S)
 
     def read(self, timeout_s: float) -> Received | None:
         """As `Instrument.read`. Raises what ends the connection."""
@@ -161,6 +171,17 @@ class SingleExposures:
         if self._line is None or self._identity is None:
             raise PortLost(f"{self.url} is not open. Expected open() first.")
         return self._line, self._identity
+
+    def _owe(self, seconds: float) -> None:
+        self._owed_until = max(self._owed_until, self._clock() + seconds)
+
+    def _finish(self, talk: Talk[T], line: Line) -> T:
+        conversation = Conversation(talk, line)
+        try:
+            return conversation.finish()
+        except LinkError:
+            self._owe(conversation.owed_s)
+            raise
 
     def _begin_scan(self) -> None:
         self._coadd: Coadd | None = None
@@ -190,8 +211,9 @@ class SingleExposures:
         except PortLost:
             raise
         except LinkError:
+            owed_s = self._exposure.owed_s if self._exposure is not None else 0.0
             self._exposure = None
-            line.drain()
+            line.drain(max(QUIET_S, owed_s))
 
     def _take(self, exposure: Exposure, settings: Configure, line: Line) -> None:
         identity = self._identity
@@ -231,12 +253,18 @@ def _refusal(settings: Configure, identity: Identity) -> DeviceRefused | None:
     least, most = identity.min_integration_us, identity.max_integration_us
     if not least <= settings.integration_us <= most:
         text = f"integration is {least} to {most} us"
-        return DeviceRefused("CONFIGURE", ErrorCode.OUT_OF_RANGE, "OUT_OF_RANGE", text)
+        return DeviceRefused(
+            "CONFIGURE", ErrorCode.OUT_OF_RANGE, "OUT_OF_RANGE", text, REFUSED_ADVICE
+        )
     if not 1 <= settings.averages <= MOST_AVERAGES:
         text = f"averages are 1 to {MOST_AVERAGES}"
-        return DeviceRefused("CONFIGURE", ErrorCode.OUT_OF_RANGE, "OUT_OF_RANGE", text)
+        return DeviceRefused(
+            "CONFIGURE", ErrorCode.OUT_OF_RANGE, "OUT_OF_RANGE", text, REFUSED_ADVICE
+        )
     needed = _NEEDED.get(Position(settings.position))
     if needed is not None and not identity.capabilities & needed:
         text = f"this instrument has no {needed.name.lower() if needed.name else needed}"
-        return DeviceRefused("CONFIGURE", ErrorCode.NOT_CAPABLE, "NOT_CAPABLE", text)
+        return DeviceRefused(
+            "CONFIGURE", ErrorCode.NOT_CAPABLE, "NOT_CAPABLE", text, REFUSED_ADVICE
+        )
     return None
