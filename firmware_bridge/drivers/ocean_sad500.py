@@ -60,6 +60,8 @@ MODELS = (
 class OceanSad500:
     """One instrument on one port."""
 
+    anonymous = False
+
     def __init__(self, place: Place) -> None:
         """Raises ValueError where `place` lacks model or wavelengths."""
         names = ", ".join(model.name for model in MODELS)

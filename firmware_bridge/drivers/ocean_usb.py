@@ -141,6 +141,8 @@ class WorkerPort:
 class OceanUsb:
     """The worker's language."""
 
+    anonymous = False
+
     def __init__(self) -> None:
         self._asked = 0
         self._serial = ""

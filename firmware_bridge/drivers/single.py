@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import time
 from collections import deque
@@ -34,6 +35,8 @@ MOST_AVERAGES = 65535
 _BITS_PER_PIXEL = 40  # 32 bits, with start and stop bits
 _ATTEMPTS = 3
 _OVERHEAD_S = 1.0
+# Then the instrument is asked again who it is, and how it is set up.
+SURE_FOR_S = 5.0
 T = TypeVar("T")
 _NEEDED = {Position.DARK: Capability.SHUTTER, Position.REFERENCE: Capability.REFERENCE}
 
@@ -64,6 +67,10 @@ class SingleExposures:
         self._identity: Identity | None = None
         self._settings: Configure | None = None
         self._exposure: Conversation[Exposure] | None = None
+        # An exposure after which it must be shown that the instrument is still the same one.
+        self._doubtful: tuple[Exposure, float] | None = None
+        self._check: Conversation[None] | None = None
+        self._sure_at = 0.0
         # Until then a reply may come that could be taken for another one.
         self._owed_until = 0.0
         self._left: int | None = 0
@@ -91,6 +98,7 @@ class SingleExposures:
         except BaseException:
             self.close()
             raise
+        self._sure_at = self._clock()
         # Nobody knows whether it was switched off meanwhile: so it counts as if it had been.
         boot_id = found.boot_id or secrets.randbits(32)
         self._identity = replace(found, boot_id=boot_id, max_averages=MOST_AVERAGES)
@@ -103,7 +111,7 @@ class SingleExposures:
             if self._exposure is not None:
                 self._owe(self._exposure.owed_s)
             self._line.port.close()
-        self._line = self._exposure = None
+        self._line = self._exposure = self._doubtful = self._check = None
 
     def configure(self, settings: Configure) -> None:
         """As `Instrument.configure`."""
@@ -112,6 +120,9 @@ class SingleExposures:
         if refusal is not None:
             raise refusal
         self._end_exposure()
+        if self._is_doubtful():
+            self._finish(self._dialect.ping(), line)
+            self._sure_at = self._clock()
         self._settings = None
         self._finish(self._dialect.set_up(settings), line)
         self._settings = settings
@@ -139,6 +150,7 @@ class SingleExposures:
         self._end_exposure()
         begun = self._clock()
         self._finish(self._dialect.ping(), line)
+        self._sure_at = self._clock()
         return self._clock() - begun
 
     def longest_s(self, settings: Configure) -> float:
@@ -192,12 +204,29 @@ class SingleExposures:
         settings = self._settings
         if settings is None:
             return
+        if self._doubtful is not None:
+            if self._check is None:
+                self._check = Conversation(self._dialect.ping(), line)
+            self._check.advance(timeout_s)
+            if self._check.done:
+                (exposure, at), self._doubtful, self._check = self._doubtful, None, None
+                self._sure_at = self._clock()
+                self._take(exposure, settings, at)
+            return
         if self._exposure is None:
             self._exposure = Conversation(self._dialect.expose(settings), line)
         self._exposure.advance(timeout_s)
         if self._exposure.done:
-            exposure, self._exposure = self._exposure.result, None
-            self._take(exposure, settings, line)
+            done, self._exposure = self._exposure, None
+            if self._is_doubtful(done.repeated):
+                self._doubtful = done.result, line.last_byte_at
+            else:
+                self._take(done.result, settings, line.last_byte_at)
+
+    def _is_doubtful(self, repeated: bool = False) -> bool:
+        """Whether the instrument may have been exchanged or switched off unnoticed."""
+        overdue = self._clock() - self._sure_at >= SURE_FOR_S
+        return not self._dialect.anonymous and (repeated or overdue)
 
     def _end_exposure(self) -> None:
         """Wait for an exposure under way: its reply must not be taken for that of the next.
@@ -206,16 +235,20 @@ class SingleExposures:
         """
         line, _ = self._opened()
         try:
-            while self._exposure is not None:
+            while self._exposure is not None or self._doubtful is not None:
                 self._carry_on(line, 1.0)
         except PortLost:
             raise
         except LinkError:
+            if self._check is not None:
+                raise
+            # Nobody knows why it failed.
+            self._sure_at = -math.inf
             owed_s = self._exposure.owed_s if self._exposure is not None else 0.0
             self._exposure = None
             line.drain(max(QUIET_S, owed_s))
 
-    def _take(self, exposure: Exposure, settings: Configure, line: Line) -> None:
+    def _take(self, exposure: Exposure, settings: Configure, at: float) -> None:
         identity = self._identity
         if identity is None or self._left == 0:
             return
@@ -241,7 +274,7 @@ class SingleExposures:
         )
         header = Header(0, MessageType.SCAN, 0, 0, exposure.device_us)
         variance = self._coadd.variance_of_mean
-        self._inbox.append(Received(header, scan, line.last_byte_at, variance))
+        self._inbox.append(Received(header, scan, at, variance))
         self._number += 1
         self._begin_scan()
         if self._left is not None:
