@@ -61,4 +61,5 @@ DRIVER = Driver(
     tested="a virtual instrument on a pty",
     make=lambda place: SingleExposures(lambda: Arduino(place), place.url, place.baud),
     needs=("wavelength_nm",),
+    nameless=True,
 )

@@ -34,7 +34,7 @@ class Driver:
     met_hardware: whether a real one ever answered. needs: fields of `Place` that must be given.
     models: of which `Place.model` must be one, where it is needed. make: raises ValueError where
     one is missing. quiet: nothing tells it from another instrument, so that looking for it proves
-    nothing.
+    nothing. nameless: it has no serial number; `Place.serial` is taken for one.
     """
 
     name: str
@@ -47,3 +47,4 @@ class Driver:
     needs: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     quiet: bool = False
+    nameless: bool = False

@@ -173,4 +173,5 @@ DRIVER = Driver(
     make=lambda place: SingleExposures(lambda: Tcd1304(place), place.url, place.baud),
     needs=("wavelength_nm", "serial"),
     quiet=True,
+    nameless=True,
 )
