@@ -49,14 +49,22 @@ class InfoInvalid(LinkError):
 class DeviceRefused(LinkError):
     """The instrument answered a request with ERROR.
 
-    `code` is the protocol's error code, `text` the instrument's own words.
+    `code` is the protocol's error code, or the instrument's own one where that has no `name`, 0
+    where it gave none; `text` its words. advice: what to do next.
     """
 
-    def __init__(self, request: str, code: int, name: str, text: str) -> None:
+    def __init__(
+        self,
+        request: str,
+        code: int,
+        name: str,
+        text: str,
+        advice: str = "Check the values of the request against the limits in its INFO.",
+    ) -> None:
+        error = f"error {code} ({name}), " if name else f"error {code} of its own, " if code else ""
         super().__init__(
-            f"the instrument refused {request}: error {code} ({name}), it says {text!r}. "
-            f"Expected an acknowledgement. Check the values of the request against the limits "
-            f"in the instrument's INFO."
+            f"the instrument refused {request}: {error}it says {text!r}. "
+            f"Expected an acknowledgement. {advice}"
         )
         self.code = code
         self.text = text

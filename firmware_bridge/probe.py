@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -16,10 +17,13 @@ from firmware_bridge.transport import Transport
 # Our own protocol answers at once; others say in their driver how long they take.
 REPLY_S = 0.4
 LISTEN_S = 0.6
+ANSWER_S = 0.4
 SHOWN_BYTES = 64
 _MOST_BYTES = 1 << 16
 _PRINTABLE = frozenset(range(32, 127)) | {9, 10, 13}
 _TEXT_SHARE = 0.95
+RETURN = b"\r"
+_PROMPT = re.compile(rb"(login|password|username): *\s*$|[\w~/\])][$#>] *$", re.IGNORECASE)
 # What a driver must be given and nobody knows yet: the pixel's index stands for its wavelength.
 _MEANWHILE = {"wavelength_nm": (0.0, 1.0), "serial": "unnamed"}
 # As the configuration calls them, and what to put there.
@@ -44,11 +48,15 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Noise:
-    """What came at a speed without being asked for; `text` where it can be read."""
+    """What came at a speed without being asked for; `text` where it can be read.
+
+    console: it ends with a prompt, or an empty line brought an echo or a prompt.
+    """
 
     baud: int
     size: int
     begins: bytes
+    console: bool = False
 
     @property
     def text(self) -> str | None:
@@ -61,7 +69,10 @@ class Noise:
 
 @dataclass(frozen=True)
 class Found:
-    """Who answered, and which fields of the configuration are stop-gaps."""
+    """Who answered, and which fields of the configuration are stop-gaps.
+
+    Where `model` is one, what the identity says of pixels and integration is its, no fact.
+    """
 
     driver: Driver
     place: Place
@@ -77,8 +88,11 @@ class Found:
             lines.append(f"driver = {json.dumps(self.driver.name)}")
         lines.append(f"baud = {place.baud}")
         for name in self.meanwhile:
-            models = ("model", f"it does not say: one of {', '.join(self.driver.models)}")
-            key, why = _KEYS.get(name, models)
+            if name == "model":
+                lines.append("# it does not say which it is: choose one, nothing runs before")
+                lines += [f"# model = {json.dumps(model)}" for model in self.driver.models]
+                continue
+            key, why = _KEYS[name]
             value = getattr(place, name)
             told = list(value) if isinstance(value, tuple) else value
             lines.append(f"{key} = {json.dumps(told)}  # {why}")
@@ -102,7 +116,7 @@ def candidates(drivers: Iterable[Driver]) -> list[tuple[Driver, int]]:
 
 
 def probe(url: str, drivers: Iterable[Driver], tell: Callable[[str], None]) -> Outcome:
-    """Try all of them. Sends nothing but questions, and STOP to our own firmware.
+    """Try all of them. Sends nothing but questions, STOP to our own firmware, and empty lines.
 
     tell: hears of each step. Raises PortMissing, PortBusy, PortDenied, PortLost.
     """
@@ -127,7 +141,8 @@ def _ask(driver: Driver, place: Place) -> Found | Attempt:
     unknown = [name for name in driver.needs if name not in meanwhile]
     if unknown:
         return Attempt(driver.name, place.baud, f"not tried: needs {', '.join(unknown)}")
-    given = replace(place, **{name: meanwhile[name] for name in driver.needs})  # type: ignore[arg-type]
+    stand_ins = (*driver.needs, "serial") if driver.nameless else driver.needs
+    given = replace(place, **{name: meanwhile[name] for name in stand_ins})  # type: ignore[arg-type]
     instrument = driver.make(given)
     if isinstance(instrument, Link):
         instrument.reply_timeout_s = REPLY_S
@@ -139,18 +154,34 @@ def _ask(driver: Driver, place: Place) -> Found | Attempt:
         return Attempt(driver.name, place.baud, f"{type(error).__name__}: {error}")
     finally:
         instrument.close()
-    return Found(driver, given, identity, driver.needs)
+    named = driver.nameless and "serial" not in driver.needs
+    return Found(driver, given, identity, driver.needs + ("serial",) * named)
 
 
 def _listen(url: str, baud: int) -> Noise:
     port = Transport(url, baud)
-    begins, size = b"", 0
-    until = time.monotonic() + LISTEN_S
     try:
-        while size < _MOST_BYTES and (left := until - time.monotonic()) > 0:
-            data = port.read(left)
-            size += len(data)
-            begins = (begins + data)[:SHOWN_BYTES]
+        heard = _hear(port, LISTEN_S)
+        answer = b""
+        if len(heard) < _MOST_BYTES:
+            # To an instrument it is no request, or an empty one.
+            port.write(RETURN)
+            answer = _hear(port, ANSWER_S)
     finally:
         port.close()
-    return Noise(baud, size, begins)
+    console = _prompts(heard) or _prompts(answer) or (not heard and answer.strip(b"\r\n") == b"")
+    shown = heard or answer
+    return Noise(baud, len(shown), shown[:SHOWN_BYTES], bool(shown) and console)
+
+
+def _hear(port: Transport, seconds: float) -> bytes:
+    heard = b""
+    until = time.monotonic() + seconds
+    while len(heard) < _MOST_BYTES and (left := until - time.monotonic()) > 0:
+        heard += port.read(left)
+    return heard
+
+
+def _prompts(heard: bytes) -> bool:
+    """Whether somebody is asked to log in, or for a command."""
+    return _PROMPT.search(heard) is not None

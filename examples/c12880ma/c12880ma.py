@@ -23,6 +23,8 @@ def whole(received: bytes) -> int | None:
 
 
 class Arduino:
+    anonymous = True  # nothing tells one from another
+
     def __init__(self, place: Place) -> None:
         if place.wavelength_nm is None:
             raise ValueError("needs `wavelength_nm`: the polynomial of this sensor's data sheet")
@@ -60,4 +62,5 @@ DRIVER = Driver(
     make=lambda place: SingleExposures(lambda: Arduino(place), place.url, place.baud),
     needs=("wavelength_nm",),
     takes=("serial",),
+    nameless=True,
 )

@@ -31,7 +31,14 @@ class Exposure:
 
 
 class Dialect(Protocol):
-    """One family of instruments: sans-IO, one object for one port, one talk at a time."""
+    """One family of instruments: sans-IO, one object for one port, one talk at a time.
+
+    anonymous: nothing tells one from another, so that `ping` proves no more than an exposure does.
+    """
+
+    @property
+    def anonymous(self) -> bool:
+        """See above; a class attribute will do."""
 
     def identify(self) -> Talk[Identity]:
         """From whatever state the instrument is in: who it is. `boot_id` may be left 0."""
@@ -43,4 +50,8 @@ class Dialect(Protocol):
         """One exposure. Averaging is not the dialect's business."""
 
     def ping(self) -> Talk[None]:
-        """Whether the same instrument is still there; raises Nonsense where another one answers."""
+        """Whether the same instrument is still there, set up as it was.
+
+        Raises Nonsense, which says what is there instead. It exposes nothing where that can be had
+        otherwise.
+        """

@@ -36,6 +36,7 @@ class Driver:
     models: of which `Place.model` must be one, where it is needed. make: raises ValueError where
     one is missing. quiet: nothing tells it from another instrument, so that looking for it proves
     nothing. integration_step_us: integrations are whole multiples of it, on all its instruments.
+    nameless: it has no serial number; `Place.serial` is taken for one.
     """
 
     name: str
@@ -50,3 +51,4 @@ class Driver:
     models: tuple[str, ...] = ()
     quiet: bool = False
     integration_step_us: int = 1
+    nameless: bool = False

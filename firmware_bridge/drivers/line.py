@@ -14,6 +14,8 @@ from firmware_bridge.intake import LinkCounters
 # Old bytes have all come when none came for so long; an instrument that never pauses has this long.
 QUIET_S = 0.05
 DRAIN_S = 2.0
+# After so many times that it did, nothing will come of more attempts.
+RESTLESS = 2
 # No reply is longer: what an instrument sends makes nobody allocate more.
 MAX_REPLY = 1 << 20
 _SHOWN = 24
@@ -24,6 +26,9 @@ _SILENT = (
 _SILENT_WITHOUT_BAUD = " Check the instrument's power and its cable."
 _GARBAGE = (
     " Check the baud rate, and that `driver` names what is on this line (`spektron-edge probe`)."
+)
+REFUSED_ADVICE = (
+    "Check what is configured against what this instrument can do (docs/instruments.md)."
 )
 T = TypeVar("T")
 
@@ -93,11 +98,17 @@ class Line:
             discarded += len(data)
         self.count(discarded_bytes=discarded)
 
-    def drain(self, longest_s: float = DRAIN_S) -> None:
-        """Wait until the line is quiet, and throw away what came. Raises PortLost."""
-        until = self.clock() + longest_s
-        while self.clock() < until and (data := self.read(QUIET_S)):
+    def drain(self, quiet_s: float = QUIET_S) -> bool:
+        """Throw away what comes until nothing did for `quiet_s`; false where it never ends.
+
+        Raises PortLost.
+        """
+        until = self.clock() + quiet_s + DRAIN_S
+        while data := self.read(quiet_s):
             self.count(discarded_bytes=len(data))
+            if self.clock() >= until:
+                return False
+        return True
 
 
 class Conversation(Generic[T]):
@@ -107,10 +118,12 @@ class Conversation(Generic[T]):
         self.done = False
         self._talk = talk
         self._line = line
+        self._repeated = False
         self._result: T | None = None
         self._received = b""
         self._heard = b""
         self._attempt = 0
+        self._restless = 0
         self._deadline = 0.0
         self._nonsense = ""
         self._step: Step | None = None
@@ -124,6 +137,19 @@ class Conversation(Generic[T]):
         if not self.done:
             raise RuntimeError("the talk is not over")
         return self._result  # type: ignore[return-value]  # set with `done`
+
+    @property
+    def repeated(self) -> bool:
+        """Whether a request went out more than once: a reply was lost."""
+        return self._repeated
+
+    @property
+    def owed_s(self) -> float:
+        """How long a reply that nobody may take for another one can still be on its way, s."""
+        step = self._step
+        if self.done or not isinstance(step, Exchange) or step.numbered or not step.send:
+            return 0.0
+        return step.timeout_s
 
     def finish(self) -> T:
         """Carry on to the end. Raises as `advance`."""
@@ -143,7 +169,7 @@ class Conversation(Generic[T]):
             if isinstance(self._step, Exchange):
                 self._listen(self._step, max(0.0, min(until, self._deadline) - now))
             elif now < self._deadline:
-                self._line.sleep(min(until, self._deadline) - now)
+                self._line.sleep(max(0.0, min(until, self._deadline) - now))
                 if self._line.clock() >= self._deadline:
                     self._next(b"")
             else:
@@ -161,12 +187,12 @@ class Conversation(Generic[T]):
             self._result, self.done, self._step = stop.value, True, None
             return
         except Refused as error:
-            raise DeviceRefused(error.request, error.code, "its own code", error.text) from error
-        except Nonsense as error:
-            raise LineGarbage(
-                self._told(f"expected a reply that fits, received: {error}")
+            raise DeviceRefused(
+                error.request, error.code, "", error.text, advice=REFUSED_ADVICE
             ) from error
-        self._step, self._attempt = step, 0
+        except Nonsense as error:
+            raise LineGarbage(self._told(_as_received("a reply that fits", str(error)))) from error
+        self._step, self._attempt, self._restless = step, 0, 0
         self._nonsense, self._heard = "", b""
         if isinstance(step, Exchange):
             self._send(step)
@@ -212,7 +238,11 @@ class Conversation(Generic[T]):
         if last and not step.or_nothing:
             raise self._given_up(step)
         if step.send:
-            self._line.drain(max(DRAIN_S, step.timeout_s))
+            self._repeated = True
+            if not self._line.drain(QUIET_S if step.numbered else max(QUIET_S, step.timeout_s)):
+                self._restless += 1
+            if self._restless >= RESTLESS and not step.or_nothing:
+                raise self._given_up(step)
         if last:
             self._next(b"")
             return
@@ -226,8 +256,10 @@ class Conversation(Generic[T]):
                 + (_SILENT if self._line.baud else _SILENT_WITHOUT_BAUD)
             )
         received = self._nonsense or f"{self._heard.hex(' ')}... and no end"
+        if self._restless >= RESTLESS:
+            received += ", and bytes that never cease"
         return LineGarbage(
-            self._told(f"expected {step.expects}, received {received}; {tried}")
+            self._told(f"{_as_received(step.expects, received)}; {tried}")
             + (_GARBAGE if self._line.baud else "")
         )
 
@@ -235,3 +267,10 @@ class Conversation(Generic[T]):
         baud = self._line.baud
         at = f" at {baud} baud" if baud else ""
         return f"{self._line.port.url}{at}: {what}."
+
+
+def _as_received(expects: str, received: str) -> str:
+    """Most talks say themselves what they expected."""
+    return (
+        received if received.startswith("expected ") else f"expected {expects}, received {received}"
+    )

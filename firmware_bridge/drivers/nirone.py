@@ -11,6 +11,10 @@ neighbouring set points at exactly the same, largest value. `Pa`, the sensor's o
 it is: it takes away the same from sample, white and dark. `Pb` to `Pe` (dark subtraction, division,
 logarithm, scale) must be at their defaults; `PR` brings those back.
 
+Neither lamp nor set points can be read back in any public program. That the sensor was switched off
+shows by its last measurement, which is then gone: before each scan its first floats are read again.
+That a sensor just switched on has none, or zeros, is assumed.
+
 Sources: two public programs, github.com/XOWithSauce/finix-nirone (client/controller/nir_driver.py:
 commands, carriage returns, the shifted floats) and a robot's driver for it in a fork of lerobot
 (nirone.py: replies of h3, h4, E0, St and XM, little-endian floats, V). The manual is not public.
@@ -42,6 +46,8 @@ LARGEST, SMALLEST = 1e7, 1e-7
 # `V`: samples averaged at every set point, and scans; the host averages scans.
 AVERAGES = b"V100,1"
 LAMP_SETTLES_S = 2.0
+# Floats of a measurement by which it is known again: no two have the same noise.
+REMEMBERED = 8
 QUIET_S = 0.05
 LONGEST_SCAN_MS = 600_000
 # A request cut short spoils the next one too. Of set points there are hundreds: more patience.
@@ -152,15 +158,19 @@ class _Known:
 class Nirone:
     """Dialect of the sensors."""
 
+    anonymous = False
+
     def __init__(self, place: Place) -> None:
         self._wanted = place.wavelength_nm
         self._known: _Known | None = None
         self._lamp: int | None = None
         self._scan_s = 0.0
+        # How its last measurement begins, which it keeps until the next one or the power fails.
+        self._kept = b""
 
     def identify(self) -> Talk[Identity]:
         """Serial number and range; the set points are given to it."""
-        self._lamp = None
+        self._lamp, self._kept = None, b""
         serial = yield from self._serial()
         low = yield from self._number(b"h3", "the shortest wavelength", 300.0, 20_000.0)
         high = yield from self._number(b"h4", "the longest wavelength", low + 1.0, 20_000.0)
@@ -198,25 +208,52 @@ class Nirone:
     def expose(self, settings: Configure) -> Talk[Exposure]:  # noqa: ARG002  as all dialects
         """One scan over the set points, and the temperature after it."""
         points = self._points()
-        yield Exchange(
-            "XM",
-            b"XM\r",
-            ready,
-            "'Measurement ready'",
-            timeout_s=1.5 * self._scan_s + 2.0,
-            attempts=ATTEMPTS,
-        )
-        signal = signals((yield from self._spectrum(points)))
+        yield from self._remembers()
+        yield from self._measure()
+        reply = yield from self._spectrum(points)
+        signal = signals(reply)
+        if not signal.any():
+            raise Nonsense("zeros alone, as from a sensor that was switched off meanwhile")
+        self._kept = reply[: 4 * REMEMBERED]
         celsius = yield from self._number(b"St", "a temperature, deg C", -60.0, 150.0)
         return Exposure(signal, full=plateau(signal) | (signal >= FULL), temperature_c=celsius)
 
     def ping(self) -> Talk[None]:
-        """Its serial number again; raises Nonsense where another one answers."""
+        """Its serial number again, and whether it still knows what it measured last."""
         serial = yield from self._serial()
         if self._known is not None and serial != self._known.serial:
             raise Nonsense(f"expected the sensor {self._known.serial!r}, received {serial!r}")
+        yield from self._remembers()
 
     # ---- inside
+
+    def _remembers(self) -> Talk[None]:
+        """Raises Nonsense where the measurement before is gone: so are lamp and set points."""
+        if not self._kept:
+            return
+        found = yield from self._spectrum(len(self._kept) // 4)
+        if found != self._kept:
+            raise Nonsense(
+                f"expected the measurement before, {self._kept.hex(' ')}, received "
+                f"{found.hex(' ')}: it was switched off meanwhile, or is another sensor"
+            )
+
+    def _measure(self) -> Talk[None]:
+        """One scan. A lost reply leaves open whether there was one: it is asked for again."""
+        for attempt in range(ATTEMPTS):
+            done = yield Exchange(
+                "XM",
+                b"XM\r",
+                ready,
+                "'Measurement ready'",
+                timeout_s=1.5 * self._scan_s + 2.0,
+                attempts=1,
+                or_nothing=attempt < ATTEMPTS - 1,
+            )
+            if done:
+                return
+            if self._kept and not signals((yield from self._spectrum(REMEMBERED))).any():
+                raise Nonsense("zeros alone, as from a sensor that was switched off meanwhile")
 
     def _points(self) -> int:
         if self._known is None:

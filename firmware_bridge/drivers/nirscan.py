@@ -57,6 +57,8 @@ FATAL = {0x01: "scan", 0x02: "converter", 0x20: "spectrum library", 0x40: "hardw
 class Nirscan:
     """Dialect of the NIRscan Nano."""
 
+    anonymous = False
+
     def __init__(self, place: Place) -> None:
         # Twice as long as the longest packet takes there and back.
         self._timeout_s = 0.5 + 2 * 10 * (MOST_PAYLOAD + 40) / place.baud
@@ -137,6 +139,11 @@ class Nirscan:
             if started.outcome == Outcome.ERROR:
                 raise Refused("SCAN", Outcome.ERROR, "it started no scan")
             raise Nonsense(f"expected a new scan, received number {scan.index} again")
+        if self._last is not None and scan.index < self._last.index:
+            raise Nonsense(
+                f"expected a scan after number {self._last.index}, received {scan.index}: it was "
+                "switched off meanwhile, or is another instrument"
+            )
         self._last = scan
         return scan
 
@@ -226,6 +233,7 @@ class Nirscan:
             f"the reply to command {request.command:#06x} ({name})",
             timeout_s=self._timeout_s,
             attempts=attempts,
+            numbered=True,
         )
 
     def _request(self, command: Command, data: bytes, flags: int) -> Packet:

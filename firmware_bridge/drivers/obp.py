@@ -37,7 +37,11 @@ class Flag(IntFlag):
 
 
 class Ask(IntEnum):
-    """Message types that the driver or the maker's library use; all in the maker's examples."""
+    """Message types that the driver or the maker's library use.
+
+    All are in the maker's examples, except INTEGRATION_US, which only the maker's libseabreeze
+    lists (`OBPMessageTypes.h`, OBP_GET_INTEGRATION_TIME_US) and does not use.
+    """
 
     FIRMWARE = 0x00000090
     SERIAL = 0x00000100
@@ -46,6 +50,7 @@ class Ask(IntEnum):
     BUFFERED_SPECTRUM = 0x00100928
     CORRECTED_SPECTRUM = 0x00101000
     RAW_SPECTRUM = 0x00101100
+    INTEGRATION_US = 0x00110000
     SET_INTEGRATION_US = 0x00110010
     SET_TRIGGER = 0x00110110
     SET_BINNING = 0x00110290

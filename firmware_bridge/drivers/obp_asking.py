@@ -79,6 +79,7 @@ class ObpAsking:
             whole,
             f"a response to {name} (0x{kind:08x})",
             timeout_s=THINKS_S + wait_s + bytes_both_ways * 10 / self._baud * 1.2,
+            numbered=True,
         )
         reply = self._answer(got)
         self._checked = self._checked or reply.md5

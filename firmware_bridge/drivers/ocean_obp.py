@@ -3,6 +3,9 @@
 Which model answers is told by its serial number (S11908: STS, QEP...: QE Pro, HDX00767: HDX), or by
 `Place.model`: how a Ventana is numbered could not be found. A QE Pro's tick count is taken as
 microseconds. Instruments that speak version 2 (SR, HR, ST) have other message types: refused.
+
+Whether every model says its integration time is nowhere written. One that does not is told it anew
+before each exposure, except a QE Pro, whose spectra carry it.
 """
 
 from __future__ import annotations
@@ -74,6 +77,8 @@ def model_named(name: str) -> Model:
 class OceanObp:
     """One instrument on one port."""
 
+    anonymous = False
+
     def __init__(self, place: Place) -> None:
         """Raises ValueError where `place.model` is none of these."""
         self._asking = ObpAsking(place.baud)
@@ -81,6 +86,9 @@ class OceanObp:
         self._serial = ""
         self._ticks: int | None = None
         self._cooled = True
+        # As the instrument says it; None where it does not, or nothing was set up.
+        self._integration_us: int | None = None
+        self._tells = True
 
     def identify(self) -> Talk[Identity]:
         """As `Dialect.identify`."""
@@ -115,13 +123,17 @@ class OceanObp:
 
     def set_up(self, settings: Configure) -> Talk[None]:
         """As `Dialect.set_up`."""
-        yield from self._asking.set(
-            Ask.SET_INTEGRATION_US, struct.pack("<I", settings.integration_us)
-        )
+        self._integration_us = None
+        yield from self._set_integration(settings)
+        self._integration_us = yield from self._integration()
+        self._tells = self._integration_us is not None
 
     def expose(self, settings: Configure) -> Talk[Exposure]:
         """As `Dialect.expose`."""
         model = self._known()
+        if not self._tells and not model.metadata:
+            # Nothing would show that it lost it.
+            yield from self._set_integration(settings)
         if model.metadata:
             # What it made before it was asked lies in its buffer.
             yield from self._asking.undo(Ask.CLEAR_BUFFER)
@@ -140,10 +152,18 @@ class OceanObp:
         return Exposure(counts, temperature_c=temperature_c, device_us=self._ticks)
 
     def ping(self) -> Talk[None]:
-        """As `Dialect.ping`."""
+        """As `Dialect.ping`: serial number and integration time."""
         serial = _text((yield from self._asking.ask(Ask.SERIAL)))
         if serial != self._serial:
             raise Nonsense(f"serial number {serial!r} instead of {self._serial!r}")
+        if self._integration_us is None:
+            return
+        found = yield from self._integration()
+        if found != self._integration_us:
+            raise Nonsense(
+                f"an integration time of {found} us instead of {self._integration_us} us: it was "
+                "switched off, or another program set it"
+            )
 
     # ---- inside
 
@@ -151,6 +171,16 @@ class OceanObp:
         if self._model is None:
             raise RuntimeError("identify comes first")
         return self._model
+
+    def _set_integration(self, settings: Configure) -> Talk[None]:
+        yield from self._asking.set(
+            Ask.SET_INTEGRATION_US, struct.pack("<I", settings.integration_us)
+        )
+
+    def _integration(self) -> Talk[int | None]:
+        """The integration time that is set, us; None where it does not say."""
+        data = yield from self._asking.optional(Ask.INTEGRATION_US, 4)
+        return int.from_bytes(data, "little") if data else None
 
     def _find(self) -> Talk[str]:
         """Its serial number, in the version of the protocol that it understands."""

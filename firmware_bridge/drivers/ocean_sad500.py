@@ -37,7 +37,8 @@ MOST_MS = 65535
 class Model:
     """Facts of one model, by python-seabreeze 2.11 `pyseabreeze/devices.py`.
 
-    Those of the S2000 are from the SAD500's manual, p. 6.
+    Those of the S2000 are from the SAD500's manual, p. 6. header: see `Form`; of the others no
+    manual shows it.
     """
 
     name: str
@@ -45,20 +46,23 @@ class Model:
     full_scale: int
     least_ms: int
     dark_pixels: tuple[int, ...] = ()
+    header: str | None = None
 
 
 MODELS = (
-    Model("S2000", 2048, 4095, 5),
+    Model("S2000", 2048, 4095, 5, header="sad500"),
     Model("USB2000", 2048, 4095, 3, tuple(range(2, 24))),
     Model("USB2000+", 2048, 65535, 1, tuple(range(6, 21))),
-    Model("Flame-S", 2048, 65535, 1, tuple(range(6, 21))),
+    Model("Flame-S", 2048, 65535, 1, tuple(range(6, 21)), "flame"),
     Model("USB4000", 3840, 65535, 1, tuple(range(5, 16))),
-    Model("Flame-T", 3840, 65535, 1, tuple(range(5, 16))),
+    Model("Flame-T", 3840, 65535, 1, tuple(range(5, 16)), "flame"),
 )
 
 
 class OceanSad500:
     """One instrument on one port."""
+
+    anonymous = False
 
     def __init__(self, place: Place) -> None:
         """Raises ValueError where `place` lacks model or wavelengths."""
@@ -118,14 +122,18 @@ class OceanSad500:
     def expose(self, settings: Configure) -> Talk[Exposure]:
         """As `Dialect.expose`."""
         form = Form(
-            self._model.pixels, settings.integration_us // 1000, self._compressed, self._checked
+            self._model.pixels,
+            settings.integration_us // 1000,
+            self._compressed,
+            self._checked,
+            self._model.header,
         )
         reader = SpectrumReader(form)
         reply = yield Exchange(
             "S",
             b"S",
             reader.whole,
-            f"a spectrum of {form.pixels} pixels",
+            f"a spectrum of {form.pixels} pixels, as a {self._model.name} sends (`model`)",
             timeout_s=THINKS_S
             + EXPOSURES_WAITED * settings.integration_us * 1e-6
             + form.longest * 10 / self._baud * 1.2,
@@ -219,4 +227,5 @@ DRIVER = Driver(
     models=tuple(model.name for model in MODELS),
     takes=("serial",),
     integration_step_us=1000,
+    nameless=True,
 )

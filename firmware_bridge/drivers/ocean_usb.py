@@ -141,6 +141,8 @@ class WorkerPort:
 class OceanUsb:
     """The worker's language."""
 
+    anonymous = False
+
     def __init__(self) -> None:
         self._asked = 0
         self._serial = ""
@@ -200,7 +202,13 @@ class OceanUsb:
         asked = self._asked
         request = json.dumps({"id": asked, "do": what, **more}).encode() + b"\n"
         reply = yield Exchange(
-            what, request, partial(_whole, asked), "a line of JSON", timeout_s, attempts=1
+            what,
+            request,
+            partial(_whole, asked),
+            "a line of JSON",
+            timeout_s,
+            attempts=1,
+            numbered=True,
         )
         return _line(reply)
 

@@ -106,12 +106,16 @@ class _Pixels:
 
 @dataclass(frozen=True)
 class Form:
-    """What a spectrum that was asked for looks like; integration in ms."""
+    """What a spectrum that was asked for looks like; integration in ms.
+
+    header: "flame" or "sad500"; None: either will do, no manual says which.
+    """
 
     pixels: int
     integration_ms: int
     compressed: bool
     checked: bool
+    header: str | None = None
 
     @property
     def longest(self) -> int:
@@ -160,6 +164,11 @@ class SpectrumReader:
             raise Nonsense(
                 f"a header that is not that of one scan of 16 bits, channel 0 and {wanted} ms: "
                 f"{received[1:HEAD_SIZE].hex(' ')}"
+            )
+        other = {"flame": sad500 and not flame, "sad500": flame and not sad500}
+        if self._form.header is not None and other[self._form.header]:
+            raise Nonsense(
+                f"the header of another family: {received[1:HEAD_SIZE].hex(' ')}; `model` is wrong"
             )
 
     def _read(self, received: bytes) -> tuple[int, NDArray[np.uint16]] | None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 
 from firmware_bridge.coadding import Coadd
 from firmware_bridge.drivers.dialect import Dialect, Exposure
-from firmware_bridge.drivers.line import Conversation, Line, Port
+from firmware_bridge.drivers.line import QUIET_S, REFUSED_ADVICE, Conversation, Line, Port
+from firmware_bridge.drivers.talk import Talk
 from firmware_bridge.errors import DeviceRefused, LinkError, PortLost
 from firmware_bridge.instrument import Identity
 from firmware_bridge.intake import LinkCounters, Received
@@ -32,6 +35,9 @@ MOST_AVERAGES = 65535
 _BITS_PER_PIXEL = 40  # 32 bits, with start and stop bits
 _ATTEMPTS = 3
 _OVERHEAD_S = 1.0
+# Then the instrument is asked again who it is, and how it is set up.
+SURE_FOR_S = 5.0
+T = TypeVar("T")
 _NEEDED = {Position.DARK: Capability.SHUTTER, Position.REFERENCE: Capability.REFERENCE}
 
 
@@ -61,6 +67,12 @@ class SingleExposures:
         self._identity: Identity | None = None
         self._settings: Configure | None = None
         self._exposure: Conversation[Exposure] | None = None
+        # An exposure after which it must be shown that the instrument is still the same one.
+        self._doubtful: tuple[Exposure, float] | None = None
+        self._check: Conversation[None] | None = None
+        self._sure_at = 0.0
+        # Until then a reply may come that could be taken for another one.
+        self._owed_until = 0.0
         self._left: int | None = 0
         self._number = 0
         self._begin_scan()
@@ -81,11 +93,12 @@ class SingleExposures:
         self._line.counters = self._past
         self._dialect = self._make()
         try:
-            self._line.drain()
-            found = Conversation(self._dialect.identify(), self._line).finish()
+            self._line.drain(max(QUIET_S, self._owed_until - self._clock()))
+            found = self._finish(self._dialect.identify(), self._line)
         except BaseException:
             self.close()
             raise
+        self._sure_at = self._clock()
         # Nobody knows whether it was switched off meanwhile: so it counts as if it had been.
         boot_id = found.boot_id or secrets.randbits(32)
         self._identity = replace(found, boot_id=boot_id, max_averages=MOST_AVERAGES)
@@ -95,8 +108,10 @@ class SingleExposures:
         """Close the port. May be called again; never raises."""
         if self._line is not None:
             self._past = self._line.counters
+            if self._exposure is not None:
+                self._owe(self._exposure.owed_s)
             self._line.port.close()
-        self._line = self._exposure = None
+        self._line = self._exposure = self._doubtful = self._check = None
 
     def configure(self, settings: Configure) -> None:
         """As `Instrument.configure`."""
@@ -105,8 +120,11 @@ class SingleExposures:
         if refusal is not None:
             raise refusal
         self._end_exposure()
+        if self._is_doubtful():
+            self._finish(self._dialect.ping(), line)
+            self._sure_at = self._clock()
         self._settings = None
-        Conversation(self._dialect.set_up(settings), line).finish()
+        self._finish(self._dialect.set_up(settings), line)
         self._settings = settings
         self._begin_scan()
 
@@ -131,14 +149,18 @@ class SingleExposures:
         line, _ = self._opened()
         self._end_exposure()
         begun = self._clock()
-        Conversation(self._dialect.ping(), line).finish()
+        self._finish(self._dialect.ping(), line)
+        self._sure_at = self._clock()
         return self._clock() - begun
 
     def longest_s(self, settings: Configure) -> float:
-        """As `Instrument.longest_s`: every exposure over the line, and each asked for in vain."""
+        """As `Instrument.longest_s`: every exposure over the line, and each asked for in vain.
+
+        Between two attempts the line is quiet for as long as one takes.
+        """
         pixels = 0 if self._identity is None else self._identity.pixels
         exposure_s = settings.integration_us * 1e-6 + pixels * _BITS_PER_PIXEL / self.baud
-        return settings.averages * _ATTEMPTS * (exposure_s + _OVERHEAD_S)
+        return settings.averages * (2 * _ATTEMPTS - 1) * (exposure_s + _OVERHEAD_S)
 
     def read(self, timeout_s: float) -> Received | None:
         """As `Instrument.read`. Raises what ends the connection."""
@@ -162,6 +184,17 @@ class SingleExposures:
             raise PortLost(f"{self.url} is not open. Expected open() first.")
         return self._line, self._identity
 
+    def _owe(self, seconds: float) -> None:
+        self._owed_until = max(self._owed_until, self._clock() + seconds)
+
+    def _finish(self, talk: Talk[T], line: Line) -> T:
+        conversation = Conversation(talk, line)
+        try:
+            return conversation.finish()
+        except LinkError:
+            self._owe(conversation.owed_s)
+            raise
+
     def _begin_scan(self) -> None:
         self._coadd: Coadd | None = None
         self._full: np.ndarray[tuple[int], np.dtype[np.bool_]] | None = None
@@ -171,12 +204,29 @@ class SingleExposures:
         settings = self._settings
         if settings is None:
             return
+        if self._doubtful is not None:
+            if self._check is None:
+                self._check = Conversation(self._dialect.ping(), line)
+            self._check.advance(timeout_s)
+            if self._check.done:
+                (exposure, at), self._doubtful, self._check = self._doubtful, None, None
+                self._sure_at = self._clock()
+                self._take(exposure, settings, at)
+            return
         if self._exposure is None:
             self._exposure = Conversation(self._dialect.expose(settings), line)
         self._exposure.advance(timeout_s)
         if self._exposure.done:
-            exposure, self._exposure = self._exposure.result, None
-            self._take(exposure, settings, line)
+            done, self._exposure = self._exposure, None
+            if self._is_doubtful(done.repeated):
+                self._doubtful = done.result, line.last_byte_at
+            else:
+                self._take(done.result, settings, line.last_byte_at)
+
+    def _is_doubtful(self, repeated: bool = False) -> bool:
+        """Whether the instrument may have been exchanged or switched off unnoticed."""
+        overdue = self._clock() - self._sure_at >= SURE_FOR_S
+        return not self._dialect.anonymous and (repeated or overdue)
 
     def _end_exposure(self) -> None:
         """Wait for an exposure under way: its reply must not be taken for that of the next.
@@ -185,15 +235,20 @@ class SingleExposures:
         """
         line, _ = self._opened()
         try:
-            while self._exposure is not None:
+            while self._exposure is not None or self._doubtful is not None:
                 self._carry_on(line, 1.0)
         except PortLost:
             raise
         except LinkError:
+            if self._check is not None:
+                raise
+            # Nobody knows why it failed.
+            self._sure_at = -math.inf
+            owed_s = self._exposure.owed_s if self._exposure is not None else 0.0
             self._exposure = None
-            line.drain()
+            line.drain(max(QUIET_S, owed_s))
 
-    def _take(self, exposure: Exposure, settings: Configure, line: Line) -> None:
+    def _take(self, exposure: Exposure, settings: Configure, at: float) -> None:
         identity = self._identity
         if identity is None or self._left == 0:
             return
@@ -219,7 +274,7 @@ class SingleExposures:
         )
         header = Header(0, MessageType.SCAN, 0, 0, exposure.device_us)
         variance = self._coadd.variance_of_mean
-        self._inbox.append(Received(header, scan, line.last_byte_at, variance))
+        self._inbox.append(Received(header, scan, at, variance))
         self._number += 1
         self._begin_scan()
         if self._left is not None:
@@ -231,12 +286,18 @@ def _refusal(settings: Configure, identity: Identity) -> DeviceRefused | None:
     least, most = identity.min_integration_us, identity.max_integration_us
     if not least <= settings.integration_us <= most:
         text = f"integration is {least} to {most} us"
-        return DeviceRefused("CONFIGURE", ErrorCode.OUT_OF_RANGE, "OUT_OF_RANGE", text)
+        return DeviceRefused(
+            "CONFIGURE", ErrorCode.OUT_OF_RANGE, "OUT_OF_RANGE", text, REFUSED_ADVICE
+        )
     if not 1 <= settings.averages <= MOST_AVERAGES:
         text = f"averages are 1 to {MOST_AVERAGES}"
-        return DeviceRefused("CONFIGURE", ErrorCode.OUT_OF_RANGE, "OUT_OF_RANGE", text)
+        return DeviceRefused(
+            "CONFIGURE", ErrorCode.OUT_OF_RANGE, "OUT_OF_RANGE", text, REFUSED_ADVICE
+        )
     needed = _NEEDED.get(Position(settings.position))
     if needed is not None and not identity.capabilities & needed:
         text = f"this instrument has no {needed.name.lower() if needed.name else needed}"
-        return DeviceRefused("CONFIGURE", ErrorCode.NOT_CAPABLE, "NOT_CAPABLE", text)
+        return DeviceRefused(
+            "CONFIGURE", ErrorCode.NOT_CAPABLE, "NOT_CAPABLE", text, REFUSED_ADVICE
+        )
     return None

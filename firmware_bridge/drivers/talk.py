@@ -35,7 +35,9 @@ class Exchange:
     waits for, for people. timeout_s: from the request to the end of the reply. attempts: how often
     it is tried. byte_gap_s: pause after each byte sent, for those that hear no faster.
     or_nothing: where all attempts fail the reply is empty and the talk goes on, for what may not be
-    repeated blindly, or not every instrument of the family answers.
+    repeated blindly, or not every instrument of the family answers. numbered: `whole` tells the
+    reply from one to an earlier request; where it cannot, another attempt waits until the line was
+    quiet for as long as a reply takes at most, `timeout_s`, so that no late one is taken for it.
     """
 
     request: str
@@ -46,6 +48,7 @@ class Exchange:
     attempts: int = 3
     byte_gap_s: float = 0.0
     or_nothing: bool = False
+    numbered: bool = False
 
 
 @dataclass(frozen=True)

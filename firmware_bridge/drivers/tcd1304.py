@@ -82,6 +82,8 @@ def counts(reply: bytes) -> NDArray[np.float64]:
 class Tcd1304:
     """Dialect of the firmware. Raises ValueError where its axis or its name is missing."""
 
+    anonymous = True
+
     def __init__(self, place: Place) -> None:
         if place.wavelength_nm is None or place.serial is None:
             raise ValueError(
@@ -171,4 +173,5 @@ DRIVER = Driver(
     make=lambda place: SingleExposures(lambda: Tcd1304(place), place.url, place.baud),
     needs=("wavelength_nm", "serial"),
     quiet=True,
+    nameless=True,
 )

@@ -76,7 +76,7 @@ class VirtualNirone(Foreign):
         return said.encode() + b"\r\n"
 
     def _measure(self) -> bytes:
-        position = Position.SAMPLE if self.lamp else Position.DARK
+        position = self.beam if self.lamp else Position.DARK
         counts = self.expose(20_000, position).counts
         self._signal = np.interp(self.points, self.optics.wavelengths, counts)
         self._busy_until = self._now + SCAN_S

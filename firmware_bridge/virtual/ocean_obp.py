@@ -118,6 +118,7 @@ class VirtualOceanObp(Foreign):
             Ask.SERIAL: self.serial.encode(),
             Ask.SERIAL_LENGTH: bytes((len(self.serial),)),
             Ask.FIRMWARE: b"\x07\x01",
+            Ask.INTEGRATION_US: struct.pack("<I", self.integration_us),
             Ask.WAVELENGTH_COUNT: bytes((len(self.wavelength_nm),)),
             Ask.NONLINEARITY_COUNT: bytes((len(NONLINEARITY),)),
             Ask.TEC_TEMPERATURE: struct.pack("<f", TEC_C) if self.model.metadata else None,

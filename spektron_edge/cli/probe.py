@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from firmware_bridge.printable import printable
@@ -44,7 +45,7 @@ def _probe(arguments: argparse.Namespace) -> int:
     except LinkError as error:
         raise as_fault(error) from None
     if outcome.found is None:
-        raise Fault(Faults.NOTHING_FOUND, _nothing(arguments.port, outcome, left_out))
+        raise Fault(Faults.NOTHING_FOUND, nothing(arguments.port, outcome, left_out))
     report = _report(outcome.found)
     if arguments.json:
         show(report, as_json=True)
@@ -86,30 +87,42 @@ def _report(found: Found) -> dict[str, object]:
     from firmware_bridge.protocol import capability_names
 
     identity, axis = found.identity, found.identity.axis_nm
-    guessed = "wavelength_nm" in found.meanwhile
+    guessed, unsaid = "wavelength_nm" in found.meanwhile, "model" in found.meanwhile
     return {
         "driver": found.driver.name,
         "baud": found.place.baud,
         "protocol": identity.protocol or None,
-        "model": None if "model" in found.meanwhile else identity.model or None,
+        "model": None if unsaid else identity.model or None,
         "serial": None if "serial" in found.meanwhile else identity.serial,
         "firmware": identity.firmware or None,
-        "pixels": identity.pixels,
+        "pixels": None if unsaid else identity.pixels,
         "wavelength_nm": None if guessed else [float(axis.min()), float(axis.max())],
         "capabilities": list(capability_names(identity.capabilities)),
-        "integration_us": [identity.min_integration_us, identity.max_integration_us],
+        "integration_us": None
+        if unsaid
+        else [identity.min_integration_us, identity.max_integration_us],
         "tested": found.driver.tested,
         "met_hardware": found.driver.met_hardware,
         "configuration": found.block(),
     }
 
 
-def _nothing(port: str, outcome: Outcome, left_out: list[str]) -> str:
+def nothing(port: str, outcome: Outcome, left_out: list[str]) -> str:
+    """Why nothing was found, and what to do."""
     tried = ", ".join(f"{a.driver} {a.baud}" for a in outcome.attempts) or "nothing"
     told = f"no instrument recognised on {port}; tried {tried}"
     if left_out:
         told += f"; not tried: {', '.join(left_out)}"
     heard = [noise for noise in outcome.heard if noise.size]
+    consoles = [noise for noise in heard if noise.console]
+    if consoles:
+        tty = Path(port).resolve().name if Path(port).exists() else "ttyX"
+        return (
+            f"{told}; there answers {_noise(consoles[0])}: a login console, an echo, or TX and RX "
+            f"joined. If it is this machine's own console, end it: systemctl disable --now "
+            f"serial-getty@{tty}.service (on a Jetson: nvgetty.service), and take console={tty} "
+            f"out of the kernel's command line"
+        )
     if not heard:
         return (
             f"{told}; not one byte came by itself. Check power and cable (TX and RX crossed, "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import suppress
 
 import numpy as np
@@ -10,12 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from firmware_bridge.drivers.driver import Place
 from firmware_bridge.drivers.line import MAX_REPLY
+from firmware_bridge.drivers.talk import Exchange
 from firmware_bridge.errors import DeviceRefused, DeviceSilent, LineGarbage, LinkError, PortLost
 from firmware_bridge.instrument import reconnect
 from firmware_bridge.protocol import Capability, Configure, Position, Scan
+from firmware_bridge.virtual import PtyPort
 from firmware_bridge.virtual.faults import InjectedFaults
-from tests.drivers.cases import CASES, Case
+from firmware_bridge.virtual.instrument import Foreign
+from tests.drivers.cases import AXIS, CASES, SPECTRA, Case
 from tests.drivers.lines import KINDS, MadeLine
 
 
@@ -93,6 +98,27 @@ def test_scans_are_exposures_it_made_each_once_and_in_order(case, kind):
     assert at == sorted(set(at))
     assert [r.message.number for r in received] == list(range(5))
     assert all(r.message.position == Position.SAMPLE for r in received)
+
+
+def test_it_streams_over_a_real_pty_read_in_slices_as_the_daemon_does(case):
+    if not case.driver.bauds:
+        pytest.skip("it speaks no serial line")
+    device = case.device()
+    device.baud = 115200
+    begun = time.monotonic()
+    with PtyPort(device, clock=lambda: time.monotonic() - begun) as port:
+        instrument = case.driver.make(Place(port.url, device.baud, **case.given))
+        try:
+            instrument.open()
+            instrument.configure(settings(case))
+            instrument.start()
+            found, until = [], time.monotonic() + 60.0
+            while len(found) < 5 and time.monotonic() < until:
+                if (received := instrument.read(0.25)) is not None:
+                    found.append(received.message.number)
+        finally:
+            instrument.close()
+    assert found == list(range(5))
 
 
 def test_averages_come_with_the_variance_of_their_mean(case):
@@ -210,6 +236,77 @@ def test_silence_is_told(case):
     line = MadeLine(case.device(InjectedFaults(silent=True)))
     with pytest.raises(DeviceSilent, match=r"expected .* received no byte, tried"):
         case.instrument(line).open()
+
+
+class Late:
+    """Of its exposures some are said later than the host waits for them."""
+
+    def __init__(self, device, late_s, is_exposure) -> None:
+        self.numbers = {2, 3, 6}
+        say = device.say
+
+        def later(reply, after_s=0.0):
+            late = is_exposure(reply) and device.scans_made - 1 in self.numbers
+            say(reply, after_s + (late_s if late else 0.0))
+
+        device.say = later
+
+
+@pytest.mark.parametrize(
+    ("name", "is_exposure"),
+    [
+        ("ocean-sad500", lambda reply: reply[:1] == b"\x02"),
+        ("tcd1304", lambda reply: True),
+        ("nirone", lambda reply: reply.startswith(b"Measurement")),
+    ],
+)
+def test_an_exposure_that_comes_late_is_never_taken_for_the_next(name, is_exposure):
+    case = CASES[name]
+    line = MadeLine(case.device())
+    dialect = case.dialect(Place("made", case.baud, **case.given))
+    instrument = case.instrument(line)
+    instrument._make = lambda: dialect
+    instrument.open()
+    instrument.configure(settings(case))
+    step = next(dialect.expose(settings(case)))
+    assert isinstance(step, Exchange)
+    Late(line.device, 1.3 * step.timeout_s, is_exposure)
+    instrument.start()
+    found = 0
+    while found < 8:
+        before = line.now
+        received = instrument.read(0.25)
+        assert line.now < before + 60.0
+        if received is None:
+            continue
+        found += 1
+        made = line.device.made
+        assert np.array_equal(made[max(made)], received.message.counts)
+
+
+class Zeros(Foreign):
+    """A line that is held: zeros without end."""
+
+    def reset(self):
+        self.say(b"")
+
+    def hear(self, received):
+        return len(received)
+
+    def poll(self, now):
+        super().poll(now)
+        self.say(b"", 0.01)
+        return bytes(8)
+
+
+@pytest.mark.parametrize("name", ["ocean-obp", "ocean-sad500", "nirone", "nirscan"])
+def test_bytes_that_never_cease_are_told_soon(name):
+    case = CASES[name]
+    optics = case.device().optics
+    line = MadeLine(Zeros(SPECTRA, AXIS, optics, baud=case.baud))
+    with pytest.raises(LineGarbage, match="never cease"):
+        case.instrument(line).open()
+    assert line.now < 9.0
 
 
 class Babble:

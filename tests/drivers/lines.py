@@ -41,7 +41,9 @@ class MadeLine:
         return self.now
 
     def sleep(self, seconds: float) -> None:
-        self._pass_until(self.now + max(seconds, 0.0))
+        if seconds < 0.0:
+            raise ValueError("sleep length must be non-negative")
+        self._pass_until(self.now + seconds)
 
     # ---- a port
 

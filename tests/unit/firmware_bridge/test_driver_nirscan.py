@@ -66,7 +66,7 @@ def device(**options):
 
 
 def test_read_version_byte_for_byte():
-    # DLPU030G, read of the Tiva's version: command byte 0x16, group byte 0x02.
+    # DLPU030G, appendix H (packets), the Tiva's version: command byte 0x16, group byte 0x02.
     request = Packet(READ, 0, Command.VERSION)
     whole = bytes.fromhex("41424344 da000000 c0 00 0200 1602 44434241")
     assert encode(request) == whole

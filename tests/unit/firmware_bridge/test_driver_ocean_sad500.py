@@ -326,3 +326,17 @@ def test_on_a_real_pty():
             instrument.close()
         made = port.call(lambda: dict(device.made))
     assert np.array_equal(received.message.counts, made[0])
+
+
+@pytest.mark.parametrize(
+    ("there", "configured"), [("S2000", "Flame-S"), ("Flame-S", "S2000"), ("Flame-S", "USB4000")]
+)
+def test_a_wrong_model_is_told_as_such(there, configured):
+    case = replace(CASES["ocean-sad500"], given={"model": configured, "wavelength_nm": FLAME_NM})
+    line = MadeLine(VirtualOceanSad500(SPECTRA, AXIS, model=there))
+    instrument = case.instrument(line)
+    instrument.open()
+    instrument.configure(Configure(20_000, 1, 1, Position.SAMPLE))
+    instrument.start()
+    with pytest.raises(LineGarbage, match=r"`model`"):
+        instrument.read(100.0)

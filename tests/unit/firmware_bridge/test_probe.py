@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
 import time
@@ -16,6 +17,8 @@ from firmware_bridge.probe import Found, Noise, candidates, probe
 from firmware_bridge.terminal import Terminal
 from firmware_bridge.virtual import PtyPort
 from firmware_bridge.virtual.ocean_sad500 import VirtualOceanSad500
+from spektron_edge.cli.main import main
+from spektron_edge.cli.probe import nothing
 from spektron_edge.config.instrument import Serial
 from tests.drivers.arduino import VirtualArduino
 from tests.drivers.cases import AXIS, SPECTRA, c12880ma
@@ -61,13 +64,14 @@ def test_an_instrument_that_knows_no_wavelengths_is_found_and_told_so():
     with PtyPort(VirtualArduino(SPECTRA, AXIS), clock=lambda: time.monotonic() - begun) as port:
         outcome = probe(port.url, [c12880ma.DRIVER], silent)
         block = outcome.found.block()
-    assert outcome.found.meanwhile == ("wavelength_nm",)
+    assert outcome.found.meanwhile == ("wavelength_nm", "serial")
     assert "put its polynomial here" in block
     assert tomllib.loads(block)["serial"] == {
         "url": port.url,
         "driver": "c12880ma",
         "baud": 115200,
         "wavelength_nm": [0.0, 1.0],
+        "serial_number": "unnamed",
     }
 
 
@@ -147,6 +151,48 @@ def test_an_instrument_that_does_not_say_its_model_is_found_as_one_of_them():
     device = VirtualOceanSad500(SPECTRA, AXIS, baud=9600)
     with PtyPort(device) as port:
         block = probe(port.url, [ocean_sad500.DRIVER], silent).found.block()
-    assert "one of S2000, USB2000" in block
-    serial = Serial(**tomllib.loads(block)["serial"])
-    assert serial.driver == "ocean-sad500"
+    with pytest.raises(ValueError, match="needs `model`, one of S2000, USB2000"):
+        Serial(**tomllib.loads(block)["serial"])
+    chosen = block.replace('# model = "Flame-S"', 'model = "Flame-S"')
+    serial = Serial(**tomllib.loads(chosen)["serial"])
+    assert (serial.driver, serial.model, serial.serial_number) == (
+        "ocean-sad500",
+        "Flame-S",
+        "unnamed",
+    )
+
+
+def test_what_only_the_first_model_has_is_not_reported_as_the_instruments(capsys):
+    with PtyPort(VirtualOceanSad500(SPECTRA, AXIS, baud=9600)) as port:
+        assert main(["probe", port.url, "--driver", "ocean-sad500", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    for unknown in ("model", "serial", "pixels", "integration_us", "wavelength_nm"):
+        assert report[unknown] is None
+    assert report["firmware"] == "3.00.1"
+
+
+@pytest.mark.parametrize(
+    "answer", [lambda heard: heard, lambda heard: b"\r\njetson login: " * heard.count(b"\r")]
+)
+def test_a_login_console_is_told(answer, capsys):
+    terminal, over = Terminal(None, 9600), threading.Event()
+
+    def console():
+        while not over.wait(0.02):
+            if heard := terminal.read():
+                terminal.write(answer(heard), 0.1)
+
+    thread = threading.Thread(target=console)
+    thread.start()
+    slow = Driver("slow", "", (9600,), "", "", SPEKTRON.make)
+    try:
+        outcome = probe(terminal.url, [slow], silent)
+    finally:
+        over.set()
+        thread.join()
+        terminal.unplug()
+    (heard,) = outcome.heard
+    assert heard.console
+    told = nothing(terminal.url, outcome, [])
+    assert "login console" in told
+    assert "systemctl disable --now serial-getty@" in told
