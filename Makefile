@@ -78,15 +78,16 @@ test-beside: test-py310 $(HOST_ENV)/installed
 test-host: test-runtime
 	$(HOST_ENV)/bin/pytest $(OTHER_TESTS) $(ARGS)
 
-# On Python 3.10, what can differ there: all tests of the runtime but `numerics`, the figures of an
-# algorithm in numpy alone (adaptations, transfers and their files are still made, used and replayed).
+# On Python 3.10, what can differ there: all tests of the runtime but the framer's million inputs and
+# `numerics`, the figures of an algorithm in numpy alone (adaptations, transfers and their files are
+# still made, used and replayed).
 test-py310:
 ifeq ($(PYTHON310),)
 	@case ",$$SPEKTRON_REQUIRE," in *,python3.10,*) echo "python3.10 is required and not here"; exit 1;; esac
 	@echo "skipped on Python 3.10: no python3.10 on this machine"
 else
 	@$(MAKE) --no-print-directory $(OLD_ENV)/installed
-	$(OLD_ENV)/bin/pytest $(RUNTIME_TESTS) -m "not long and not numerics" $(ARGS)
+	$(OLD_ENV)/bin/pytest $(filter-out tests/fuzz,$(RUNTIME_TESTS)) -m "not long and not numerics" $(ARGS)
 endif
 
 test-long: lint $(HOST_ENV)/installed
