@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -53,11 +53,6 @@ class Identity:
         for name in ("serial", "firmware", "model"):
             # Some go to a terminal, into a log or a block of configuration to be copied.
             object.__setattr__(self, name, printable(getattr(self, name)))
-
-
-def polynomial_nm(coefficients: Sequence[float], pixels: int) -> NDArray[np.float64]:
-    """(pixels,) wavelengths, nm, of a polynomial in the pixel index, from the constant on."""
-    return np.polyval(coefficients[::-1], np.arange(pixels, dtype=np.float64)).astype(np.float64)
 
 
 class Instrument(Protocol):

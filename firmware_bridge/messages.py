@@ -5,6 +5,7 @@ Field order is wire order. See docs/protocol.md (generated) for the readable for
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 from typing import Annotated, Any, ClassVar
@@ -234,10 +235,13 @@ def capability_names(capabilities: int) -> tuple[str, ...]:
 
 def wavelengths(info: Info) -> NDArray[np.float64]:
     """Return the wavelength of every pixel in nm, shape (pixels,), from INFO's polynomial."""
-    pixel = np.arange(info.pixels, dtype=np.float64)
-    nm = np.zeros_like(pixel)
+    return polynomial_nm(info.coefficients, info.pixels)
+
+
+def polynomial_nm(coefficients: Sequence[float], pixels: int) -> NDArray[np.float64]:
+    """(pixels,) wavelengths, nm, of a polynomial in the pixel index, from the constant on."""
     # What overflows shows as an axis that is not finite, which its user refuses with better words.
     with np.errstate(over="ignore", invalid="ignore"):
-        for coefficient in reversed(info.coefficients):
-            nm = nm * pixel + coefficient
-    return nm
+        return np.polyval(coefficients[::-1], np.arange(pixels, dtype=np.float64)).astype(
+            np.float64
+        )

@@ -60,9 +60,6 @@ class ClockedPort:
     def write(self, data: bytes) -> None:
         self._out += self.device.feed(data, self.now)
 
-    def set_baud(self, baud: int) -> None:
-        raise NotImplementedError
-
     def close(self) -> None:
         """Nothing is held."""
 

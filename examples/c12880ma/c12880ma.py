@@ -9,6 +9,7 @@ from firmware_bridge.drivers.driver import Driver, Place
 from firmware_bridge.drivers.single import SingleExposures
 from firmware_bridge.drivers.talk import Exchange, Nonsense, Talk, up_to
 from firmware_bridge.instrument import Identity
+from firmware_bridge.messages import polynomial_nm
 from firmware_bridge.protocol import Configure
 
 PIXELS, LONGEST = 288, 288 * 5 + 2
@@ -28,7 +29,7 @@ class Arduino:
     def __init__(self, place: Place) -> None:
         if place.wavelength_nm is None:
             raise ValueError("needs `wavelength_nm`: the polynomial of this sensor's data sheet")
-        self.axis_nm = np.polyval(place.wavelength_nm[::-1], np.arange(PIXELS, dtype=np.float64))
+        self.axis_nm = polynomial_nm(place.wavelength_nm, PIXELS)
         self.serial = place.serial or "c12880ma"
 
     def line(self) -> Talk[list[int]]:

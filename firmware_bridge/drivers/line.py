@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Generic, Protocol, TypeVar
 
-from firmware_bridge.drivers.talk import Exchange, Nonsense, Pause, Refused, Step, Talk
+from firmware_bridge.drivers.talk import Exchange, Nonsense, Refused, Step, Talk
 from firmware_bridge.errors import DeviceRefused, DeviceSilent, LineGarbage, LinkError
 from firmware_bridge.intake import LinkCounters
 
@@ -43,9 +43,6 @@ class Port(Protocol):
 
     def write(self, data: bytes) -> None:
         """Send all; raises PortLost."""
-
-    def set_baud(self, baud: int) -> None:
-        """Go on at another speed; raises PortLost."""
 
     def close(self) -> None:
         """Close; never raises."""
@@ -112,13 +109,16 @@ class Line:
 
 
 class Conversation(Generic[T]):
-    """One talk under way. `advance` carries it on; `result` is there when it is `done`."""
+    """One talk under way. `advance` carries it on; `result` is there when it is `done`.
+
+    repeated: whether a request went out more than once, so that a reply was lost.
+    """
 
     def __init__(self, talk: Talk[T], line: Line) -> None:
         self.done = False
         self._talk = talk
         self._line = line
-        self._repeated = False
+        self.repeated = False
         self._result: T | None = None
         self._received = b""
         self._heard = b""
@@ -137,11 +137,6 @@ class Conversation(Generic[T]):
         if not self.done:
             raise RuntimeError("the talk is not over")
         return self._result  # type: ignore[return-value]  # set with `done`
-
-    @property
-    def repeated(self) -> bool:
-        """Whether a request went out more than once: a reply was lost."""
-        return self._repeated
 
     @property
     def owed_s(self) -> float:
@@ -196,12 +191,8 @@ class Conversation(Generic[T]):
         self._nonsense, self._heard = "", b""
         if isinstance(step, Exchange):
             self._send(step)
-        elif isinstance(step, Pause):
-            self._deadline = self._line.clock() + step.seconds
         else:
-            self._line.port.set_baud(step.baud)
-            self._line.baud = step.baud
-            self._deadline = self._line.clock()
+            self._deadline = self._line.clock() + step.seconds
 
     def _send(self, step: Exchange) -> None:
         self._attempt += 1
@@ -238,7 +229,7 @@ class Conversation(Generic[T]):
         if last and not step.or_nothing:
             raise self._given_up(step)
         if step.send:
-            self._repeated = True
+            self.repeated = True
             if not self._line.drain(QUIET_S if step.numbered else max(QUIET_S, step.timeout_s)):
                 self._restless += 1
             if self._restless >= RESTLESS and not step.or_nothing:

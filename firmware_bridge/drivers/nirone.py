@@ -34,6 +34,7 @@ from firmware_bridge.drivers.driver import Driver, Place
 from firmware_bridge.drivers.single import SingleExposures
 from firmware_bridge.drivers.talk import Exchange, Nonsense, Pause, Refused, Talk, exactly, up_to
 from firmware_bridge.instrument import Identity
+from firmware_bridge.messages import polynomial_nm
 from firmware_bridge.protocol import Capability, Configure, Position
 
 FULL = 65535
@@ -139,8 +140,7 @@ def set_points(
         step = max(STEP_NM, (longest_nm - shortest_nm) / (MOST_POINTS - 1))
         every = np.arange(shortest_nm, longest_nm + 1e-6, step, dtype=np.float64)
         return np.round(every[:MOST_POINTS], 1)
-    index = np.arange(MOST_POINTS, dtype=np.float64)
-    axis: NDArray[np.float64] = np.round(np.polyval(wanted[::-1], index), 1)
+    axis = np.round(polynomial_nm(wanted, MOST_POINTS), 1)
     inside = (axis >= shortest_nm) & (axis <= longest_nm)
     axis = axis[: int(np.argmin(inside))] if not inside.all() else axis
     if axis.size < 2 or not np.all(np.diff(axis) > 0.0):

@@ -23,7 +23,8 @@ from firmware_bridge.drivers.obp import UNSUPPORTED_PROTOCOL, Ask
 from firmware_bridge.drivers.obp_asking import ObpAsking
 from firmware_bridge.drivers.single import SingleExposures
 from firmware_bridge.drivers.talk import Nonsense, Refused, Talk
-from firmware_bridge.instrument import Identity, polynomial_nm
+from firmware_bridge.instrument import Identity
+from firmware_bridge.messages import polynomial_nm
 from firmware_bridge.protocol import Configure
 
 # A free-running instrument first ends an exposure that has begun.

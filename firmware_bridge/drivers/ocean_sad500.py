@@ -20,7 +20,8 @@ from firmware_bridge.drivers.driver import Driver, Place
 from firmware_bridge.drivers.sad500 import ACK, ETX, NAK, STX, Form, SpectrumReader
 from firmware_bridge.drivers.single import SingleExposures
 from firmware_bridge.drivers.talk import Exchange, Nonsense, Pause, Refused, Talk
-from firmware_bridge.instrument import Identity, polynomial_nm
+from firmware_bridge.instrument import Identity
+from firmware_bridge.messages import polynomial_nm
 from firmware_bridge.protocol import Configure
 
 # The SAD500 holds one byte until it has looked at it (its manual, p. 6).

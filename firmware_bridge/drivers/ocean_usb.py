@@ -91,9 +91,6 @@ class WorkerPort:
         except (OSError, ValueError) as error:
             raise PortLost(f"{self.url} was lost: the library ended{self._last_words()}") from error
 
-    def set_baud(self, baud: int) -> None:
-        """USB has none."""
-
     def close(self) -> None:
         """Kill the worker, whatever it waits for. May be called again; never raises."""
         self._process.kill()

@@ -284,20 +284,15 @@ class SingleExposures:
 def _refusal(settings: Configure, identity: Identity) -> DeviceRefused | None:
     """Why an instrument cannot do this, as our own firmware would say it."""
     least, most = identity.min_integration_us, identity.max_integration_us
+    needed = _NEEDED.get(Position(settings.position))
+    code = ErrorCode.OUT_OF_RANGE
     if not least <= settings.integration_us <= most:
         text = f"integration is {least} to {most} us"
-        return DeviceRefused(
-            "CONFIGURE", ErrorCode.OUT_OF_RANGE, "OUT_OF_RANGE", text, REFUSED_ADVICE
-        )
-    if not 1 <= settings.averages <= MOST_AVERAGES:
+    elif not 1 <= settings.averages <= MOST_AVERAGES:
         text = f"averages are 1 to {MOST_AVERAGES}"
-        return DeviceRefused(
-            "CONFIGURE", ErrorCode.OUT_OF_RANGE, "OUT_OF_RANGE", text, REFUSED_ADVICE
-        )
-    needed = _NEEDED.get(Position(settings.position))
-    if needed is not None and not identity.capabilities & needed:
+    elif needed is not None and not identity.capabilities & needed:
+        code = ErrorCode.NOT_CAPABLE
         text = f"this instrument has no {needed.name.lower() if needed.name else needed}"
-        return DeviceRefused(
-            "CONFIGURE", ErrorCode.NOT_CAPABLE, "NOT_CAPABLE", text, REFUSED_ADVICE
-        )
-    return None
+    else:
+        return None
+    return DeviceRefused("CONFIGURE", code, code.name, text, REFUSED_ADVICE)

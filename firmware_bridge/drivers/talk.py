@@ -58,16 +58,9 @@ class Pause:
     seconds: float
 
 
-@dataclass(frozen=True)
-class Baud:
-    """The line goes on at another speed."""
-
-    baud: int
-
-
-Step: TypeAlias = Exchange | Pause | Baud
+Step: TypeAlias = Exchange | Pause
 T = TypeVar("T")
-# What comes back from Pause and Baud is empty.
+# What comes back from a Pause is empty.
 Talk: TypeAlias = Generator[Step, bytes, T]
 
 

@@ -24,6 +24,7 @@ from firmware_bridge.drivers.driver import Driver, Place
 from firmware_bridge.drivers.single import SingleExposures
 from firmware_bridge.drivers.talk import Exchange, Nonsense, Talk, exactly
 from firmware_bridge.instrument import Identity
+from firmware_bridge.messages import polynomial_nm
 from firmware_bridge.protocol import Configure
 
 PIXELS = 3694
@@ -91,8 +92,7 @@ class Tcd1304:
                 "polynomial in the pixel (0 to 3693, dummies too), and `serial`"
             )
         self._serial = place.serial
-        pixel = np.arange(PIXELS, dtype=np.float64)
-        self._axis = np.polyval(place.wavelength_nm[::-1], pixel).astype(np.float64)
+        self._axis = polynomial_nm(place.wavelength_nm, PIXELS)
         self._line_s = FRAME * 10 / place.baud
         self._integration_us = LEAST_US
         self._mode = ONCE

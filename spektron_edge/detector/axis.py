@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from firmware_bridge.messages import polynomial_nm
 from spektron_edge.faults import Fault, Faults
 
 Array = NDArray[np.float64]
@@ -17,8 +18,7 @@ _MOST_BYTES = 4_000_000
 
 def from_coefficients(coefficients: Sequence[float], pixels: int) -> Array:
     """(pixels,) nm of a polynomial in the index, from the constant on. Raises as `checked`."""
-    axis = np.polynomial.polynomial.polyval(np.arange(pixels, dtype=np.float64), coefficients)
-    return checked(np.asarray(axis, np.float64), pixels, "`acquisition.wavelength_nm`")
+    return checked(polynomial_nm(coefficients, pixels), pixels, "`acquisition.wavelength_nm`")
 
 
 def from_table(path: Path, pixels: int) -> Array:

@@ -68,11 +68,9 @@ class Pixels:
 
     def hot(self, dark: Array) -> Mask:
         """(P,) pixels that a dark shows to be bad, or that the configuration calls so."""
-        return (
-            self.configured | hot(dark, self.configured, self.full_scale)
-            if self.find
-            else (self.configured)
-        )
+        if not self.find:
+            return self.configured
+        return self.configured | hot(dark, self.configured, self.full_scale)
 
     def judged(self, references: References) -> References:
         """With what is known of the detector now. Raises Fault(BAD_PIXELS)."""

@@ -72,9 +72,6 @@ class MadeLine:
         self._check()
         self._hear(self.device.feed(self._carried(data), self.now))
 
-    def set_baud(self, baud: int) -> None:
-        self.device.baud = baud
-
     def close(self) -> None:
         """The instrument goes on, and what it says waits in the port."""
 

@@ -23,6 +23,15 @@ def rms(errors: list[float]) -> float:
     return float(np.sqrt(np.mean(np.square(errors))))
 
 
+def give_dark_and_white(port, rig, command) -> None:
+    """What a person does: cover the beam, show the standard, put the samples back."""
+    for beam, name in ((Position.DARK, "take-dark"), (Position.REFERENCE, "take-reference")):
+        port.call(lambda beam=beam: setattr(port.device, "beam", beam))
+        status, answer = command(rig, name, "anna")
+        assert (status, answer["ok"]) == (0, True), answer["message"]
+    port.call(lambda: setattr(port.device, "beam", Position.SAMPLE))
+
+
 def test_a_flame_predicts_corn_once_a_person_gave_it_dark_and_white(
     broker, make_rig, streaming, command, tmp_path
 ):
@@ -45,11 +54,7 @@ def test_a_flame_predicts_corn_once_a_person_gave_it_dark_and_white(
     streaming(rig)
     assert not rig.newest["valid"]
 
-    for beam, name in ((Position.DARK, "take-dark"), (Position.REFERENCE, "take-reference")):
-        port.call(lambda beam=beam: setattr(device, "beam", beam))
-        status, answer = command(rig, name, "anna")
-        assert (status, answer["ok"]) == (0, True), answer["message"]
-    port.call(lambda: setattr(device, "beam", Position.SAMPLE))
+    give_dark_and_white(port, rig, command)
 
     def valid():
         rig.gather(rig.subscriber)
@@ -108,11 +113,7 @@ def test_each_makers_spectra_predict_once_a_person_gave_dark_and_white(
     streaming(rig)
     assert not rig.newest["valid"]
 
-    for beam, name in ((Position.DARK, "take-dark"), (Position.REFERENCE, "take-reference")):
-        port.call(lambda beam=beam: setattr(device, "beam", beam))
-        status, answer = command(rig, name, "anna")
-        assert (status, answer["ok"]) == (0, True), answer["message"]
-    port.call(lambda: setattr(device, "beam", Position.SAMPLE))
+    give_dark_and_white(port, rig, command)
 
     def whole():
         rig.gather(rig.subscriber)

@@ -85,22 +85,27 @@ def test_silence_is_told():
     assert outcome.heard == (Noise(9600, 0, b""),)
 
 
-def test_free_running_text_is_shown():
+def probed_beside(act):
+    """Where was looked and what came of it, while `act` was done with the terminal all the time."""
     terminal, over = Terminal(None, 9600), threading.Event()
 
-    def talk():
-        while not over.wait(0.05):
-            terminal.write(b"jetson login: \r\n", 0.1)
+    def go_on():
+        while not over.wait(0.02):
+            act(terminal)
 
-    thread = threading.Thread(target=talk)
+    thread = threading.Thread(target=go_on)
     thread.start()
     slow = Driver("slow", "", (9600,), "", "", SPEKTRON.make)
     try:
-        outcome = probe(terminal.url, [slow], silent)
+        return terminal.url, probe(terminal.url, [slow], silent)
     finally:
         over.set()
         thread.join()
         terminal.unplug()
+
+
+def test_free_running_text_is_shown():
+    _, outcome = probed_beside(lambda terminal: terminal.write(b"jetson login: \r\n", 0.1))
     (heard,) = outcome.heard
     assert outcome.attempts[0].said.startswith("LineGarbage: ")
     assert heard.size > 0
@@ -175,24 +180,13 @@ def test_what_only_the_first_model_has_is_not_reported_as_the_instruments(capsys
     "answer", [lambda heard: heard, lambda heard: b"\r\njetson login: " * heard.count(b"\r")]
 )
 def test_a_login_console_is_told(answer, capsys):
-    terminal, over = Terminal(None, 9600), threading.Event()
+    def console(terminal):
+        if heard := terminal.read():
+            terminal.write(answer(heard), 0.1)
 
-    def console():
-        while not over.wait(0.02):
-            if heard := terminal.read():
-                terminal.write(answer(heard), 0.1)
-
-    thread = threading.Thread(target=console)
-    thread.start()
-    slow = Driver("slow", "", (9600,), "", "", SPEKTRON.make)
-    try:
-        outcome = probe(terminal.url, [slow], silent)
-    finally:
-        over.set()
-        thread.join()
-        terminal.unplug()
+    url, outcome = probed_beside(console)
     (heard,) = outcome.heard
     assert heard.console
-    told = nothing(terminal.url, outcome, [])
+    told = nothing(url, outcome, [])
     assert "login console" in told
     assert "systemctl disable --now serial-getty@" in told
