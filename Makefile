@@ -2,6 +2,7 @@
 #   demo       the main job on this desk            (make demo ARGS="--scans 20 --speed 10 --json")
 #   test       the full environments, lint, and all tests in their bounded versions, side by side:
 #              what they say comes at each one's end (`make test-host` says it at once)
+#   environments  what the tests need of Python, in .venv-host and .venv-py310
 #   test-long  all tests with their full counts and durations
 #   arm64      the shipped bundle on emulated ARM, all spectra, and by how much it differs (an hour)
 #   lint       ruff, mypy, import-linter
@@ -15,6 +16,7 @@
 #   firmware   the reference firmware for the Arm MPS2 into build/firmware (arm-none-eabi-gcc)
 #   pictures   regenerate docs/demo.svg, docs/benchmarks from the last `make bench`, and
 #              docs/export-report.png from the last `make bundle`; docs/transfer-report.png
+#   screenshots  docs/page/*.png, the instrument's page in a browser before a running daemon (chromium)
 PYTHON ?= python3
 HOST_ENV := .venv-host
 OLD_ENV := .venv-py310
@@ -31,7 +33,7 @@ OTHER_TESTS := tests $(addprefix --ignore=,$(RUNTIME_TESTS))
 # Waiting OpenMP threads that spin make two torch processes on two cores ten times slower.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: demo test test-runtime test-beside test-host test-py310 test-long arm64 lint bench peers bench-encoder pretrain bundle pages firmware pictures clean
+.PHONY: demo environments test test-runtime test-beside test-host test-py310 test-long arm64 lint bench peers bench-encoder pretrain bundle pages firmware pictures screenshots clean
 .DELETE_ON_ERROR:
 
 demo: .venv/installed
@@ -60,6 +62,8 @@ $(OLD_ENV)/installed: pyproject.toml
 	@$(OLD_ENV)/bin/pip install --quiet --disable-pip-version-check --no-compile onnxruntime==1.23.2 --editable '.[test]'
 	@touch $@
 
+environments: $(HOST_ENV)/installed $(if $(PYTHON310),$(OLD_ENV)/installed)
+
 # Two side by side: much of a test's time is waiting for instruments and children. No third, and one
 # thread each: a child of the lowest priority gets nothing where both of two processors are taken.
 test: export OMP_NUM_THREADS := 1
@@ -78,16 +82,17 @@ test-beside: test-py310 $(HOST_ENV)/installed
 test-host: test-runtime
 	$(HOST_ENV)/bin/pytest $(OTHER_TESTS) $(ARGS)
 
-# On Python 3.10, what can differ there: all tests of the runtime but the framer's million inputs and
+# On Python 3.10, what can differ there: all tests of the runtime but the framer's million inputs,
 # `numerics`, the figures of an algorithm in numpy alone (adaptations, transfers and their files are
-# still made, used and replayed).
+# still made, used and replayed), and `once`, long ways to what others run there as well (a kill at
+# every step, every turn that a proposal can take).
 test-py310:
 ifeq ($(PYTHON310),)
 	@case ",$$SPEKTRON_REQUIRE," in *,python3.10,*) echo "python3.10 is required and not here"; exit 1;; esac
 	@echo "skipped on Python 3.10: no python3.10 on this machine"
 else
 	@$(MAKE) --no-print-directory $(OLD_ENV)/installed
-	$(OLD_ENV)/bin/pytest $(filter-out tests/fuzz,$(RUNTIME_TESTS)) -m "not long and not numerics" $(ARGS)
+	$(OLD_ENV)/bin/pytest $(filter-out tests/fuzz,$(RUNTIME_TESTS)) -m "not long and not numerics and not once" $(ARGS)
 endif
 
 test-long: lint $(HOST_ENV)/installed
@@ -141,6 +146,9 @@ firmware:
 
 pictures: $(HOST_ENV)/installed
 	$(HOST_ENV)/bin/python -m tests.pictures
+
+screenshots: $(HOST_ENV)/installed
+	$(HOST_ENV)/bin/python -m tests.page_pictures
 
 clean:
 	rm -rf .venv .venv-host .venv-py310 build dist .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -46,6 +46,14 @@ class InfoInvalid(LinkError):
     """What the instrument says of itself cannot be."""
 
 
+class DriverFailed(LinkError):
+    """Code of another package, which drives the instrument, raised what no driver may."""
+
+
+class InstrumentExchanged(LinkError):
+    """Another instrument answers than at first, or it was switched off meanwhile."""
+
+
 class DeviceRefused(LinkError):
     """The instrument answered a request with ERROR.
 

@@ -29,8 +29,10 @@ class Identity:
     capabilities: as in INFO. dark_pixels: indices of pixels that see no light. nonlinearity:
     polynomial in counts above dark by which these are divided, from the constant on, as Ocean's
     instruments keep it; empty where none is known. integration_step_us: integrations are whole
-    multiples of it. What it says in words (serial, firmware, model) is printable, other characters
-    are escaped.
+    multiples of it. untold_power_on: in words, how it shows that the instrument was switched off
+    where it does not tell that itself, as it should; `boot_id` is then the host's own.
+    beside_s: what an exposure takes at most beside integration and line, s. What it says in words
+    (serial, firmware, model) is printable, other characters are escaped.
     """
 
     serial: str
@@ -48,6 +50,8 @@ class Identity:
     dark_pixels: tuple[int, ...] = ()
     nonlinearity: tuple[float, ...] = ()
     integration_step_us: int = 1
+    beside_s: float = 0.0
+    untold_power_on: str = ""
 
     def __post_init__(self) -> None:
         for name in ("serial", "firmware", "model"):
@@ -94,7 +98,7 @@ class Instrument(Protocol):
     def read(self, timeout_s: float) -> Received | None:
         """Return the next SCAN or EVENT, or None when none came within `timeout_s`.
 
-        Raises as `configure`.
+        Raises as `configure`, and InstrumentExchanged.
         """
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import secrets
 import time
+from dataclasses import dataclass, replace
 from types import TracebackType
 
 from firmware_bridge.errors import (
     DeviceRefused,
     DeviceSilent,
+    InstrumentExchanged,
     LineGarbage,
     LinkError,
     NoReply,
@@ -26,21 +28,40 @@ from firmware_bridge.protocol import (
     Configure,
     ErrorCode,
     ErrorReply,
+    Event,
+    EventCode,
     Hello,
     Info,
     Message,
     Ping,
+    Scan,
     Start,
     Stop,
     encode,
     wavelengths,
 )
+from firmware_bridge.same_instrument import SameInstrument
 from firmware_bridge.transport import Transport
 
 __all__ = ["Link", "LinkCounters", "Received"]
 
 ATTEMPTS = 3
+# Of a question beside the stream: scans come on meanwhile.
+_ATTEMPTS_BESIDE = 5
+# Then a streaming instrument is asked again who it is.
+SURE_FOR_S = 5.0
 _BITS_PER_PIXEL = 40  # 32 bits, with start and stop bits
+
+
+@dataclass
+class _Question:
+    """A HELLO under way beside the stream. doubted: a scan that waits for what comes of it."""
+
+    sequence: int
+    doubted: Scan | None
+    before: LinkCounters
+    attempts: int = 0
+    deadline: float = 0.0
 
 
 class Link:
@@ -58,6 +79,10 @@ class Link:
         self._intake = Intake()
         self._sequence = secrets.randbelow(0x10000)
         self._version = MIN_VERSION
+        self._same = SameInstrument()
+        self._question: _Question | None = None
+        self._sure_at = 0.0
+        self._patience_s = reply_timeout_s
 
     def __enter__(self) -> Link:
         return self
@@ -90,12 +115,13 @@ class Link:
         self.close()
         self._intake.restart()
         self._version = MIN_VERSION
+        self._question = None
         self._transport = Transport(self.url, self.baud)
         try:
             self._transport.drain()
             # The delimiter ends whatever half a frame the instrument may have heard before.
             self._transport.write(DELIMITER + self._frame(Stop(), self._next_sequence()))
-            info = self._hello()
+            info, received = self._hello()
             check_info(info, self.url)
         except BaseException:
             self.close()
@@ -104,7 +130,11 @@ class Link:
         self._intake.pixels = info.pixels
         self.info = info
         self._version = info.version
-        return identity(info)
+        self._sure_at = received.last_byte_at
+        boot_id, untold = self._same.answered(
+            info, received.header.device_us, received.last_byte_at
+        )
+        return replace(identity(info), boot_id=boot_id, untold_power_on=untold)
 
     def close(self) -> None:
         """Close the port. May be called again; never raises."""
@@ -115,6 +145,8 @@ class Link:
     def configure(self, settings: Configure) -> None:
         """Set up the following scans; raises DeviceRefused and what `open` raises on the line."""
         self._acknowledged(settings)
+        # An instrument may hear nothing while it exposes.
+        self._patience_s = max(self.reply_timeout_s, self.longest_s(settings))
 
     def start(self, count: int = 0) -> None:
         """Start `count` scans, 0 = until stop; raises as `configure`."""
@@ -142,20 +174,85 @@ class Link:
     def read(self, timeout_s: float) -> Received | None:
         """Return the next SCAN or EVENT, or None when none came within `timeout_s`.
 
-        A SCAN of another size than INFO's is among them, and counted as malformed.
-        Raises PortLost; LineGarbage when bytes keep coming without a valid frame.
+        A SCAN of another size than INFO's is among them, and counted as malformed. While scans come
+        the instrument is asked every few seconds who it is; one that does not follow on what came
+        before is passed on once that is answered.
+        Raises PortLost; LineGarbage when bytes keep coming without a valid frame;
+        InstrumentExchanged; and as `configure` where it does not say who it is.
         """
         deadline = time.monotonic() + timeout_s
-        while not self._intake.inbox:
+        last = False
+        while True:
+            self._hear_answer()
+            received = self._next()
+            if received is not None or last:
+                return received
             left = deadline - time.monotonic()
-            self._pump(max(left, 0.0))
-            if left <= 0 and not self._intake.inbox:
+            last = left <= 0
+            self._pump(self._until_asked_again(max(left, 0.0)))
+
+    # ---- who is there
+
+    def _next(self) -> Received | None:
+        """Out of the inbox, unless it has to be asked first who sent it."""
+        inbox = self._intake.inbox
+        if not inbox:
+            return None
+        received = inbox[0]
+        if isinstance(scan := received.message, Scan):
+            if self._question is not None and self._question.doubted is not None:
                 return None
-        return self._intake.inbox.popleft()
+            if self._same.doubtful(received, scan):
+                # Also where it is being asked already: that answer may have been under way.
+                self._ask_beside(scan)
+                return None
+            if self._question is None and time.monotonic() - self._sure_at >= SURE_FOR_S:
+                self._ask_beside(None)
+            self._same.passed(received, scan)
+        elif isinstance(received.message, Event) and received.message.code == EventCode.RESTARTED:
+            self._same.restarted()
+        return inbox.popleft()
+
+    def _ask_beside(self, doubted: Scan | None) -> None:
+        self._question = _Question(self._next_sequence(), doubted, self.counters)
+        self._send_question(self._question)
+
+    def _send_question(self, question: _Question) -> None:
+        question.attempts += 1
+        question.deadline = time.monotonic() + self._patience_s
+        self._port().write(self._frame(Hello(MIN_VERSION, MAX_VERSION), question.sequence))
+
+    def _until_asked_again(self, timeout_s: float) -> float:
+        if self._question is None:
+            return timeout_s
+        return min(timeout_s, max(0.0, self._question.deadline - time.monotonic()))
+
+    def _hear_answer(self) -> None:
+        """Raises InstrumentExchanged, DeviceRefused, and DeviceSilent where none comes."""
+        question = self._question
+        if question is None:
+            return
+        received = self._intake.response(question.sequence)
+        if received is None:
+            if time.monotonic() < question.deadline:
+                return
+            if question.attempts >= _ATTEMPTS_BESIDE:
+                tried = f"{_ATTEMPTS_BESIDE} times, {self._patience_s:g} s each"
+                raise self._unanswered(Hello(MIN_VERSION, MAX_VERSION), question.before, tried)
+            self._send_question(question)
+            return
+        self._question = None
+        if not isinstance(received.message, Info):
+            self._refuse(Hello(MIN_VERSION, MAX_VERSION), received)
+            raise NoReply(f"expected INFO on {self.url}, received {received.message}")
+        at, device_us = received.last_byte_at, received.header.device_us
+        if told := self._same.confirm(received.message, device_us, at, question.doubted):
+            raise InstrumentExchanged(f"{self.url}: {told}.")
+        self._sure_at = at
 
     # ---- requests
 
-    def _hello(self) -> Info:
+    def _hello(self) -> tuple[Info, Received]:
         try:
             received = self._ask(Hello(MIN_VERSION, MAX_VERSION))
         except DeviceRefused as error:
@@ -166,7 +263,7 @@ class Link:
             raise NoReply(f"expected INFO on {self.url}, received {received.message}")
         if not MIN_VERSION <= received.message.version <= MAX_VERSION:
             raise self._version_error(f"it chose version {received.message.version}")
-        return received.message
+        return received.message, received
 
     def _version_error(self, received: str) -> VersionMismatch:
         return VersionMismatch(
@@ -196,17 +293,20 @@ class Link:
                 received = self._intake.response(sequence)
                 if received is None:
                     continue
-                if isinstance(received.message, ErrorReply):
-                    code = received.message.code
-                    raise DeviceRefused(
-                        request.TYPE.name, code, _error_name(code), received.message.text
-                    )
+                self._refuse(request, received)
                 return received
-        raise self._unanswered(request, before)
+        tried = f"{ATTEMPTS} times in {ATTEMPTS * self.reply_timeout_s} s"
+        raise self._unanswered(request, before, tried)
 
-    def _unanswered(self, request: Message, before: LinkCounters) -> LinkError:
+    def _refuse(self, request: Message, received: Received) -> None:
+        """Raise DeviceRefused where the response is an error."""
+        if isinstance(said := received.message, ErrorReply):
+            name = _error_name(said.code)
+            raise DeviceRefused(request.TYPE.name, said.code, name, said.text)
+
+    def _unanswered(self, request: Message, before: LinkCounters, times: str) -> LinkError:
         now = self.counters
-        tried = f"tried {request.TYPE.name} {ATTEMPTS} times in {ATTEMPTS * self.reply_timeout_s} s"
+        tried = f"tried {request.TYPE.name} {times}"
         if now.bytes == before.bytes:
             return DeviceSilent(
                 f"nothing answers on {self.url} at {self.baud} baud: expected a reply, received "

@@ -120,7 +120,7 @@ class Info:
     version: Annotated[U8, Doc("highest version both sides speak; used from here on")]
     serial: Annotated[str, Text(32), Doc("serial number")]
     firmware: Annotated[str, Text(32), Doc("firmware version")]
-    boot_id: Annotated[U32, Doc("random, new at every power-on")]
+    boot_id: Annotated[U32, Doc("random, new at every power-on; 0 is a number like any other")]
     pixels: Annotated[U16, Doc("pixels of a scan")]
     full_scale: Annotated[U32, Doc("counts at saturation, 65535 for 16 bits")]
     capabilities: Annotated[U16, Doc("flags: 1 shutter, 2 white reference, 4 lamp")]
@@ -170,7 +170,7 @@ class Scan:
     averages: Annotated[U16, Doc("exposures averaged")]
     lamp: Annotated[U8, Doc("state of the lamp", LampState)]
     position: Annotated[U8, Doc("what the detector looked at", Position)]
-    temperature_c: Annotated[F32, Doc("detector temperature, deg C")]
+    temperature_c: Annotated[F32, Doc("detector temperature, deg C; NaN where none is measured")]
     saturated: Annotated[U16, Doc("pixels at full scale")]
     counts: Annotated[NDArray[Any], Counts(MAX_PIXELS), Doc("counts per pixel")] = field(repr=False)
 

@@ -9,7 +9,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from firmware_bridge.drivers.driver import Driver, Place
-from firmware_bridge.errors import LinkError, PortBusy, PortDenied, PortLost, PortMissing
+from firmware_bridge.errors import (
+    DriverFailed,
+    LinkError,
+    PortBusy,
+    PortDenied,
+    PortLost,
+    PortMissing,
+)
 from firmware_bridge.instrument import Identity
 from firmware_bridge.link import Link
 from firmware_bridge.transport import Transport
@@ -138,12 +145,12 @@ def probe(url: str, drivers: Iterable[Driver], tell: Callable[[str], None]) -> O
 
 def _ask(driver: Driver, place: Place) -> Found | Attempt:
     meanwhile = _MEANWHILE | ({"model": driver.models[0]} if driver.models else {})
-    unknown = [name for name in driver.needs if name not in meanwhile]
-    if unknown:
-        return Attempt(driver.name, place.baud, f"not tried: needs {', '.join(unknown)}")
     stand_ins = (*driver.needs, "serial") if driver.nameless else driver.needs
     given = replace(place, **{name: meanwhile[name] for name in stand_ins})  # type: ignore[arg-type]
-    instrument = driver.make(given)
+    try:
+        instrument = driver.make(given)
+    except (DriverFailed, ValueError) as error:
+        return Attempt(driver.name, place.baud, f"not tried: {error}")
     if isinstance(instrument, Link):
         instrument.reply_timeout_s = REPLY_S
     try:

@@ -26,8 +26,9 @@ class Faults(Enum):
     """The catalogue.
 
     10-19 set-up, 20-29 serial line, 30-39 measurement, 40-49 MQTT, 50-59 clock, 60-61 demo,
-    62-69 detector, 71-79 inference engines, 80-89 bundles: trust and slots, 90-99 calibration
-    transfer, 100-109 adaptation, 110-119 commands, 120-125 tools for instruments.
+    62-65 detector, 66 drivers of other packages, 71-79 inference engines, 80-89 bundles: trust and
+    slots, 90-99 calibration transfer, 100-109 adaptation, 110-114 commands, 115-119 the page,
+    120-125 tools for instruments.
     """
 
     CONFIG_INVALID = FaultKind(
@@ -108,6 +109,12 @@ class Faults(Enum):
         "numbers_jumped",
         54,
         "correct the instrument's firmware; scans count from the new number on",
+    )
+    INSTRUMENT_EXCHANGED = FaultKind(
+        "instrument_exchanged",
+        55,
+        "see that the right instrument is on the line and keeps its power; `take-dark` and "
+        "`take-reference` where it does not take them itself",
     )
     LAMP_NOT_WARM = FaultKind("lamp_not_warm", 30, "wait; scans count once the lamp is stable")
     NO_DARK = FaultKind(
@@ -320,6 +327,9 @@ class Faults(Enum):
         65,
         "check that the standard lay in the beam, then have the axis calibrated anew",
     )
+    DRIVER_FAILED = FaultKind(
+        "driver_failed", 66, "ask the makers of the package that the detail names, or update it"
+    )
     COMMAND_WAITING = FaultKind(
         "command_waiting", 112, "let another operator send the same within 10 minutes"
     )
@@ -328,10 +338,24 @@ class Faults(Enum):
         113,
         "wait for longer (`--timeout`), or see the audit log for what came of it",
     )
+    DOOR_SHUT = FaultKind(
+        "door_shut",
+        118,
+        "the instrument's page does not reach the daemon; do what the detail says, then restart",
+    )
     SPARKPLUG_REFUSED = FaultKind(
         "sparkplug_refused",
         114,
         "allow packets of that size at the broker; the native topics go on meanwhile",
+    )
+    PAGE_MISSING = FaultKind(
+        "page_missing", 115, "pip install 'spektron-edge[page]' into the environment of the page"
+    )
+    PAGE_UNSERVED = FaultKind(
+        "page_unserved", 116, "correct `[page]`, or stop what holds the address; docs/page.md"
+    )
+    PAGE_ACCOUNT = FaultKind(
+        "page_account", 117, "do what the detail says; `spektron-edge page-user list` shows who is"
     )
     INTERNAL = FaultKind(
         "internal", 70, "report this with the log; the daemon starts the part again"

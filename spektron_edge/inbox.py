@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware_bridge.protocol import MAX_VERSION
+from spektron_edge.door.asking import AtDoor
 from spektron_edge.spectra.acquisition import References
 from spektron_edge.spectra.scan import Scan
 
@@ -20,7 +21,8 @@ from .faults import Fault, Faults
 @dataclass(frozen=True)
 class InstrumentReady:
     """The instrument answered and said who it is. axis_nm: (P,) wavelengths in nm; protocol: the
-    version agreed on, 0 for another protocol, which knows of no power-on.
+    version agreed on, 0 for another protocol, which knows of no power-on. untold: `boot_id` is the
+    host's own, since the clock did not go on as it should; numbers may do so all the same.
     """
 
     serial: str
@@ -29,6 +31,7 @@ class InstrumentReady:
     axis_nm: NDArray[np.float64]
     capabilities: tuple[str, ...] = ()
     protocol: int = MAX_VERSION
+    untold: bool = False
 
 
 @dataclass(frozen=True)
@@ -133,9 +136,11 @@ Item = (
     | Connected
     | Acknowledged
     | CommandReceived
+    | AtDoor
 )
 
 _MAX_COMMANDS = 64
+_MAX_AT_DOOR = 256
 
 
 class Inbox:
@@ -148,6 +153,7 @@ class Inbox:
     def __init__(self, max_scans: int) -> None:
         self._items: queue.SimpleQueue[Item] = queue.SimpleQueue()
         self._most: dict[type, int] = {Measured: max_scans, CommandReceived: _MAX_COMMANDS}
+        self._most[AtDoor] = _MAX_AT_DOOR
         self._waiting: Counter[type] = Counter()
         self._lock = threading.Lock()
         self.dropped: Counter[type] = Counter()

@@ -61,3 +61,8 @@ def warn(event: str, **fields: object) -> None:
 def fault(fault: Fault) -> None:
     """A fault, with its next step."""
     _log.error(fault.code, extra={"fields": {"detail": fault.detail, "next": fault.next_step}})
+
+
+def also(handler: logging.Handler) -> None:
+    """Send the package's log there as well."""
+    _log.addHandler(handler)

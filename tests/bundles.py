@@ -301,6 +301,44 @@ def product(name: str = "grain", **changes: Any) -> dict[str, Any]:
     }
 
 
+def observability() -> dict[str, Any]:
+    """What an infrared instrument sees of carbon dioxide, as JSON of the manifest."""
+
+    def level(wavenumber: float, species: str, degeneracy: int, fate: str) -> dict[str, Any]:
+        return {
+            "wavenumber_cm1": wavenumber,
+            "species": species,
+            "degeneracy": degeneracy,
+            "relative_intensity": 0.0 if fate == "inactive" else 1.0,
+            "stretches": {} if species == "Pi_u" else {"C=O": 1.0},
+            "fate": fate,
+        }
+
+    return {
+        "format": 1,
+        "smiles": "O=C=O",
+        "method": "GFN2-xTB",
+        "instrument": {
+            "technique": "infrared",
+            "low_cm1": 400.0,
+            "high_cm1": 4000.0,
+            "resolution_cm1": 8.0,
+        },
+        "point_group": "D*h",
+        "vibrations": 4,
+        "observable_share": 1.0,
+        "literal_ratio": 1.0,
+        "freedom": {"seen": 3, "overlapped": 0, "weak": 0, "outside": 0, "inactive": 1},
+        "levels": [
+            level(600.0, "Pi_u", 2, "seen"),
+            level(1400.0, "Sigma_g+", 1, "inactive"),
+            level(2500.0, "Sigma_u+", 1, "seen"),
+        ],
+        "groups": [{"bond": "C=O", "bonds": 2, "seen_cm1": [2500.0], "lost_cm1": [1400.0]}],
+        "note": "infrared 400-4000 cm-1: of 4 vibrational degrees of freedom 3 seen, 1 inactive",
+    }
+
+
 def manifest(contents: Mapping[str, bytes], **changes: Any) -> dict[str, Any]:
     """The manifest of `contents`, as JSON."""
     return {

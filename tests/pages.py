@@ -75,7 +75,7 @@ def pages() -> dict[Path, str]:
     made = {DOCS / "faults.md": faults_page(), DOCS / "protocol.md": protocol_page()}
     made |= {path.resolve(): text for path, text in wire_c.files().items()}
     made[DOCS / "transfer-methods.md"] = methods_page()
-    made |= {path: filled(path) for path in (DOCS / "payloads.md", DOCS / "commands.md")}
+    made |= {DOCS / name: filled(DOCS / name) for name in ("payloads.md", "commands.md", "page.md")}
     for name, schema in generate().items():
         for folder in (DOCS, PACKAGE):
             path = folder / "schemas" / f"{name}.schema.json"

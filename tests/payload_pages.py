@@ -1,4 +1,4 @@
-"""The tables and examples of docs/payloads.md and docs/commands.md, made from the code.
+"""The tables and examples of docs/payloads.md, commands.md and page.md, made from the code.
 
 Prose is written in the pages; what stands between `<!-- begin NAME -->` and `<!-- end NAME -->` is
 made here.
@@ -20,11 +20,11 @@ from spektron_edge.adaptation_state.commands import Decide, GoBack
 from spektron_edge.bundle import read_bundle
 from spektron_edge.clock import Clock, ClockWatch, Stamp
 from spektron_edge.command_names import COMMANDS
+from spektron_edge.commands.arguments import Nothing, Taken
 from spektron_edge.config.file import shipped_bundle
 from spektron_edge.inference import load_model
 from spektron_edge.instrument.commands import SetIntegration
 from spektron_edge.instrument.wavelength_checks import WavelengthCheck
-from spektron_edge.mqtt.arguments import Nothing, Taken
 from spektron_edge.mqtt.commands import Key, sign, to_payload
 from spektron_edge.prediction.pipeline import evaluate
 from spektron_edge.prediction.product_choice import ChooseProduct
@@ -35,6 +35,8 @@ from spektron_edge.spectra.acquisition import Ages, References
 from spektron_edge.spectra.resampling import Resampler
 from spektron_edge.spectra.scan import Scan
 from spektron_edge.transfer_session.requests import Add, Finish, Start
+
+from .page_tables import endpoints_table, roles_table
 
 ID = "01K000000000000000EXAMPLE0"
 KEY = Key("anna", b"sixteen bytes or more")
@@ -89,6 +91,8 @@ def filled(path: Path) -> str:
         **{f"{name} fields": _fields(document) for name, document in generate().items()},
         "prediction example": _json(_prediction()),
         "commands": _commands(),
+        "page roles": roles_table(),
+        "page endpoints": endpoints_table(),
         "request example": _json(json.loads(_request())),
         "response example": _json(_response()),
     }

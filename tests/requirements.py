@@ -32,6 +32,17 @@ def _missing_node() -> str | None:
     return None if shutil.which("npm") and shutil.which("node") else "node and npm are not here"
 
 
+def _missing_browser() -> str | None:
+    if importlib.util.find_spec("playwright") is None:
+        return "playwright is not installed (extra dev)"
+    return None if browser() else "chromium is not here: apt install chromium"
+
+
+def browser() -> str | None:
+    """The program of the browser that tests drive."""
+    return shutil.which("chromium") or shutil.which("chromium-browser")
+
+
 def _missing_tmpfs() -> str | None:
     mount = shutil.which("mount")
     if mount is None:
@@ -117,6 +128,7 @@ def _missing_firmware() -> str | None:
 _CHECKS = {
     "arm64": _missing_arm64,
     "broker": _missing_broker,
+    "browser": _missing_browser,
     "clang": _missing_clang,
     "cppcheck": _missing_cppcheck,
     "firmware": _missing_firmware,

@@ -15,6 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
+from .options import add_bundle_options
+
 if TYPE_CHECKING:
     from spektron_edge.bundle.manifest import Precision
 
@@ -48,20 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--version", type=_version, default=1, help="of the bundle; newer is larger (default 1)"
     )
-    parser.add_argument("--sign", type=Path, metavar="KEY", help="sign with this private key")
-    parser.add_argument("--passphrase-file", type=Path, help="of an encrypted key")
-    parser.add_argument(
-        "--spectra",
-        default="included",
-        metavar="HOW",
-        help="calibration spectra: included, left-out, or for:DEVICE_PUBLIC_KEY.pem (included)",
-    )
-    parser.add_argument(
-        "--serial",
-        action="append",
-        default=[],
-        help="bind the bundle to this instrument; may be given several times",
-    )
+    add_bundle_options(parser)
     parser.add_argument(
         "--precision",
         type=_precisions,
@@ -196,6 +185,7 @@ def _export(arguments: argparse.Namespace) -> int:
 
         from .calibration_spectra import read_range_spectra
         from .errors import ExportError
+        from .observed import read_observability
         from .pack import export_bundle
         from .screen import reported
         from .signing import sign_bundle
@@ -205,6 +195,7 @@ def _export(arguments: argparse.Namespace) -> int:
     try:
         # Before the minutes of work that a mistyped key would waste.
         key, keep = _asked(arguments)
+        observed = read_observability(arguments.observability)
         checkpoint = load_checkpoint(arguments.checkpoint)
         ranges = None
         if arguments.calibration is not None:
@@ -220,6 +211,7 @@ def _export(arguments: argparse.Namespace) -> int:
                 adapt=arguments.adapt,
                 keep=keep,
                 ranges=ranges,
+                observed=observed,
             )
         if key is not None:
             sign_bundle(arguments.output, key, arguments.output)

@@ -18,6 +18,7 @@ from spektron_edge.bundle.manifest import (
     Provenance,
 )
 from spektron_edge.bundle.merit import Merit
+from spektron_edge.bundle.observability import Observability
 from spektron_edge.inference.gradient import INPUTS, TERMS
 from spektron_train.checkpoint import Checkpoint
 from spektron_train.data.instrument_noise import NOISE_SEEDS
@@ -45,6 +46,7 @@ def describe(
     version: int,
     keep: Protection,
     made: Provenance,
+    observed: tuple[Observability, ...] = (),
 ) -> Manifest:
     """The manifest of `members`; figures by engine and property; keep: what was kept back."""
     card, config = checkpoint.card, checkpoint.encoder.config
@@ -95,6 +97,7 @@ def describe(
             },
         ),
         notes=card.notes,
+        observability=observed,
         **keep.product_fields,
     )
     return Manifest(

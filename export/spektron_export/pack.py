@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from spektron_edge.bundle import read_bundle, write_bundle
 from spektron_edge.bundle.manifest import Manifest, Precision
 from spektron_edge.bundle.merit import Merit
+from spektron_edge.bundle.observability import Observability
 from spektron_edge.inference import Inference, load_gradient, load_model
 from spektron_edge.inference.backend import OUTPUTS
 from spektron_train.checkpoint import Checkpoint
@@ -95,13 +96,14 @@ def export_bundle(
     limits: Mapping[Precision, Limits] = LIMITS,
     keep: Protection | None = None,
     ranges: RangeSpectra | None = None,
+    observed: Sequence[Observability] = (),
 ) -> Report:
     """Write the bundle. Three steps are announced through `advance`.
 
     precisions: encoder graphs that go into it; adapt: whether the gradient graph does; limits:
     parity of fp32 with torch, and of the others with fp32; keep: what is kept back of the
     calibration spectra, nothing unless given; ranges: spectra that INT8's ranges are
-    seen on, the checkpoint's own unless given.
+    seen on, the checkpoint's own unless given; observed: what instruments see of analytes.
 
     Raises ParityError or ExportError (nothing is written), BundleError when the runtime refuses
     the result, OSError when it cannot be written.
@@ -142,7 +144,9 @@ def export_bundle(
     made = provenance(checkpoint.card)
     figures, notes = comparison.figures, checkpoint.card.notes
     members[SBOM] = bill_of_materials(name, version, made, members, figures, notes)
-    manifest = describe(checkpoint, packed, members, precisions, figures, version, keep, made)
+    manifest = describe(
+        checkpoint, packed, members, precisions, figures, version, keep, made, tuple(observed)
+    )
     bundle_id = write_checked(path, manifest, members)
     advance("written")
     return Report(

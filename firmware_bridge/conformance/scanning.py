@@ -24,8 +24,10 @@ SCANNING: list[Requirement] = []
 _LIMITS = "Settings beyond the limits of INFO are refused by ERROR(OUT_OF_RANGE)"
 _PACE = "Scans come no faster than their exposures, nor than the line carries them."
 _NEW_SETTINGS = "New settings count for every scan after their ACK"
-# How far a clock of an instrument may be off in what it says of durations.
+# How far a clock of an instrument may be off in what it says of durations; far less than what an
+# exposure left out would be.
 _CLOCK_SHARE = 0.02
+_CLOCK_UNIT = 1 / 3
 _SATURATING_S = 1.0
 
 
@@ -152,17 +154,17 @@ def _clock(subject: Subject) -> None:
         raise Broken("stamps that rise from scan to scan", stamps)
 
 
-@requires(SCANNING, "scan.exposures", _PACE, severity=Severity.SHOULD)
+@requires(SCANNING, "scan.exposures", _PACE)
 def _exposures(subject: Subject) -> None:
     settings = subject.settings(20_000, averages=3)
-    _apart(subject, settings, settings.integration_us * settings.averages)
+    _apart(subject, settings, settings.integration_us * settings.averages, _CLOCK_UNIT)
 
 
 @requires(SCANNING, "scan.pace", _PACE, severity=Severity.SHOULD)
 def _pace(subject: Subject) -> None:
     settings = subject.settings(0)
     bytes_ = 2 * subject.info.pixels
-    _apart(subject, settings, bytes_ * 10 / subject.baud * 1e6)
+    _apart(subject, settings, bytes_ * 10 / subject.baud * 1e6, _CLOCK_SHARE)
 
 
 @requires(SCANNING, "configure.limits", _LIMITS)
@@ -266,10 +268,10 @@ def _position(subject: Subject, position: Position) -> None:
         raise Broken(f"a scan in position {position.name}", scan)
 
 
-def _apart(subject: Subject, settings: Configure, least_us: float) -> None:
+def _apart(subject: Subject, settings: Configure, least_us: float, share: float) -> None:
     stamps = [header.device_us for header, _ in subject.stream(settings, 6)]
     mean_us = (stamps[-1] - stamps[0]) / (len(stamps) - 1)
-    if mean_us < least_us * (1 - _CLOCK_SHARE):
+    if mean_us < least_us * (1 - share):
         raise Broken(f"scans {least_us:.0f} us apart, or more", f"{mean_us:.0f} us by their stamps")
 
 

@@ -25,6 +25,7 @@ def as_data(report: Report) -> dict[str, object]:
         "instrument": _instrument(report),
         "conforms": report.conforms,
         "counts": _counts(report),
+        "seen": [printable(seen) for seen in report.seen],
         "requirements": [
             {
                 "id": r.requirement.id,
@@ -55,7 +56,12 @@ def line(result: Result) -> str:
 
 
 def summary(report: Report) -> str:
-    """The last line for a reader."""
+    """What was seen, and the last line for a reader."""
+    seen = "".join(f"seen     {told}\n" for told in report.seen)
+    return f"{seen}{_verdict(report)}"
+
+
+def _verdict(report: Report) -> str:
     counts = ", ".join(f"{count} {name}" for name, count in _counts(report).items())
     verdict = "conforms" if report.conforms else "does not conform"
     return f"{_instrument(report)} on {report.url}: {verdict} ({counts})"
@@ -64,12 +70,13 @@ def summary(report: Report) -> str:
 def as_page(report: Report) -> str:
     """For `--report`: HTML that needs nothing else."""
     rows = "".join(_row(result) for result in report.results)
-    title = escape(summary(report))
+    title = escape(_verdict(report))
+    seen = "".join(f"<li>{escape(told)}" for told in report.seen)
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
         f"<style>{_STYLE}</style><h1>Conformance</h1><p>{title}</p>"
         f"<table><tr><th>requirement<th>severity<th>verdict<th>promise and finding</tr>"
-        f"{rows}</table></html>\n"
+        f"{rows}</table><h2>Seen</h2><ul>{seen}</ul></html>\n"
     )
 
 

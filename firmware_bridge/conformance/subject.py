@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import time
 from collections.abc import Callable
@@ -31,6 +32,8 @@ PATIENCE_S = 2.0
 USUAL_US = 10_000
 _PIECE = 2048
 _SLICE_S = 0.05
+# After power-on nothing may come of its own accord; more slowly than this nobody streams.
+_UNASKED_S = 2.0
 # Of what an instrument sends unasked, so many messages are kept.
 _MOST_HEARD = 10_000
 
@@ -46,6 +49,10 @@ class Broken(Exception):
 
 class NoInfo(Exception):
     """A requirement needs to know what INFO says, and INFO never came."""
+
+
+class Undecided(Exception):
+    """Nothing on this instrument shows whether a requirement is kept. Says why."""
 
 
 @dataclass
@@ -81,6 +88,12 @@ class Subject:
         self.echoes_heard = 0
         self.said: Info | None = None
         self.answered = False
+        # Of all scans heard since power-on. Of all PINGs: when sent and answered, s, and the stamp.
+        self.numbers: list[int] = []
+        self.pings: list[tuple[float, float, int]] = []
+        self.brightest: dict[int, Scan] = {}
+        self.switched_at = -math.inf
+        self.streamed = 0
         self._port = port
         self._patience_s = patience_s
         self._clock = clock
@@ -90,6 +103,23 @@ class Subject:
         # An instrument may take longer than its exposures: a belt that moves, a wheel that turns.
         self._late_s = 0.0
         self._latest: list[Decoded] = []
+
+    @property
+    def now(self) -> float:
+        """The host's clock, s."""
+        return self._clock()
+
+    def switched(self, port: Port, since: float) -> None:
+        """It was switched off and on, not before `since`, and is there again, at this port.
+
+        Listens for a while: `streamed` is how many scans came. Raises PortLost.
+        """
+        self._port, self._framer, self.switched_at = port, Framer(), since
+        self.numbers.clear()
+        self.pings.clear()
+        self._latest.clear()
+        # Now: who is asked for anything at all is told to stop first.
+        self.streamed = sum(map(_is_scan, self.listen(_UNASKED_S)))
 
     # ---- what INFO says
 
@@ -165,6 +195,7 @@ class Subject:
         """
         ping, sequence = Ping(secrets.randbits(32)), self.next_sequence()
         self._latest.clear()
+        sent = self._clock()
         self.send(data + self.frame(ping, sequence))
         heard: list[Decoded] = []
 
@@ -175,7 +206,10 @@ class Subject:
             heard.append(decoded)
             return False
 
-        self.answered = self.until(last, self.patience_s) is not None
+        answer = self.until(last, self.patience_s)
+        self.answered = answer is not None
+        if answer is not None:
+            self.pings.append((sent, self._clock(), answer.header.device_us))
         return heard
 
     def until(self, wanted: Callable[[Decoded], bool], seconds: float) -> Decoded | None:
@@ -282,10 +316,23 @@ class Subject:
             self.heard.latest = str(error)
             return
         self.frames_heard += 1
+        if isinstance(decoded.message, Scan):
+            self._note(decoded.message)
         # Only a host sends these.
         self.echoes_heard += isinstance(decoded.message, Hello | Configure | Start | Stop)
         if len(self._latest) < _MOST_HEARD:
             self._latest.append(decoded)
+
+    def _note(self, scan: Scan) -> None:
+        self.numbers.append(scan.number)
+        most = self.brightest.get(scan.position)
+        if scan.counts.size and (most is None or _shows(scan) > _shows(most)):
+            self.brightest[scan.position] = scan
+
+
+def _shows(scan: Scan) -> tuple[bool, float]:
+    """Of full pixels nobody sees what was counted."""
+    return not scan.saturated, float(scan.counts.mean())
 
 
 def _is_answer(decoded: Decoded) -> bool:

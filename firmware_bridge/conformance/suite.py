@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from enum import Enum
 
 from firmware_bridge.conformance.frames import FRAMES
+from firmware_bridge.conformance.light import LIGHT
+from firmware_bridge.conformance.power import POWER
 from firmware_bridge.conformance.requirement import Requirement, Severity, requires
 from firmware_bridge.conformance.scanning import SCANNING
 from firmware_bridge.conformance.session import SESSION
-from firmware_bridge.conformance.subject import Broken, NoInfo, Subject
+from firmware_bridge.conformance.subject import Broken, NoInfo, Subject, Undecided
+from firmware_bridge.conformance.whole_run import WHOLE_RUN, rate
+from firmware_bridge.drivers.line import Port
 from firmware_bridge.errors import DeviceSilent, LineGarbage, LinkError
-from firmware_bridge.protocol import Capability, Info
+from firmware_bridge.protocol import Capability, Info, Position
 
 _SAID: list[Requirement] = []
 
@@ -39,7 +43,8 @@ def _latest(subject: Subject) -> str:
 
 
 # STOP before HELLO comes first; what all the others have heard is judged last.
-REQUIREMENTS = (*SESSION, *FRAMES, *SCANNING, *_SAID)
+REQUIREMENTS = (*SESSION, *FRAMES, *SCANNING, *LIGHT, *WHOLE_RUN, *_SAID)
+AFTER_POWER_ON = tuple(POWER)
 
 
 class Verdict(Enum):
@@ -63,12 +68,16 @@ class Result:
 
 @dataclass(frozen=True)
 class Report:
-    """What was tried on whom; `info` is what it said of itself, None where it said nothing."""
+    """What was tried on whom; `info` is what it said of itself, None where it said nothing.
+
+    seen: of its clock and its counts, in words: right or wrong is for its makers to see.
+    """
 
     url: str
     baud: int
     info: Info | None
     results: tuple[Result, ...]
+    seen: tuple[str, ...] = ()
 
     @property
     def failed(self) -> tuple[Result, ...]:
@@ -90,26 +99,54 @@ def examine(
     *,
     quick: bool = False,
     tell: Callable[[Result], None] = lambda _result: None,
+    power_cycle: Callable[[], Port] | None = None,
 ) -> Report:
     """Try all of them, and leave the instrument stopped.
 
-    tell: gets each result as it comes. Raises DeviceSilent and LineGarbage where nothing on this
-    line speaks the protocol, PortLost where the port fails before that.
+    power_cycle: has the instrument switched off and on, and gives the port at which it then is;
+    without, nothing is tried of what a power-on must change. tell: gets each result as it comes.
+    Raises DeviceSilent and LineGarbage where nothing on this line speaks the protocol, PortLost
+    where the port fails before that, and what `power_cycle` raises.
     """
     _somebody(subject, url)
     results: list[Result] = []
-    gone = ""
-    for requirement in requirements:
-        gone = gone or _absent(subject)
-        if gone:
-            result = Result(requirement, Verdict.SKIPPED, reason=gone)
-        else:
-            result = _tried(requirement, subject, quick=quick)
-        results.append(result)
-        tell(result)
+
+    def try_all(these: tuple[Requirement, ...]) -> None:
+        gone = ""
+        for requirement in these:
+            gone = gone or _absent(subject)
+            if gone:
+                result = Result(requirement, Verdict.SKIPPED, reason=gone)
+            else:
+                result = _tried(requirement, subject, quick=quick)
+            results.append(result)
+            tell(result)
+
+    try_all(requirements)
+    seen = _seen(subject)
+    if power_cycle is not None:
+        since = subject.now
+        subject.switched(power_cycle(), since)
+        try_all(AFTER_POWER_ON)
     with suppress(LinkError):
         subject.begin()
-    return Report(url, subject.baud, subject.said, tuple(results))
+    return Report(url, subject.baud, subject.said, tuple(results), seen)
+
+
+def _seen(subject: Subject) -> tuple[str, ...]:
+    told = []
+    with suppress(LinkError, Broken):
+        low, high = rate(subject)
+        told.append(f"clock: {low:.6f} to {high:.6f} s in a second of the host's")
+    for position, scan in sorted(subject.brightest.items()):
+        name = Position(position).name if position in list(Position) else str(position)
+        counts = scan.counts
+        told.append(
+            f"{name}, brightest of its scans: {scan.integration_us} us, lamp {scan.lamp}, "
+            f"{scan.temperature_c:g} deg C, counts {counts.min()} to {counts.max()}, "
+            f"first {', '.join(map(str, counts[:4]))}"
+        )
+    return tuple(told)
 
 
 def _absent(subject: Subject) -> str:
@@ -155,6 +192,8 @@ def _tried(requirement: Requirement, subject: Subject, *, quick: bool) -> Result
         requirement.check(subject)
     except Broken as broken:
         return Result(requirement, Verdict.FAILED, broken.expected, broken.received)
+    except Undecided as undecided:
+        return Result(requirement, Verdict.SKIPPED, reason=str(undecided))
     except NoInfo:
         return Result(requirement, Verdict.SKIPPED, reason="needs INFO, which never came")
     except LinkError as error:

@@ -52,6 +52,6 @@ class Dialect(Protocol):
     def ping(self) -> Talk[None]:
         """Whether the same instrument is still there, set up as it was.
 
-        Raises Nonsense, which says what is there instead. It exposes nothing where that can be had
+        Raises Exchanged, which says what is there instead. It exposes nothing where that can be had
         otherwise.
         """

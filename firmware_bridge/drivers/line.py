@@ -7,8 +7,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Generic, Protocol, TypeVar
 
-from firmware_bridge.drivers.talk import Exchange, Nonsense, Refused, Step, Talk
-from firmware_bridge.errors import DeviceRefused, DeviceSilent, LineGarbage, LinkError
+from firmware_bridge.drivers.talk import Exchange, Exchanged, Nonsense, Refused, Step, Talk
+from firmware_bridge.errors import (
+    DeviceRefused,
+    DeviceSilent,
+    InstrumentExchanged,
+    LineGarbage,
+    LinkError,
+)
 from firmware_bridge.intake import LinkCounters
 
 # Old bytes have all come when none came for so long; an instrument that never pauses has this long.
@@ -24,6 +30,7 @@ _SILENT = (
     "baud rate."
 )
 _SILENT_WITHOUT_BAUD = " Check the instrument's power and its cable."
+_LATE = " Its answers come too late: the line is shared, or something between delays them."
 _GARBAGE = (
     " Check the baud rate, and that `driver` names what is on this line (`spektron-edge probe`)."
 )
@@ -65,6 +72,7 @@ class Line:
         self.sleep = sleep
         self.counters = LinkCounters()
         self.last_byte_at = clock()
+        self.drained = 0
 
     def count(self, **more: int) -> None:
         """Add to counters by name."""
@@ -98,11 +106,13 @@ class Line:
     def drain(self, quiet_s: float = QUIET_S) -> bool:
         """Throw away what comes until nothing did for `quiet_s`; false where it never ends.
 
+        `drained` counts what that was.
         Raises PortLost.
         """
         until = self.clock() + quiet_s + DRAIN_S
         while data := self.read(quiet_s):
             self.count(discarded_bytes=len(data))
+            self.drained += len(data)
             if self.clock() >= until:
                 return False
         return True
@@ -124,6 +134,7 @@ class Conversation(Generic[T]):
         self._heard = b""
         self._attempt = 0
         self._restless = 0
+        self._drained = line.drained
         self._deadline = 0.0
         self._nonsense = ""
         self._step: Step | None = None
@@ -156,7 +167,7 @@ class Conversation(Generic[T]):
         """Carry on for up to `timeout_s`.
 
         Raises DeviceSilent where nothing answers, LineGarbage where what answers is no reply,
-        DeviceRefused and PortLost.
+        InstrumentExchanged, DeviceRefused and PortLost.
         """
         until = self._line.clock() + timeout_s
         while not self.done:
@@ -185,6 +196,8 @@ class Conversation(Generic[T]):
             raise DeviceRefused(
                 error.request, error.code, "", error.text, advice=REFUSED_ADVICE
             ) from error
+        except Exchanged as error:
+            raise InstrumentExchanged(self._told(str(error))) from error
         except Nonsense as error:
             raise LineGarbage(self._told(_as_received("a reply that fits", str(error)))) from error
         self._step, self._attempt, self._restless = step, 0, 0
@@ -241,6 +254,9 @@ class Conversation(Generic[T]):
 
     def _given_up(self, step: Exchange) -> LinkError:
         tried = f"tried {step.request} {self._attempt} times, {step.timeout_s:g} s each"
+        if not self._heard and (late := self._line.drained - self._drained):
+            told = f"expected {step.expects} in time, received {late} bytes later, {tried}"
+            return DeviceSilent(f"{self._told(told)}{_LATE}")
         if not self._heard:
             return DeviceSilent(
                 self._told(f"expected {step.expects}, received no byte, {tried}")

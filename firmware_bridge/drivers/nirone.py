@@ -32,7 +32,16 @@ from numpy.typing import NDArray
 from firmware_bridge.drivers.dialect import Exposure
 from firmware_bridge.drivers.driver import Driver, Place
 from firmware_bridge.drivers.single import SingleExposures
-from firmware_bridge.drivers.talk import Exchange, Nonsense, Pause, Refused, Talk, exactly, up_to
+from firmware_bridge.drivers.talk import (
+    Exchange,
+    Exchanged,
+    Nonsense,
+    Pause,
+    Refused,
+    Talk,
+    exactly,
+    up_to,
+)
 from firmware_bridge.instrument import Identity
 from firmware_bridge.messages import polynomial_nm
 from firmware_bridge.protocol import Capability, Configure, Position
@@ -213,7 +222,7 @@ class Nirone:
         reply = yield from self._spectrum(points)
         signal = signals(reply)
         if not signal.any():
-            raise Nonsense("zeros alone, as from a sensor that was switched off meanwhile")
+            raise Exchanged("zeros alone, as from a sensor that was switched off meanwhile")
         self._kept = reply[: 4 * REMEMBERED]
         celsius = yield from self._number(b"St", "a temperature, deg C", -60.0, 150.0)
         return Exposure(signal, full=plateau(signal) | (signal >= FULL), temperature_c=celsius)
@@ -222,18 +231,18 @@ class Nirone:
         """Its serial number again, and whether it still knows what it measured last."""
         serial = yield from self._serial()
         if self._known is not None and serial != self._known.serial:
-            raise Nonsense(f"expected the sensor {self._known.serial!r}, received {serial!r}")
+            raise Exchanged(f"expected the sensor {self._known.serial!r}, received {serial!r}")
         yield from self._remembers()
 
     # ---- inside
 
     def _remembers(self) -> Talk[None]:
-        """Raises Nonsense where the measurement before is gone: so are lamp and set points."""
+        """Raises Exchanged where the measurement before is gone: so are lamp and set points."""
         if not self._kept:
             return
         found = yield from self._spectrum(len(self._kept) // 4)
         if found != self._kept:
-            raise Nonsense(
+            raise Exchanged(
                 f"expected the measurement before, {self._kept.hex(' ')}, received "
                 f"{found.hex(' ')}: it was switched off meanwhile, or is another sensor"
             )
@@ -253,7 +262,7 @@ class Nirone:
             if done:
                 return
             if self._kept and not signals((yield from self._spectrum(REMEMBERED))).any():
-                raise Nonsense("zeros alone, as from a sensor that was switched off meanwhile")
+                raise Exchanged("zeros alone, as from a sensor that was switched off meanwhile")
 
     def _points(self) -> int:
         if self._known is None:

@@ -37,7 +37,7 @@ from firmware_bridge.drivers.nirscan_packets import (
     reply_to,
 )
 from firmware_bridge.drivers.single import SingleExposures
-from firmware_bridge.drivers.talk import Exchange, Nonsense, Pause, Refused, Talk
+from firmware_bridge.drivers.talk import Exchange, Exchanged, Nonsense, Pause, Refused, Talk
 from firmware_bridge.instrument import Identity
 from firmware_bridge.protocol import Capability, Configure, Position
 
@@ -65,6 +65,7 @@ class Nirscan:
         self._sequence = 0
         self._serial = ""
         self._last: ScanFile | None = None
+        self._scan_ms = 0
 
     def identify(self) -> Talk[Identity]:
         """Version and serial number, and a scan, which brings the axis."""
@@ -86,6 +87,8 @@ class Nirscan:
             max_integration_us=exposure_us,
             max_averages=1,
             model="DLP NIRscan Nano",
+            # The pause for a scan, the wait for its end, and that for an end of being busy.
+            beside_s=3.0 * self._scan_ms / 1000.0 + SLACK_S + BUSY_S * BUSY_TIMES,
         )
 
     def set_up(self, settings: Configure) -> Talk[None]:  # noqa: ARG002  as all dialects
@@ -93,19 +96,19 @@ class Nirscan:
         yield from self._ask(Command.REPEATS, b"\x01\x00", write=True)
 
     def expose(self, settings: Configure) -> Talk[Exposure]:
-        """One scan. Raises Nonsense where its configuration is not the one of before."""
+        """One scan. Raises Exchanged where its configuration is not the one of before."""
         before = self._last
         scan = yield from self._scan()
         if before is not None and scan.setup != before.setup:
-            raise Nonsense(f"another scan configuration than before: {scan.setup}")
+            raise Exchanged(f"another scan configuration than before: {scan.setup}")
         signal, full = counts(scan, dark=settings.position == Position.DARK)
         return Exposure(signal, full=full, temperature_c=scan.temperature_c)
 
     def ping(self) -> Talk[None]:
-        """Its serial number again; raises Nonsense where another one answers."""
+        """Its serial number again; raises Exchanged where another one answers."""
         serial = yield from self._serial_number()
         if serial != self._serial:
-            raise Nonsense(f"expected the instrument {self._serial!r}, received {serial!r}")
+            raise Exchanged(f"expected the instrument {self._serial!r}, received {serial!r}")
 
     # ---- inside
 
@@ -117,10 +120,13 @@ class Nirscan:
         return text.decode("ascii")
 
     def _scan(self) -> Talk[ScanFile]:
-        """A new scan. Raises Refused for errors that it reports, Nonsense for an old one."""
+        """A new scan. Raises Refused for errors that it reports, Nonsense for an old one,
+        Exchanged where they count anew.
+        """
         scan_ms = yield from self._u32(Command.SCAN_TIME)
         if scan_ms > LONGEST_SCAN_MS:
             raise Nonsense(f"expected at most {LONGEST_SCAN_MS} ms for a scan, received {scan_ms}")
+        self._scan_ms = scan_ms
         # While one goes on it refuses another: then the one that goes on will do. Where neither
         # happened the index tells.
         started = yield from self._exchange(Command.SCAN, b"\0", write=True)
@@ -140,7 +146,7 @@ class Nirscan:
                 raise Refused("SCAN", Outcome.ERROR, "it started no scan")
             raise Nonsense(f"expected a new scan, received number {scan.index} again")
         if self._last is not None and scan.index < self._last.index:
-            raise Nonsense(
+            raise Exchanged(
                 f"expected a scan after number {self._last.index}, received {scan.index}: it was "
                 "switched off meanwhile, or is another instrument"
             )

@@ -22,7 +22,7 @@ from firmware_bridge.drivers.driver import Driver, Place
 from firmware_bridge.drivers.obp import UNSUPPORTED_PROTOCOL, Ask
 from firmware_bridge.drivers.obp_asking import ObpAsking
 from firmware_bridge.drivers.single import SingleExposures
-from firmware_bridge.drivers.talk import Nonsense, Refused, Talk
+from firmware_bridge.drivers.talk import Exchanged, Nonsense, Refused, Talk
 from firmware_bridge.instrument import Identity
 from firmware_bridge.messages import polynomial_nm
 from firmware_bridge.protocol import Configure
@@ -73,6 +73,13 @@ def model_named(name: str) -> Model:
         if model.name.casefold().replace(" ", "") == name.casefold().replace(" ", ""):
             return model
     raise ValueError(f"no model {name!r}; there are {', '.join(m.name for m in MODELS)}")
+
+
+def _limits_us(place: Place) -> tuple[int, int] | None:
+    if place.model is None:
+        return None
+    model = model_named(place.model)
+    return model.least_us, model.most_us
 
 
 class OceanObp:
@@ -156,12 +163,12 @@ class OceanObp:
         """As `Dialect.ping`: serial number and integration time."""
         serial = _text((yield from self._asking.ask(Ask.SERIAL)))
         if serial != self._serial:
-            raise Nonsense(f"serial number {serial!r} instead of {self._serial!r}")
+            raise Exchanged(f"serial number {serial!r} instead of {self._serial!r}")
         if self._integration_us is None:
             return
         found = yield from self._integration()
         if found != self._integration_us:
-            raise Nonsense(
+            raise Exchanged(
                 f"an integration time of {found} us instead of {self._integration_us} us: it was "
                 "switched off, or another program set it"
             )
@@ -240,4 +247,5 @@ DRIVER = Driver(
     "libseabreeze over RS-232 on a pty, and requests compared with python-seabreeze's",
     make=lambda place: SingleExposures(lambda: OceanObp(place), place.url, place.baud),
     takes=("model",),
+    limits_us=_limits_us,
 )

@@ -16,12 +16,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from firmware_bridge.drivers.dialect import Exposure
-from firmware_bridge.drivers.driver import Driver, Place
+from firmware_bridge.drivers.driver import Driver, Place, axis_of
 from firmware_bridge.drivers.sad500 import ACK, ETX, NAK, STX, Form, SpectrumReader
 from firmware_bridge.drivers.single import SingleExposures
-from firmware_bridge.drivers.talk import Exchange, Nonsense, Pause, Refused, Talk
+from firmware_bridge.drivers.talk import Exchange, Exchanged, Nonsense, Pause, Refused, Talk
 from firmware_bridge.instrument import Identity
-from firmware_bridge.messages import polynomial_nm
 from firmware_bridge.protocol import Configure
 
 # The SAD500 holds one byte until it has looked at it (its manual, p. 6).
@@ -60,6 +59,15 @@ MODELS = (
 )
 
 
+def model_of(place: Place) -> Model:
+    """Raises ValueError where it names none."""
+    for model in MODELS:
+        if model.name.casefold() == (place.model or "").casefold():
+            return model
+    names = ", ".join(model.name for model in MODELS)
+    raise ValueError(f"needs `model`, one of {names}; received {place.model!r}")
+
+
 class OceanSad500:
     """One instrument on one port."""
 
@@ -67,16 +75,10 @@ class OceanSad500:
 
     def __init__(self, place: Place) -> None:
         """Raises ValueError where `place` lacks model or wavelengths."""
-        names = ", ".join(model.name for model in MODELS)
-        found = [m for m in MODELS if m.name.casefold() == (place.model or "").casefold()]
-        if not found:
-            raise ValueError(f"needs `model`, one of {names}; received {place.model!r}")
-        if not place.wavelength_nm:
-            raise ValueError("needs `wavelength_nm`: the coefficients on its calibration sheet")
-        self._model = found[0]
+        self._model = model_of(place)
+        self._axis_nm = axis_of(place, self._model.pixels)
         self._baud = place.baud
         self._serial = place.serial or f"ocean-{self._model.name.casefold()}"
-        self._wavelength_nm = place.wavelength_nm
         self._version = b""
         self._compressed = self._checked = False
 
@@ -104,7 +106,7 @@ class OceanSad500:
             pixels=self._model.pixels,
             full_scale=self._model.full_scale,
             capabilities=0,
-            axis_nm=polynomial_nm(self._wavelength_nm, self._model.pixels),
+            axis_nm=self._axis_nm,
             min_integration_us=self._model.least_ms * 1000,
             max_integration_us=MOST_MS * 1000,
             integration_step_us=1000,
@@ -147,7 +149,7 @@ class OceanSad500:
         """As `Dialect.ping`: the version is all that it says of itself."""
         answer = yield from self._exchange("v", b"v", _version, "06 and a version")
         if answer[1:] != self._version:
-            raise Nonsense(f"version {answer[1:].hex()} instead of {self._version.hex()}")
+            raise Exchanged(f"version {answer[1:].hex()} instead of {self._version.hex()}")
 
     # ---- inside
 
@@ -229,4 +231,5 @@ DRIVER = Driver(
     takes=("serial",),
     integration_step_us=1000,
     nameless=True,
+    limits_us=lambda place: (model_of(place).least_ms * 1000, MOST_MS * 1000),
 )

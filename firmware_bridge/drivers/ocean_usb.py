@@ -27,7 +27,7 @@ from firmware_bridge.drivers.dialect import Exposure
 from firmware_bridge.drivers.driver import Driver, Place
 from firmware_bridge.drivers.line import MAX_REPLY
 from firmware_bridge.drivers.single import SingleExposures
-from firmware_bridge.drivers.talk import Exchange, Nonsense, Talk
+from firmware_bridge.drivers.talk import Exchange, Exchanged, Nonsense, Talk
 from firmware_bridge.errors import DeviceSilent, PortBusy, PortLost, PortMissing
 from firmware_bridge.instrument import Identity
 from firmware_bridge.protocol import Configure
@@ -186,7 +186,7 @@ class OceanUsb:
         """As `Dialect.ping`."""
         told = yield from self._ask("serial", THINKS_S)
         if told.get("serial") != self._serial:
-            raise Nonsense(f"serial number {told.get('serial')!r} instead of {self._serial!r}")
+            raise Exchanged(f"serial number {told.get('serial')!r} instead of {self._serial!r}")
 
     # ---- inside
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, distributions
 
 from firmware_bridge.drivers.driver import Driver
+from firmware_bridge.drivers.theirs import kept_apart
 
 GROUP = "spektron.instruments"
 # Imported when asked for: a daemon loads the one it uses.
@@ -36,7 +37,7 @@ class Broken:
 
 def names() -> list[str]:
     """Names of all drivers, our own first."""
-    return [*OWN, *sorted({entry.name for entry in _others()} - OWN.keys())]
+    return [*OWN, *sorted({entry.name for entry in _others()[0]} - OWN.keys())]
 
 
 def driver(name: str) -> Driver:
@@ -44,27 +45,54 @@ def driver(name: str) -> Driver:
     if name in OWN:
         found: Driver = import_module(OWN[name]).DRIVER
         return found
-    for entry in _others():
+    others, unreadable = _others()
+    for entry in others:
         if entry.name == name:
             loaded = _loaded(entry)
             if isinstance(loaded, Broken):
                 raise UnknownDriver(f"the driver {name!r} of {loaded.package}: {loaded.why}")
             return loaded
-    raise UnknownDriver(f"no driver {name!r}; there are {', '.join(names())}")
+    told = "".join(f"; {b.package}: {b.why}" for b in unreadable)
+    raise UnknownDriver(f"no driver {name!r}; there are {', '.join(names())}{told}")
 
 
 def everything() -> list[Driver | Broken]:
     """All drivers, and those of other packages that cannot be used."""
-    return [*(driver(name) for name in OWN), *(_loaded(entry) for entry in _others())]
+    others, unreadable = _others()
+    return [*(driver(name) for name in OWN), *map(_loaded, others), *unreadable]
 
 
-def _others() -> list[EntryPoint]:
-    return list(entry_points(group=GROUP))
+def _others() -> tuple[list[EntryPoint], list[Broken]]:
+    """Drivers of other packages, and packages that nobody can ask for theirs."""
+    found: dict[str, list[EntryPoint]] = {}
+    unreadable = []
+    for package in distributions():
+        name = str(package.name)
+        # As on the path, the first of a name is the one that counts.
+        if name in found:
+            continue
+        points = _points(package, name)
+        if isinstance(points, Broken):
+            unreadable.append(points)
+        else:
+            found[name] = points
+    return [entry for entries in found.values() for entry in entries], unreadable
+
+
+def _points(package: Distribution, name: str) -> list[EntryPoint] | Broken:
+    try:
+        return [entry for entry in package.entry_points if entry.group == GROUP]
+    # A package that has nothing to do with instruments may be broken, too: then that is its affair.
+    except Exception as error:  # noqa: BLE001  how a malformed file fails, no page says
+        if GROUP not in (package.read_text("entry_points.txt") or ""):
+            return []
+        why = f"its entry_points.txt cannot be read: {type(error).__name__}: {error}"
+        return Broken(name, name, why)
 
 
 def _loaded(entry: EntryPoint) -> Driver | Broken:
     package = _package(entry)
-    rivals = {_package(other) for other in _others() if other.name == entry.name} - {package}
+    rivals = {_package(other) for other in _others()[0] if other.name == entry.name} - {package}
     if entry.name in OWN:
         return Broken(entry.name, package, "our own driver has this name, and it is the one used")
     if rivals:
@@ -78,7 +106,7 @@ def _loaded(entry: EntryPoint) -> Driver | Broken:
         return Broken(entry.name, package, f"{entry.value} is {found!r}, no Driver")
     if found.name != entry.name:
         return Broken(entry.name, package, f"it calls itself {found.name!r}")
-    return found
+    return kept_apart(found, package)
 
 
 def _package(entry: EntryPoint) -> str:

@@ -159,8 +159,10 @@ class SingleExposures:
         Between two attempts the line is quiet for as long as one takes.
         """
         pixels = 0 if self._identity is None else self._identity.pixels
+        beside_s = 0.0 if self._identity is None else self._identity.beside_s
         exposure_s = settings.integration_us * 1e-6 + pixels * _BITS_PER_PIXEL / self.baud
-        return settings.averages * (2 * _ATTEMPTS - 1) * (exposure_s + _OVERHEAD_S)
+        attempts_s = (2 * _ATTEMPTS - 1) * (exposure_s + _OVERHEAD_S)
+        return settings.averages * (attempts_s + beside_s)
 
     def read(self, timeout_s: float) -> Received | None:
         """As `Instrument.read`. Raises what ends the connection."""

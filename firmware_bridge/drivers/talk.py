@@ -15,6 +15,10 @@ class Nonsense(Exception):
     """A reply that cannot be the right one. Says what was expected and what was received."""
 
 
+class Exchanged(Nonsense):
+    """Another instrument is there, or the same one after it was switched off."""
+
+
 class Refused(Exception):
     """The instrument said no, in its own words."""
 

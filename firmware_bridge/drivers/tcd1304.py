@@ -20,11 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware_bridge.drivers.dialect import Exposure
-from firmware_bridge.drivers.driver import Driver, Place
+from firmware_bridge.drivers.driver import Driver, Place, axis_of
 from firmware_bridge.drivers.single import SingleExposures
 from firmware_bridge.drivers.talk import Exchange, Nonsense, Talk, exactly
 from firmware_bridge.instrument import Identity
-from firmware_bridge.messages import polynomial_nm
 from firmware_bridge.protocol import Configure
 
 PIXELS = 3694
@@ -92,7 +91,7 @@ class Tcd1304:
                 "polynomial in the pixel (0 to 3693, dummies too), and `serial`"
             )
         self._serial = place.serial
-        self._axis = polynomial_nm(place.wavelength_nm, PIXELS)
+        self._axis = axis_of(place, PIXELS)
         self._line_s = FRAME * 10 / place.baud
         self._integration_us = LEAST_US
         self._mode = ONCE
@@ -174,4 +173,5 @@ DRIVER = Driver(
     needs=("wavelength_nm", "serial"),
     quiet=True,
     nameless=True,
+    limits_us=lambda _place: (LEAST_US, MOST_US),
 )

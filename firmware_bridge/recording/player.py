@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from firmware_bridge.framing import Framer, encode_frame
-from firmware_bridge.protocol import Ack, Flags, Header, Message, Ping, Stop, encode
+from firmware_bridge.protocol import Ack, Flags, Hello, Info, Message, Ping, Stop, encode
 from firmware_bridge.recording.file import BACK, LOST, Note, Recording
 from firmware_bridge.recording.script import (
     Piece,
@@ -20,6 +20,7 @@ from firmware_bridge.recording.script import (
     speaks_spektron,
     steps,
     unframed,
+    without_questions,
 )
 from firmware_bridge.terminal import Terminal
 
@@ -53,7 +54,8 @@ class Player:
 
     Otherwise a piece comes once the requests before it have come, and no sooner after them than it
     did. Requests of our own protocol are known by what they ask: sequences, and a PING's number,
-    are today's. An additional PING or STOP is answered, as it changes nothing.
+    are today's. An additional PING or STOP is answered, as it changes nothing; so is HELLO while
+    scans come: hosts ask it now and then, and nobody waits for the recorded ones.
     """
 
     def __init__(
@@ -73,6 +75,11 @@ class Player:
         self._tell = tell
         self._spektron = speaks_spektron(recording)
         self._steps = steps(recording, framed=self._spektron)
+        self._beside: frozenset[int] = frozenset()
+        if self._spektron:
+            self._steps, self._beside = without_questions(self._steps)
+        self._info: Info | None = None
+        self._device_us = 0
         self._host: _Frames | _Bytes = _Frames() if self._spektron else _Bytes()
         self._renumbered = Renumbered()
         self._latest = b""
@@ -97,7 +104,7 @@ class Player:
                 self._meet(step, stop)
                 awaited.popleft()
             elif isinstance(step, Piece):
-                self._send(self._renumbered.answer(step.data) if self._spektron else step.data)
+                self._piece(step.data)
             else:
                 self._note(step)
             if stop.is_set():
@@ -187,15 +194,37 @@ class Player:
     def _additional(self, request: bytes) -> bool:
         """Answer what changes nothing. Whether it was that."""
         said = unframed(request)
-        if said is None or not isinstance(said[1], Ping | Stop):
+        if said is None:
             return False
         header, message = said
+        if isinstance(message, Hello) and self._info is not None:
+            answer: Message = self._info
+        elif isinstance(message, Ping):
+            answer = message
+        elif isinstance(message, Stop):
+            answer = Ack(header.type)
+        else:
+            return False
         self.played.extra += 1
-        self._send(_echo(header, message))
+        self._send(encode_frame(encode(answer, header.sequence, self._device_us, Flags.RESPONSE)))
         return True
 
     def _send(self, data: bytes) -> None:
         self.played.bytes += self._terminal.write(data, _WRITE_S)
+
+    def _piece(self, data: bytes) -> None:
+        """Send it, unless today's host did not ask for it."""
+        if not self._spektron:
+            self._send(data)
+            return
+        if (said := unframed(data)) is not None:
+            header, message = said
+            self._device_us = header.device_us
+            if isinstance(message, Info):
+                self._info = message
+                if header.sequence in self._beside:
+                    return
+        self._send(self._renumbered.answer(data))
 
     def _note(self, note: Note) -> None:
         if note.text == LOST:
@@ -203,11 +232,6 @@ class Player:
             self._host.forget()
         elif note.text == BACK:
             self._terminal.plug()
-
-
-def _echo(header: Header, message: Message) -> bytes:
-    answer = message if isinstance(message, Ping) else Ack(header.type)
-    return encode_frame(encode(answer, header.sequence, 0, Flags.RESPONSE))
 
 
 class _Frames:

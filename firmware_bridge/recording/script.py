@@ -8,9 +8,12 @@ from firmware_bridge.framing import DELIMITER, Framer, encode_frame
 from firmware_bridge.protocol import (
     Flags,
     Header,
+    Hello,
     Message,
     Ping,
     ProtocolError,
+    Start,
+    Stop,
     decode,
     encode,
 )
@@ -72,6 +75,23 @@ def _framed(recording: Recording) -> list[Step]:
     if begun["instrument"]:
         out.append(Piece(t, begun["instrument"]))
     return out
+
+
+def without_questions(steps: list[Step]) -> tuple[list[Step], frozenset[int]]:
+    """Framed steps but for every HELLO amid a stream; and the sequences of these."""
+    out: list[Step] = []
+    left_out: set[int] = set()
+    started = False
+    for step in steps:
+        said = unframed(step.data) if isinstance(step, Request) else None
+        if said is not None:
+            header, message = said
+            if started and isinstance(message, Hello):
+                left_out.add(header.sequence)
+                continue
+            started = isinstance(message, Start) or (started and not isinstance(message, Stop))
+        out.append(step)
+    return out, frozenset(left_out)
 
 
 def _turns(recording: Recording) -> list[Step]:

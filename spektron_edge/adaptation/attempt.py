@@ -24,7 +24,8 @@ class Attempt(Child):
         """folder: where the task lies. Raises Fault(ADAPTATION_FAILED)."""
         kind: Literal["adapt", "calibrate"] = "calibrate" if task is None else "adapt"
         what = "measuring the source" if task is None else "the adaptation"
-        arguments = [str(config_path.resolve()), kind, "--serial", serial]
+        # In one word: it may begin with a dash.
+        arguments = [str(config_path.resolve()), kind, f"--serial={serial}"]
         super().__init__(_MODULE, arguments, TIME_LIMIT_S, what, Faults.ADAPTATION_FAILED)
         self.task, self._folder = task, folder
         self._began = time.monotonic()

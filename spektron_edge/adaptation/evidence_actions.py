@@ -7,9 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from spektron_edge.clock import Clock
+from spektron_edge.commands.asked import Asked, CommandOutcome
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.mqtt.command_handler import CommandOutcome
-from spektron_edge.mqtt.commands import Request
 
 from .jobs import AdaptationJobs
 from .requests import Service, Stable, taken
@@ -17,20 +16,20 @@ from .requests import Service, Stable, taken
 
 def evidence_actions(
     jobs: AdaptationJobs,
-) -> dict[str, Callable[[Request], CommandOutcome]]:
+) -> dict[str, Callable[[Asked], CommandOutcome]]:
     """Command -> what carries it out. They raise Fault, which answers them."""
     clock = Clock()
 
-    def service(request: Request) -> CommandOutcome:
-        given = taken(request, Service)
-        who = given.by or request.operator
+    def service(asked: Asked) -> CommandOutcome:
+        given = taken(asked, Service)
+        who = given.by or asked.operator
         event = jobs.known.store.service(given.what, who, clock.now())
         return CommandOutcome(True, f"recorded: {event.what}, by {event.who}")
 
-    def stability(request: Request) -> CommandOutcome:
-        given = taken(request, Stable)
+    def stability(asked: Asked) -> CommandOutcome:
+        given = taken(asked, Stable)
         message, astray = stability_measured(
-            jobs, str(given.sample), request.operator, given.scans, clock
+            jobs, str(given.sample), asked.operator, given.scans, clock
         )
         return CommandOutcome(True, message, {"astray": astray})
 

@@ -6,9 +6,9 @@ from typing import TypeVar
 
 from pydantic import Field, ValidationError
 
+from spektron_edge.commands.arguments import Taken
+from spektron_edge.commands.asked import Asked
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.mqtt.arguments import Taken
-from spektron_edge.mqtt.commands import Request
 
 from .evidence_store import FEWEST_SCANS
 
@@ -30,10 +30,10 @@ class Stable(Taken):
 T = TypeVar("T", bound=Taken)
 
 
-def taken(request: Request, kind: type[T]) -> T:
-    """The arguments of a request. Raises Fault(ADAPTATION_INPUT) naming what is wrong."""
+def taken(asked: Asked, kind: type[T]) -> T:
+    """The arguments of a command. Raises Fault(ADAPTATION_INPUT) naming what is wrong."""
     try:
-        return kind.model_validate(request.arguments)
+        return kind.model_validate(asked.arguments)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

@@ -25,7 +25,8 @@ class _Strict(BaseModel):
 
 
 class Approval(_Strict):
-    """Who agreed. through: how that is known: `mqtt` (a key), or the local account."""
+    """Who agreed. through: how that is known: `mqtt` (a key), `page` and as what it
+    was signed (`page, approved`), or the local account."""
 
     who: str = Field(min_length=1, max_length=64)
     through: str = Field(max_length=80)

@@ -9,11 +9,10 @@ from pydantic import Field
 
 from spektron_edge.adaptation.candidate import Adapted
 from spektron_edge.clock import Clock
+from spektron_edge.commands.arguments import Nothing, Taken, TakenKind, take_arguments
+from spektron_edge.commands.asked import Asked, CommandOutcome, Result
 from spektron_edge.config.file import Config
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.mqtt.arguments import Nothing, Taken, TakenKind, take_arguments
-from spektron_edge.mqtt.command_handler import CommandOutcome, Result
-from spektron_edge.mqtt.commands import Request
 from spektron_edge.prediction.serving import Serving
 
 from .adaptations import Adaptations, Approval
@@ -46,7 +45,7 @@ class AdaptationCommands:
         self._config, self._serving = config, serving
         self._clock = Clock()
 
-    def actions(self) -> dict[str, Callable[[Request], CommandOutcome]]:
+    def actions(self) -> dict[str, Callable[[Asked], CommandOutcome]]:
         """Command -> what carries it out."""
         return {
             "adapt-status": self._status,
@@ -60,34 +59,34 @@ class AdaptationCommands:
     def _store(self) -> AdaptationStore:
         return AdaptationStore(self._config().state_dir)
 
-    def _status(self, request: Request) -> CommandOutcome:
-        _taken(request, Nothing)
+    def _status(self, asked: Asked) -> CommandOutcome:
+        _taken(asked, Nothing)
         return self._told(self._store().read())
 
-    def _list(self, request: Request) -> CommandOutcome:
-        _taken(request, Nothing)
+    def _list(self, asked: Asked) -> CommandOutcome:
+        _taken(asked, Nothing)
         held = self._store().read().held
         told = tuple(line(entry) for entry in held[-_MOST_LISTED:])
         return CommandOutcome(True, f"{len(held)} adaptations", {"adaptations": told})
 
-    def _approve(self, request: Request) -> CommandOutcome:
-        given = _taken(request, Decide)
+    def _approve(self, asked: Asked) -> CommandOutcome:
+        given = _taken(asked, Decide)
         at = datetime.fromtimestamp(self._clock.now().utc_s, timezone.utc)
-        approval = Approval(who=request.operator, through="mqtt", at=at, why=given.why)
+        approval = Approval(who=asked.operator, through=asked.signed_as, at=at, why=given.why)
         config, model = self._config(), self._serving.model
         return self._changed(approve(self._store(), given.adaptation, approval, config, model))
 
-    def _reject(self, request: Request) -> CommandOutcome:
-        given = _taken(request, Decide)
-        return self._changed(self._store().reject(given.adaptation, request.operator, given.why))
+    def _reject(self, asked: Asked) -> CommandOutcome:
+        given = _taken(asked, Decide)
+        return self._changed(self._store().reject(given.adaptation, asked.operator, given.why))
 
-    def _roll_back(self, request: Request) -> CommandOutcome:
-        given, serial = _taken(request, GoBack), self._serving.serial
-        return self._changed(self._store().roll_back(serial, request.operator, given.why))
+    def _roll_back(self, asked: Asked) -> CommandOutcome:
+        given, serial = _taken(asked, GoBack), self._serving.serial
+        return self._changed(self._store().roll_back(serial, asked.operator, given.why))
 
-    def _reset(self, request: Request) -> CommandOutcome:
-        given, serial = _taken(request, GoBack), self._serving.serial
-        return self._changed(self._store().reset(serial, request.operator, given.why))
+    def _reset(self, asked: Asked) -> CommandOutcome:
+        given, serial = _taken(asked, GoBack), self._serving.serial
+        return self._changed(self._store().reset(serial, asked.operator, given.why))
 
     def _changed(self, adaptations: Adaptations) -> CommandOutcome:
         self._serving.take_changes()
@@ -116,5 +115,5 @@ class AdaptationCommands:
         return CommandOutcome(True, message, result)
 
 
-def _taken(request: Request, kind: type[TakenKind]) -> TakenKind:
-    return take_arguments(request.arguments, kind, Faults.ADAPTATION_REFUSED)
+def _taken(asked: Asked, kind: type[TakenKind]) -> TakenKind:
+    return take_arguments(asked.arguments, kind, Faults.ADAPTATION_REFUSED)

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    PositiveFloat,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
+
+from .observability import Observability
+from .strict import Strict
 
 Precision = Literal["int8", "fp32", "fp16"]
 SourceSpectra = Literal["included", "left_out", "encrypted"]
@@ -47,11 +57,7 @@ Serial = Annotated[str, Field(min_length=1, max_length=64)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Grid(_Strict):
+class Grid(Strict):
     """The model's axis: `points` equidistant wavelengths, `start_nm` + i * `step_nm`."""
 
     start_nm: float = Field(gt=0)
@@ -63,7 +69,7 @@ class Grid(_Strict):
         return self.start_nm + self.step_nm * np.arange(self.points, dtype=np.float64)
 
 
-class Property(_Strict):
+class Property(Strict):
     """One predicted quantity: the column of the graph's `y` that holds it, its unit and range."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
@@ -73,7 +79,7 @@ class Property(_Strict):
     calibrated_max: float
 
 
-class GraphFile(_Strict):
+class GraphFile(Strict):
     """An ONNX file, or the part of one that no other graph has."""
 
     file: MemberName
@@ -103,7 +109,7 @@ class Adaptation(GraphFile):
     )
 
 
-class Figures(_Strict):
+class Figures(Strict):
     """Figures of merit of one property on the held-out set, in the property's unit."""
 
     rmsep: float
@@ -113,7 +119,7 @@ class Figures(_Strict):
     rpd: float
 
 
-class Evaluation(_Strict):
+class Evaluation(Strict):
     """Held-out performance as measured at export, by precision and property."""
 
     data: str
@@ -121,7 +127,7 @@ class Evaluation(_Strict):
     figures: dict[Precision, dict[str, Figures]]
 
 
-class Product(_Strict):
+class Product(Strict):
     """One calibrated product: its grid, graphs, properties and what it was measured to be worth."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_-]*$")
@@ -144,6 +150,17 @@ class Product(_Strict):
         "", description="what transfer cannot do for want of calibration spectra"
     )
     notes: tuple[str, ...] = Field((), description="what a reader of the figures must know")
+    observability: tuple[Observability, ...] = Field(
+        (), max_length=64, description="what instruments see of analytes, by theory"
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_empty(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Not named where it is not used: runtimes that do not know it refuse unknown names.
+        held: dict[str, Any] = plain(self)
+        if not self.observability:
+            held.pop("observability", None)
+        return held
 
     @model_validator(mode="after")
     def _consistent(self) -> Product:
@@ -178,7 +195,7 @@ class Product(_Strict):
         raise KeyError(f"product {self.name!r} has no {precision} graph (it has {have})")
 
 
-class Provenance(_Strict):
+class Provenance(Strict):
     """Where the model came from."""
 
     created: datetime
@@ -189,7 +206,7 @@ class Provenance(_Strict):
     licences: dict[str, str]
 
 
-class Manifest(_Strict):
+class Manifest(Strict):
     """`manifest.json`. `files` lists every other member but the signatures, with its SHA-256."""
 
     format: Literal[1] = 1

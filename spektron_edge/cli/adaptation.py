@@ -166,6 +166,7 @@ def _now(arguments: argparse.Namespace, adaptations: Adaptations) -> int:
 
 def _report(config: Config, store: AdaptationStore, adaptations: Adaptations) -> dict[str, object]:
     from spektron_edge.adaptation_state.in_words import FACTORY, in_use, waiting
+    from spektron_edge.adaptation_state.not_applied import not_applied
     from spektron_edge.faults import Fault
 
     rules = config.adaptation
@@ -180,7 +181,7 @@ def _report(config: Config, store: AdaptationStore, adaptations: Adaptations) ->
                 store.load(entry)
             except Fault as fault:
                 told["cannot be used"] = str(fault)
-        if why := _not_applied(config, serial):
+        if why := not_applied(config, serial):
             told["not applied"] = why
         proposals = adaptations.waiting(serial)
         told["waiting"] = [waiting(proposal, rules.approvals) for proposal in proposals]
@@ -188,18 +189,6 @@ def _report(config: Config, store: AdaptationStore, adaptations: Adaptations) ->
     if not serials:
         report["in use"] = FACTORY
     return report
-
-
-def _not_applied(config: Config, serial: str) -> str:
-    from spektron_edge.faults import Fault
-    from spektron_edge.transfer_state import StateStore
-
-    try:
-        transfer = StateStore(config.state_dir).read().active(serial)
-    except Fault as fault:
-        # What was decided about an adaptation is done: trouble with transfers is another matter.
-        return f"it is not known whether a transfer is in use: {fault.detail}"
-    return "" if transfer is None else f"transfer {transfer.number} is in use on this instrument"
 
 
 def _who(arguments: argparse.Namespace) -> str:

@@ -120,7 +120,7 @@ def _rollback(arguments: argparse.Namespace) -> int:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    from .inspection import describe_slots
+    from spektron_edge.support.state_report import describe_slots
 
     config, store, _ = _opened(arguments.config)
     show(_with_note(describe_slots(store), config), as_json=arguments.json)

@@ -12,6 +12,8 @@ from spektron_edge.instrument.line_faults import as_fault
 from .argument_types import positive
 from .show import show
 
+_SWITCH = "Switch the instrument off and on now; when it has started, press Enter."
+
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add this command to the parser."""
@@ -22,7 +24,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     conformance.add_argument("--baud", type=positive, default=921600, help="line speed (921600)")
     conformance.add_argument("--quick", action="store_true", help="without a megabyte of noise")
     conformance.add_argument("--report", type=Path, metavar="FILE.html", help="also as a page")
-    conformance.add_argument("--json", action="store_true")
+    how = conformance.add_mutually_exclusive_group()
+    how.add_argument("--json", action="store_true")
+    how.add_argument(
+        "--power-cycle",
+        action="store_true",
+        help="also what a power-on must change: asks for it, and waits for Enter",
+    )
     conformance.set_defaults(command=_conformance)
 
 
@@ -38,14 +46,33 @@ def _conformance(arguments: argparse.Namespace) -> int:
         told.write(f"{line(result)}\n")
         told.flush()
 
+    def opened() -> Transport:
+        ports.append(Transport(arguments.port, arguments.baud))
+        ports[-1].drain()
+        return ports[-1]
+
+    def power_cycle() -> Transport:
+        # A port of the instrument's own goes with it.
+        ports[-1].close()
+        sys.stdout.write(f"{_SWITCH}\n")
+        sys.stdout.flush()
+        if not sys.stdin.readline():
+            raise Fault(Faults.COMMAND_INPUT, "--power-cycle: nobody is there to press Enter")
+        return opened()
+
+    ports: list[Transport] = []
     try:
-        port = Transport(arguments.port, arguments.baud)
         try:
-            port.drain()
-            subject = Subject(port, arguments.baud)
-            report = examine(subject, arguments.port, quick=arguments.quick, tell=tell)
+            report = examine(
+                Subject(opened(), arguments.baud),
+                arguments.port,
+                quick=arguments.quick,
+                tell=tell,
+                power_cycle=power_cycle if arguments.power_cycle else None,
+            )
         finally:
-            port.close()
+            for port in ports:
+                port.close()
     except LinkError as error:
         raise as_fault(error) from None
     if arguments.json:

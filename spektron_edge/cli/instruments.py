@@ -20,7 +20,9 @@ def _instruments(arguments: argparse.Namespace) -> int:
     report: dict[str, object] = {}
     for found in everything():
         if isinstance(found, Broken):
-            report[found.name] = {"of": found.package, "cannot be loaded": found.why}
+            # Its name may be another's, who is listed under it.
+            key = f"{found.name} of {found.package}" if found.name in report else found.name
+            report[key] = {"of": found.package, "cannot be loaded": found.why}
             continue
         report[found.name] = {
             "instruments": found.instruments,

@@ -26,8 +26,10 @@ from . import (
     mqtt,
     operator,
     outbox,
+    page,
     probe,
     recording,
+    support,
     transfer,
     wavelength,
 )
@@ -40,6 +42,9 @@ _INTERRUPTED = 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status (docs/faults.md)."""
+    # Pydantic would ask every installed package for plugins: one with damaged entry points is
+    # enough for no configuration to be read.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     arguments = parsed(_parser(), argv)
     as_json = getattr(arguments, "json", False)
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -124,6 +129,8 @@ def _parser() -> argparse.ArgumentParser:
     mqtt.add(commands)
     outbox.add(commands)
     operator.add(commands)
+    page.add(commands)
+    support.add(commands)
 
     check = commands.add_parser("check-config", help="check a configuration file")
     check.add_argument("config", type=Path)
@@ -204,8 +211,9 @@ def _simulate(arguments: argparse.Namespace) -> int:
 
 def _inspect(arguments: argparse.Namespace) -> int:
     from spektron_edge.config.file import shipped_bundle
+    from spektron_edge.support.state_report import inspect_state
 
-    from .inspection import inspect_bundle, inspect_state
+    from .inspection import inspect_bundle
 
     path = arguments.path or shipped_bundle()
     report = inspect_state(path) if path.is_dir() else inspect_bundle(path)
@@ -231,7 +239,7 @@ def _check_config(arguments: argparse.Namespace) -> int:
 
 
 def _command(arguments: argparse.Namespace) -> int:
-    from spektron_edge.mqtt.arguments import parse_arguments
+    from spektron_edge.commands.arguments import parse_arguments
     from spektron_edge.mqtt.request import send_command
 
     try:

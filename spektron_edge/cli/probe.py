@@ -118,10 +118,10 @@ def nothing(port: str, outcome: Outcome, left_out: list[str]) -> str:
     if consoles:
         tty = Path(port).resolve().name if Path(port).exists() else "ttyX"
         return (
-            f"{told}; there answers {_noise(consoles[0])}: a login console, an echo, or TX and RX "
-            f"joined. If it is this machine's own console, end it: systemctl disable --now "
-            f"serial-getty@{tty}.service (on a Jetson: nvgetty.service), and take console={tty} "
-            f"out of the kernel's command line"
+            f"{told}; there answers {_noise(consoles[0])}: a login console, another shell, an "
+            f"echo, or TX and RX joined. If it is this machine's own console, end it: systemctl "
+            f"disable --now serial-getty@{tty}.service (on a Jetson: nvgetty.service), and take "
+            f"console={tty} out of the kernel's command line"
         )
     if not heard:
         return (

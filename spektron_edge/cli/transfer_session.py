@@ -124,8 +124,8 @@ def _add(arguments: argparse.Namespace) -> int:
 
 
 def _ask_daemon(arguments: argparse.Namespace, name: str, *, new: bool) -> int:
+    from spektron_edge.commands.arguments import Argument
     from spektron_edge.faults import Fault, Faults
-    from spektron_edge.mqtt.arguments import Argument
     from spektron_edge.mqtt.request import send_command
 
     if arguments.operator is None:

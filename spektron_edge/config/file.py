@@ -16,6 +16,7 @@ from .instrument import Acquisition, Serial, check_integration
 from .model import AdaptationSettings, InferenceSettings, Trust
 from .mqtt import Mqtt
 from .outbox import OutboxLimits
+from .page import PageSettings
 from .publishing import HomeAssistantSettings, MetricsSettings, SparkplugSettings, SpectraSettings
 from .section import Section, TopicPart
 
@@ -52,6 +53,7 @@ class Config(Section):
     home_assistant: HomeAssistantSettings = HomeAssistantSettings()
     sparkplug: SparkplugSettings = SparkplugSettings()
     metrics: MetricsSettings = MetricsSettings()
+    page: PageSettings = PageSettings()
     log: Log = Log()
 
     @model_validator(mode="after")

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from firmware_bridge.drivers.driver import Place
 from firmware_bridge.drivers.registry import driver
+from firmware_bridge.errors import DriverFailed
 from firmware_bridge.instrument import Instrument
+from spektron_edge.detector.linearity import LEAST, MOST, MOST_COEFFICIENTS
+from spektron_edge.faults import Fault, Faults
 
 from .section import Section
+
+T = TypeVar("T")
 
 # The configuration's names of what a driver may be given.
 _OF_PLACE = {
@@ -29,8 +36,12 @@ def _printable(text: str) -> str:
 
 
 def _rising(coefficients: tuple[float, ...]) -> tuple[float, ...]:
-    # How many pixels there are is the instrument's to say; the first step is known without it.
-    if sum(coefficients[1:]) <= 0:
+    # How many pixels there are is the instrument's to say; the first two are known without it. At
+    # the first there may be 0: a probe puts the index there until somebody knows better.
+    first, second = coefficients[0], sum(coefficients)
+    if first < 0 or not math.isfinite(second):
+        raise ValueError("a polynomial in the pixel, nm, that gives no wavelengths of 0 or more")
+    if second <= first:
         raise ValueError(
             "a polynomial in the pixel, nm, that does not rise from pixel 0 to pixel 1"
         )
@@ -94,16 +105,35 @@ class Serial(Section):
 
 
 def check_integration(serial: Serial, integration_us: int) -> None:
-    """Raises ValueError for what no instrument of its driver takes."""
-    step_us = driver(serial.driver).integration_step_us
-    if integration_us % step_us:
-        told = f"acquisition.integration_us: {serial.driver} takes whole multiples of {step_us}"
-        raise ValueError(f"{told}, not {integration_us}")
+    """Raises ValueError for what the instrument named there does not take.
+
+    And Fault(DRIVER_FAILED), as `instrument_of`.
+    """
+    used = driver(serial.driver)
+    told = f"acquisition.integration_us: {serial.driver} takes"
+    if integration_us % used.integration_step_us:
+        wanted = f"whole multiples of {used.integration_step_us}"
+        raise ValueError(f"{told} {wanted}, not {integration_us}")
+    limits_us = _tried(lambda: used.limits_us(serial.place))
+    if limits_us is not None and not limits_us[0] <= integration_us <= limits_us[1]:
+        wanted = f"{limits_us[0]} to {limits_us[1]}"
+        whose = f", as {serial.model}" if serial.model else ""
+        raise ValueError(f"{told}{whose}, {wanted}, not {integration_us}")
 
 
 def instrument_of(serial: Serial) -> Instrument:
-    """The instrument there, not opened yet. Raises ValueError for what its driver lacks."""
-    return driver(serial.driver).make(serial.place)
+    """The instrument there, not opened yet.
+
+    Raises ValueError for what its driver lacks, Fault(DRIVER_FAILED) where another package's fails.
+    """
+    return _tried(lambda: driver(serial.driver).make(serial.place))
+
+
+def _tried(ask: Callable[[], T]) -> T:
+    try:
+        return ask()
+    except DriverFailed as error:
+        raise Fault(Faults.DRIVER_FAILED, str(error)) from None
 
 
 def _range_nm(pair: tuple[float, float]) -> tuple[float, float]:
@@ -174,6 +204,18 @@ class Acquisition(Section):
         None, description="the same as a table: CSV of pixel, nm; each pixel from 0 on once"
     )
     queue_scans: int = Field(64, ge=1, description="scans that may wait; more are dropped, counted")
+
+    @field_validator("nonlinearity", mode="after")
+    @classmethod
+    def _divides(cls, chosen: str | tuple[float, ...]) -> str | tuple[float, ...]:
+        # Full scale is the instrument's to say; what few counts are divided by is known without it.
+        if isinstance(chosen, tuple):
+            if not chosen:
+                raise ValueError('needs coefficients, or "none"')
+            if not LEAST <= chosen[0] <= MOST or len(chosen) > MOST_COEFFICIENTS:
+                told = f"{MOST_COEFFICIENTS} coefficients at most, the first {LEAST} to {MOST}"
+                raise ValueError(f"{told}: few counts are divided by it")
+        return chosen
 
     @model_validator(mode="after")
     def _one_axis(self) -> Acquisition:

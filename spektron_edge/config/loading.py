@@ -38,7 +38,10 @@ def read_config(path: Path) -> str:
 
 
 def parse_config(text: str, path: Path) -> Config:
-    """Check a text as if the file held it. Raises Fault(CONFIG_INVALID) naming every wrong key."""
+    """Check a text as if the file held it. Raises Fault(CONFIG_INVALID) naming every wrong key.
+
+    And Fault(DRIVER_FAILED).
+    """
     try:
         document = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
@@ -60,6 +63,7 @@ def parse_config(text: str, path: Path) -> Config:
 
 def _explain(location: tuple[str | int, ...], message: str) -> str:
     where = ".".join(str(part) for part in location)
+    message = message.removeprefix("Value error, ")
     if message != "Extra inputs are not permitted":
         return f"{where}: {message}" if where else message
     close = difflib.get_close_matches(str(location[-1]), _known(location[:-1]), n=1)
@@ -90,10 +94,14 @@ def _anchored(config: Config, folder: Path) -> Config:
         update={"axis_file": at(config.acquisition.axis_file)}
     )
     inference = config.inference.model_copy(update={"engines": at(config.inference.engines)})
+    page = config.page.model_copy(
+        update={name: at(getattr(config.page, name)) for name in ("certificate", "key")}
+    )
     return config.model_copy(
         update={
             "acquisition": acquisition,
             "inference": inference,
+            "page": page,
             "state_dir": folder / config.state_dir,
             "bundle": at(config.bundle) if isinstance(config.bundle, Path) else config.bundle,
             "trust": trust,

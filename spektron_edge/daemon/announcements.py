@@ -14,6 +14,7 @@ class Announcements:
 
     def __init__(self, opened: Opened, serving: Serving, states: StateRecords) -> None:
         self._client, self._adapters = opened.client, opened.adapters
+        self._door = opened.door
         self._reporter, self._notices = opened.reporter, opened.notices
         self._serving, self._states = serving, states
         self._ghosts_told: set[str] = set()
@@ -31,6 +32,7 @@ class Announcements:
         """What is predicted with from now on."""
         state = self.model_state()
         self._adapters.model(state)
+        self._door.model(state)
         if self._client.connected:
             self._publish_model(state)
 
@@ -38,6 +40,7 @@ class Announcements:
         """How the daemon is now."""
         state = self._states.record()
         self._adapters.state(state)
+        self._door.state(state)
         if self._client.connected:
             self._client.publish("state", to_json(state), retain=True)
 

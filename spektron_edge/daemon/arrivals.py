@@ -20,6 +20,7 @@ class Arrivals:
     def __init__(self, opened: Opened, serving: Serving, spectra: SpectrumFeed) -> None:
         self._state_dir, self._numbering = opened.state.folder, opened.numbering
         self._serving, self._spectra, self._adapters = serving, spectra, opened.adapters
+        self._door = opened.door
         self._notices, self._audit = opened.notices, opened.audit
         self.device: DeviceInfo | None = None
 
@@ -27,8 +28,10 @@ class Arrivals:
         """It said who it is."""
         self._notices.end((*LINE, Faults.NUMBERS_JUMPED))
         self._adapters.instrument(present=True)
+        if ready.untold:
+            self._numbering.untold(ready.serial, ready.boot_id)
         last = self._numbering.last(ready.serial)
-        if last is not None and last.boot_id != ready.boot_id:
+        if last is not None and last.boot_id != ready.boot_id and not ready.untold:
             # Only our own protocol says what it knows of a power-on.
             told = f"{ready.serial} was switched off"
             if not ready.protocol:
@@ -53,6 +56,7 @@ class Arrivals:
             log.warn("axis_not_saved", detail=error, next="make room in `state_dir`")
         self._serving.instrument(ready.serial, ready.axis_nm)
         self._spectra.instrument(ready.serial, ready.axis_nm)
+        self._door.axis(ready.serial, ready.axis_nm)
 
     def streaming(self, streaming: Streaming) -> None:
         """Sample scans follow."""

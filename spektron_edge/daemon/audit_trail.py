@@ -14,7 +14,9 @@ class AuditTrail:
     def __init__(self, state: StateFolder, clock: Clock, notices: Notices) -> None:
         self._state, self._clock, self._notices = state, clock, notices
 
-    def __call__(self, what: str, who: str = "daemon", **details: str | int | bool | None) -> bool:
+    def __call__(
+        self, what: str, who: str = "daemon", /, **details: str | int | bool | None
+    ) -> bool:
         """Add a line; false when the disk does not take it."""
         try:
             self._state.audit.append(self._clock.now(), who, what, dict(details))

@@ -8,6 +8,8 @@ from spektron_edge.adaptation.evidence_actions import evidence_actions
 from spektron_edge.adaptation.jobs import AdaptationJobs
 from spektron_edge.adaptation_state.commands import AdaptationCommands
 from spektron_edge.clock import Clock
+from spektron_edge.commands.asked import CommandOutcome, without_arguments
+from spektron_edge.commands.carrying import Carrying
 from spektron_edge.config.file import Config
 from spektron_edge.detector.wavelength_check import Check
 from spektron_edge.files.choices import ChoiceStore
@@ -15,7 +17,7 @@ from spektron_edge.inbox import CommandReceived, Measured
 from spektron_edge.instrument.commands import InstrumentCommands
 from spektron_edge.instrument.orders import Orders
 from spektron_edge.instrument.wavelength_checks import WavelengthChecks
-from spektron_edge.mqtt.command_handler import CommandHandler, CommandOutcome, without_arguments
+from spektron_edge.mqtt.command_handler import CommandHandler
 from spektron_edge.mqtt.counters import PlausibleCounters
 from spektron_edge.prediction.pipeline import Outcome
 from spektron_edge.prediction.product_choice import ProductCommands
@@ -23,13 +25,15 @@ from spektron_edge.prediction.serving import Serving
 from spektron_edge.transfer_session.jobs import TransferJobs
 
 from .counter_resets import CounterResets
+from .door_desk import DoorDesk
 from .opening import Opened
 from .reload import Reload
 from .wavelength_verdict import follow_up
 
 
 class CommandDesk:
-    """instrument: carries out orders; handler: decides who may ask, and answers."""
+    """instrument: carries out orders; carrying: all commands; handler: decides who may ask for them
+    over MQTT, and answers; door: the same for programs on this machine."""
 
     def __init__(
         self,
@@ -52,9 +56,7 @@ class CommandDesk:
         self._reload, self._adaptations = reload, adaptations
         self.instrument = InstrumentCommands(orders, choices, serving, self._finish, tickets)
         self._wavelengths = WavelengthChecks(config, self._finish, tickets, self._checked)
-        self.handler = CommandHandler(
-            opened.client,
-            opened.topics.root,
+        self.carrying = Carrying(
             {
                 "health": without_arguments(health),
                 "reload": without_arguments(reload.reload),
@@ -65,9 +67,16 @@ class CommandDesk:
                 **evidence_actions(adaptations),
                 **AdaptationCommands(config, serving).actions(),
             },
+            opened.audit,
+        )
+        self.handler = CommandHandler(
+            opened.client,
+            opened.topics.root,
+            self.carrying,
             PlausibleCounters(opened.storage.accept_counter, trusted_now_s).accept,
             opened.audit,
         )
+        self.door = DoorDesk(opened, self.carrying, lambda: config().commands)
         self.counter_resets = CounterResets(
             opened.state.folder,
             opened.state.outbox.put_counter,
@@ -93,6 +102,7 @@ class CommandDesk:
         if (ended := self._reload.look_after(now)) is not None:
             self._finish(*ended)
         self.counter_resets.look_after(now)
+        self.door.look_after(now)
 
     def end(self) -> None:
         """The daemon ends: whoever waits for an answer is told."""
@@ -102,7 +112,7 @@ class CommandDesk:
             self._finish(*ended)
 
     def _finish(self, ticket: int, outcome: CommandOutcome) -> None:
-        self.handler.finish(ticket, outcome)
+        self.carrying.finish(ticket, outcome)
 
     def _checked(self, check: Check, who: str) -> None:
         known, notices = self._adaptations.known, self._opened.notices

@@ -13,6 +13,8 @@ from spektron_edge import __version__, log
 from spektron_edge.adaptation.jobs import AdaptationJobs
 from spektron_edge.clock import Clock
 from spektron_edge.config.file import Config
+from spektron_edge.door.asking import AtDoor
+from spektron_edge.door.telling import SpectrumTold
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.files.choices import ChoiceStore
 from spektron_edge.inbox import (
@@ -54,6 +56,7 @@ from .state_records import StateRecords
 _TAKE = 32
 _TURN_S = 0.2
 _STATE_EVERY_S = 10.0
+_STATE_AT_DOOR_EVERY_S = 2.0
 _UPKEEP_EVERY_S = 60.0
 _DRAIN_S = 5.0
 
@@ -86,7 +89,7 @@ class Daemon:
         opened = open_up(config, self._clock, self._inbox.put, self._on_fault)
         self._adapters, self._client, self._watch = opened.adapters, opened.client, opened.watch
         self._state, self._storage, self._delivery = opened.state, opened.storage, opened.delivery
-        self._notices, self._audit = opened.notices, opened.audit
+        self._notices, self._audit, self._door = opened.notices, opened.audit, opened.door
         choices = ChoiceStore(config.state_dir)
         self._line = InstrumentLine(config, self._clock, choices, self._from_line)
         self._serving = serving = Serving(
@@ -127,13 +130,14 @@ class Daemon:
             self._arrivals,
             self._scans,
             choices,
+            self._commands.carrying,
             self._commands.handler,
             self._adaptations,
             self._spectra,
             self._counters,
         )
         self._announcements = Announcements(opened, serving, self._states)
-        self._state_due = self._upkeep_due = time.monotonic()
+        self._state_due = self._upkeep_due = self._door_due = time.monotonic()
 
     @property
     def _config(self) -> Config:
@@ -158,6 +162,8 @@ class Daemon:
             self._notices.once(fault)
         self._announcements.model()
         self._adapters.start()
+        with self._notices.noticed():
+            self._door.open()
         note_in_use(self._config.state_dir, self._path, self._config.mqtt)
         self._client.start()
         self._line.start()
@@ -181,6 +187,7 @@ class Daemon:
                 self._spare.begin()
             with self._storage.guarded():
                 self._look_after()
+            self._door.wake()
         return len(items)
 
     def _from_line(self, item: Item) -> None:
@@ -218,6 +225,7 @@ class Daemon:
             self._turn(_TURN_S)
         self._adapters.stop()
         self._client.stop()
+        self._door.close()
         log.info("stopped", exit_status=self._exit_status, **self._states.figures_if_readable())
         self._state.close()
 
@@ -265,6 +273,8 @@ class Daemon:
                 self._connected()
             case CommandReceived():
                 self._commands.serve(item)
+            case AtDoor():
+                self._commands.door.received(item)
 
     def _scan(self, measured: Measured) -> None:
         # Spare time may have begun while this one waited.
@@ -279,6 +289,8 @@ class Daemon:
         self._lull.scanned()
         self._adapters.predicted(record)
         self._spectra.offer(record.id, scan, outcome.absorbance, outcome.variance)
+        seen = outcome.absorbance, outcome.variance
+        self._door.spectrum(SpectrumTold(record.id, now.iso, scan, measured.references, *seen))
         self._commands.scanned(measured, outcome, record.id)
         self._scans.judge(outcome)
 
@@ -328,7 +340,11 @@ class Daemon:
         self._adaptations.look_after()
         if now >= self._state_due:
             self._state_due = now + _STATE_EVERY_S
+            self._door_due = now + _STATE_AT_DOOR_EVERY_S
             self._announcements.state()
+        elif now >= self._door_due and self._door.somebody:
+            self._door_due = now + _STATE_AT_DOOR_EVERY_S
+            self._door.state(self._states.record())
         self._adapters.look_after(self._client)
         if now >= self._upkeep_due:
             self._upkeep_due = now + _UPKEEP_EVERY_S

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from spektron_edge import __version__
 from spektron_edge.clock import Clock, ClockWatch
 from spektron_edge.clock_sync import SYNC_FILE, ClockSync
 from spektron_edge.config.file import Config
+from spektron_edge.door.door import Door
+from spektron_edge.door.telling import Hello
 from spektron_edge.faults import Fault
 from spektron_edge.files.state_folder import StateFolder, open_state
-from spektron_edge.inbox import Item
+from spektron_edge.inbox import FaultRaised, Item
 from spektron_edge.instrument.numbering import Numbering
 from spektron_edge.mqtt.client import MqttClient
 from spektron_edge.mqtt.retained import RETAINED_FILE, RetainedLedger
@@ -44,6 +47,7 @@ class Opened:
     notices: Notices
     audit: AuditTrail
     storage: Storage
+    door: Door
 
 
 def open_up(
@@ -78,12 +82,19 @@ def open_up(
         raise
     sync = ClockSync(config.state_dir / SYNC_FILE)
     watch = ClockWatch(loaded.created_utc_s, awaited=sync.awaited)
+    door = Door(
+        config.state_dir,
+        Hello(__version__, config.site, config.instrument, str(config.state_dir)),
+        post,
+        lambda fault: post(FaultRaised(fault)),
+    )
     delivery = Delivery(
         state.outbox,
         client,
         config.mqtt.in_flight,
         config.outbox.replay_per_s,
         lambda record, stored: adapters.published(record, stored=stored),
+        door.record,
     )
     reporter = Reporter(config.site, config.instrument, clock, watch)
     notices = Notices(reporter, delivery, on_fault)
@@ -103,4 +114,5 @@ def open_up(
         notices,
         audit,
         storage,
+        door,
     )

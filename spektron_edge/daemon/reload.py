@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Protocol
 
 from spektron_edge import log
+from spektron_edge.commands.asked import CommandOutcome, Result
 from spektron_edge.config.file import Config
 from spektron_edge.config.loading import parse_config, read_config
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.mqtt.command_handler import CommandOutcome, Result
 from spektron_edge.mqtt.secrets import Secrets
 from spektron_edge.prediction.product import Loaded, take_product
 from spektron_edge.prediction.serving import Serving

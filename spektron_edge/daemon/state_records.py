@@ -8,12 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from spektron_edge.adaptation.jobs import AdaptationJobs
+from spektron_edge.commands.asked import CommandOutcome
+from spektron_edge.commands.carrying import Carrying
 from spektron_edge.config.file import Config
+from spektron_edge.door.asking import AtDoor
 from spektron_edge.files.choices import ChoiceStore
 from spektron_edge.inbox import CommandReceived, Inbox, Measured
 from spektron_edge.instrument.line import InstrumentLine
 from spektron_edge.instrument.settings import ages_of
-from spektron_edge.mqtt.command_handler import CommandHandler, CommandOutcome
+from spektron_edge.mqtt.command_handler import CommandHandler
 from spektron_edge.publishing.records import StateRecord
 from spektron_edge.publishing.spectrum_feed import SpectrumFeed
 
@@ -36,6 +39,7 @@ class StateRecords:
     arrivals: Arrivals
     scans: Scans
     choices: ChoiceStore
+    carrying: Carrying
     commands: CommandHandler
     adaptations: AdaptationJobs
     spectra: SpectrumFeed
@@ -53,6 +57,8 @@ class StateRecords:
             **self.adaptations.counts,
             **self.opened.adapters.counts,
             **self.spectra.counters,
+            **self.opened.door.counters,
+            "door_refused": self.opened.door.counters["door_refused"] + self.inbox.dropped[AtDoor],
             "commands_refused": self.commands.refused + self.inbox.dropped[CommandReceived],
             "refused_notices": self.opened.delivery.refused_notices,
             "waiting_for_disk": self.opened.delivery.waiting,
@@ -83,7 +89,7 @@ class StateRecords:
             device=self.arrivals.device,
             waiting_for=(
                 *self.line.waiting_for(ages_of(config.acquisition)),
-                *self.commands.two_people.waiting,
+                *self.carrying.two_people.waiting,
             ),
             integration_us=self.line.integration_us,
             bad_pixels=self.line.bad_pixels,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import io
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,10 +40,15 @@ def read_table(path: Path) -> Array:
     Every pixel from 0 on has to be there once. Raises as `checked`.
     """
     try:
-        if path.stat().st_size > _MOST_BYTES:
+        # Not a device or a pipe, which would never end, or never begin.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise Fault(Faults.AXIS_INVALID, f"{path} is no file")
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
             raise Fault(Faults.AXIS_INVALID, f"{path} is larger than {_MOST_BYTES} bytes")
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            rows = [row for row in csv.reader(stream) if any(cell.strip() for cell in row)]
+        stream = io.StringIO(content.decode("utf-8-sig"), newline="")
+        rows = [row for row in csv.reader(stream) if any(cell.strip() for cell in row)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise Fault(Faults.AXIS_INVALID, f"cannot read {path}: {error}") from None
     found: dict[int, float] = {}

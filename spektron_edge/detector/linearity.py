@@ -21,7 +21,7 @@ Array = NDArray[np.float64]
 # A detector further from proportional than this is used where it should not be, or the
 # coefficients are those of something else.
 LEAST, MOST = 0.5, 1.5
-_MOST_COEFFICIENTS = 16
+MOST_COEFFICIENTS = 16
 _GRID = 4097
 
 
@@ -41,8 +41,8 @@ class Linearity:
         found = tuple(float(c) for c in coefficients)
         if not found:
             return cls()
-        if len(found) > _MOST_COEFFICIENTS or not np.all(np.isfinite(found)):
-            told = f"{found} are not at most {_MOST_COEFFICIENTS} numbers"
+        if len(found) > MOST_COEFFICIENTS or not np.all(np.isfinite(found)):
+            told = f"{found} are not at most {MOST_COEFFICIENTS} numbers"
             raise Fault(Faults.NONLINEARITY_UNUSABLE, told)
         # In parts of full scale the coefficients are of one size.
         with np.errstate(over="ignore"):

@@ -59,9 +59,9 @@ def told(contents: Notes, count: int) -> Notes:
 class Ledger(Generic[Contents]):
     """One file in a folder. Methods raise Fault(STATE_UNWRITABLE, DISK_FULL, STATE_DAMAGED)."""
 
-    def __init__(self, path: Path, empty: Contents) -> None:
-        """empty: what it holds before there is a file."""
-        self.folder, self.path, self._empty = path.parent, path, empty
+    def __init__(self, path: Path, empty: Contents, mode: int = 0o644) -> None:
+        """empty: what it holds before there is a file; mode: of the file."""
+        self.folder, self.path, self._empty, self._mode = path.parent, path, empty, mode
 
     def read(self) -> Contents:
         """What it holds now."""
@@ -113,7 +113,7 @@ class Ledger(Generic[Contents]):
             detail = f"{self.path} would be larger than {_MAX_BYTES} bytes"
             raise Fault(Faults.STATE_UNWRITABLE, detail)
         try:
-            write_durably(self.path, data)
+            write_durably(self.path, data, self._mode)
         except OSError as error:
             raise storage_fault(error, self.folder) from None
 

@@ -32,6 +32,7 @@ class Coadds:
             return None
         coadd, scans = self._coadd, self._scans
         self._coadd, self._scans = None, []
+        full = [s.full for s in scans if s.full is not None]
         return replace(
             scan,
             counts=coadd.mean,
@@ -39,6 +40,7 @@ class Coadds:
             averages=sum(s.averages for s in scans),
             lamp=min(s.lamp for s in scans),
             saturated=max(s.saturated for s in scans),
+            full=np.any(full, axis=0) if full else None,
             temperature_c=float(np.mean([s.temperature_c for s in scans])),
             dark_level=float(np.mean([s.dark_level for s in scans])),
         )

@@ -11,12 +11,11 @@ from typing import Literal
 from pydantic import Field
 
 from spektron_edge.clock import Clock
+from spektron_edge.commands.arguments import Nothing, Taken, take_arguments
+from spektron_edge.commands.asked import Asked, CommandOutcome, Result
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.files.choices import ChoiceStore, IntegrationChoice
 from spektron_edge.inbox import OrderDone
-from spektron_edge.mqtt.arguments import Nothing, Taken, take_arguments
-from spektron_edge.mqtt.command_handler import CommandOutcome, Result
-from spektron_edge.mqtt.commands import Request
 from spektron_edge.prediction.model_values import told_values
 from spektron_edge.prediction.pipeline import Outcome
 from spektron_edge.prediction.serving import Serving
@@ -61,33 +60,31 @@ class InstrumentCommands:
         self._tickets = tickets
         self._asked: dict[int, _Asked] = {}
 
-    def actions(self) -> dict[str, Callable[[Request], CommandOutcome]]:
+    def actions(self) -> dict[str, Callable[[Asked], CommandOutcome]]:
         """Command -> what carries it out."""
         return {
-            "take-dark": lambda request: self._plain(request, "take-dark"),
-            "take-reference": lambda request: self._plain(request, "take-reference"),
-            "scan-now": lambda request: self._plain(request, "scan-now"),
+            "take-dark": lambda asked: self._plain(asked, "take-dark"),
+            "take-reference": lambda asked: self._plain(asked, "take-reference"),
+            "scan-now": lambda asked: self._plain(asked, "scan-now"),
             "set-integration": self._set_integration,
-            "auto-range": lambda request: self._plain(request, "auto-range"),
+            "auto-range": lambda asked: self._plain(asked, "auto-range"),
         }
 
-    def _plain(self, request: Request, what: What) -> CommandOutcome:
-        take_arguments(request.arguments, Nothing, Faults.COMMAND_INPUT)
-        return self._order(request, what)
+    def _plain(self, asked: Asked, what: What) -> CommandOutcome:
+        take_arguments(asked.arguments, Nothing, Faults.COMMAND_INPUT)
+        return self._order(asked, what)
 
-    def _set_integration(self, request: Request) -> CommandOutcome:
-        given = take_arguments(request.arguments, SetIntegration, Faults.COMMAND_INPUT)
+    def _set_integration(self, asked: Asked) -> CommandOutcome:
+        given = take_arguments(asked.arguments, SetIntegration, Faults.COMMAND_INPUT)
         wished = given.integration_us
-        return self._order(request, "set-integration", None if wished == "configured" else wished)
+        return self._order(asked, "set-integration", None if wished == "configured" else wished)
 
-    def _order(
-        self, request: Request, what: What, integration_us: int | None = None
-    ) -> CommandOutcome:
+    def _order(self, asked: Asked, what: What, integration_us: int | None = None) -> CommandOutcome:
         if len(self._asked) >= _MOST_WAITING:
             told = f"{_MOST_WAITING} commands wait for the instrument already"
             raise Fault(Faults.COMMAND_NOT_DONE, told)
         order = Order(next(self._tickets), what, integration_us)
-        self._asked[order.ticket] = _Asked(order, request.operator, time.monotonic())
+        self._asked[order.ticket] = _Asked(order, asked.operator, time.monotonic())
         self._orders.put(order)
         return CommandOutcome(True, "the answer follows", ticket=order.ticket)
 

@@ -107,7 +107,8 @@ class Exposures:
         counts = np.asarray(message.counts, np.float64)
         lit = ~self._pixels.masked
         full = counts >= self.info.full_scale
-        good_full = int(np.count_nonzero(full[lit] & ~self.bad))
+        good = full[lit] & ~self.bad
+        good_full = int(np.count_nonzero(good))
         lamp = lamp_state(message.lamp)
         if lamp is LampState.STABLE and time.monotonic() < self._warm_at_s:
             lamp = LampState.WARMING
@@ -128,6 +129,7 @@ class Exposures:
             last_byte_at=received.last_byte_at,
             variance=None if received.variance is None else received.variance[lit],
             dark_level=level(counts, self._pixels.masked),
+            full=good,
         )
 
 

@@ -14,7 +14,9 @@ LINE_FAULTS: dict[type[errors.LinkError], Faults] = {
     errors.DeviceSilent: Faults.DEVICE_SILENT,
     errors.VersionMismatch: Faults.VERSION_MISMATCH,
     errors.InfoInvalid: Faults.INFO_INVALID,
+    errors.InstrumentExchanged: Faults.INSTRUMENT_EXCHANGED,
     errors.DeviceRefused: Faults.DEVICE_REFUSED,
+    errors.DriverFailed: Faults.DRIVER_FAILED,
 }
 
 

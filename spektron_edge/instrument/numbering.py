@@ -8,8 +8,8 @@ from spektron_edge.outbox import Outbox, Progress
 
 # Days of scans at ten a second, while nobody listened, are a gap; what is beyond is no count.
 MOST_MISSING = 1 << 24
-# No line keeps back more scans than this: a number from farther behind is no scan sent twice.
-MOST_REPEATED = 1024
+# A number from farther behind is no scan sent twice: the instrument counts anew.
+MOST_REPEATED = 16
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,11 @@ class Numbering:
         self._outbox = outbox
         self._last: Progress | None = None
         self._before_jump: Progress | None = None
+        self._untold: tuple[str, int] | None = None
+
+    def untold(self, serial: str, boot_id: int) -> None:
+        """A power-on that the instrument did not tell, or a halt: numbers may go on through it."""
+        self._untold = serial, boot_id
 
     def last(self, serial: str) -> Progress | None:
         """The last number of that instrument, from memory or from the outbox."""
@@ -54,7 +59,8 @@ class Numbering:
         if last is None:
             expected = progress.number
         elif last.boot_id != progress.boot_id:
-            expected = 0
+            goes_on = self._untold == (progress.serial, progress.boot_id)
+            expected = last.number + 1 if goes_on and progress.number > last.number else 0
         elif last.number - MOST_REPEATED <= progress.number <= last.number:
             return Step(repeated=True)
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,12 @@ def save_references(folder: Path, references: References) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     partial.replace(folder / _FILE)
+
+
+def discard_references(folder: Path) -> None:
+    """Forget what was saved; where that fails it stays."""
+    with suppress(OSError):
+        (folder / _FILE).unlink(missing_ok=True)
 
 
 def load_references(folder: Path) -> References | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -20,7 +21,7 @@ from spektron_edge.spectra.acquisition import References, check_references
 from .exposures import Exposures
 from .half_pair import Conditions, Half, HalfPair, check_brighter, paired
 from .pixels import Pixels
-from .reference_store import load_references, save_references
+from .reference_store import discard_references, load_references, save_references
 from .settings import Settings
 from .single_scans import SingleScans
 from .white_range import range_white
@@ -66,6 +67,9 @@ class ReferenceTaking:
 
     def stored(self) -> References | None:
         """What was kept for this instrument, power-on and integration, of whatever age."""
+        if self._info.untold_power_on:
+            # Who meets it after a restart of the daemon would take these for this power-on's.
+            discard_references(self._settings.state_dir)
         stored = load_references(self._settings.state_dir)
         if stored is not None and self._conditions != (
             stored.serial,
@@ -116,7 +120,7 @@ class ReferenceTaking:
         try:
             dark = self._half(Position.DARK)
             white = self._half(Position.REFERENCE)
-        except errors.DeviceRefused:
+        except (errors.DeviceRefused, errors.InstrumentExchanged):
             raise
         except errors.LinkError as error:
             raise Fault(Faults.REFERENCE_INTERRUPTED, f"during a reference: {error}") from error
@@ -157,6 +161,10 @@ class ReferenceTaking:
         except OSError as error:
             # They serve this session all the same; only a restart has to measure again.
             log.warn("references_not_saved", detail=error, next="make room in `state_dir`")
+        watched = self._settings.ages.white_k < math.inf
+        if watched and not math.isfinite(references.white_temperature_c):
+            told = "the instrument has no thermometer: only the white reference's age is watched"
+            self._post(Told("white_temperature_unwatched", told))
         return references
 
     def take(self, references: References | None, *, dark: bool) -> tuple[References | None, str]:

@@ -13,7 +13,7 @@ from firmware_bridge.protocol import Capability, Event, EventCode, LampState, Po
 from firmware_bridge.protocol import Scan as WireScan
 from spektron_edge.clock import Clock
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.inbox import FaultRaised, Item, Measured, OrderDone, Streaming
+from spektron_edge.inbox import FaultRaised, Item, Measured, OrderDone, Streaming, Told
 from spektron_edge.spectra.acquisition import References
 
 from .coadds import Coadds
@@ -89,7 +89,13 @@ class Session:
         )
 
     def tell(self) -> None:
-        """What is taken for granted in place of what the instrument says."""
+        """What is taken for granted in place of what the instrument says, and what it left out."""
+        if self._info.untold_power_on:
+            untold = (
+                f"{self._info.serial} was switched off and on, and its firmware does not tell: "
+                f"{self._info.untold_power_on}. Correct the firmware (docs/protocol.md)"
+            )
+            self._post(Told("power_on_untold", untold))
         for told in self._said:
             self._post(told)
 
@@ -157,7 +163,8 @@ class Session:
     def stream(self, references: References | None, orders: Orders) -> None:
         """Pass sample scans on until a halt, an order, or references that must be measured again.
 
-        Raises Fault(DEVICE_SILENT, VERSION_MISMATCH) and errors.LinkError.
+        Raises Fault(DEVICE_SILENT, VERSION_MISMATCH) and errors.LinkError, of which
+        InstrumentExchanged says that scans come from elsewhere now.
         """
         self._exposures.configure(Position.SAMPLE, self._acquisition.averages)
         self._link.start()

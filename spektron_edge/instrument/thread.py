@@ -96,6 +96,7 @@ class InstrumentThread(threading.Thread):
                 axis_nm=session.axis_nm,
                 capabilities=capability_names(info.capabilities),
                 protocol=info.protocol,
+                untold=bool(info.untold_power_on),
             )
         )
         session.tell()

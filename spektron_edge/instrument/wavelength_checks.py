@@ -10,12 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from spektron_edge.commands.arguments import Taken, take_arguments
+from spektron_edge.commands.asked import Asked, CommandOutcome, Result
 from spektron_edge.config.file import Config
 from spektron_edge.detector.wavelength_check import Check, Standard, check, load_standard
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.mqtt.arguments import Taken, take_arguments
-from spektron_edge.mqtt.command_handler import CommandOutcome, Result
-from spektron_edge.mqtt.commands import Request
 from spektron_edge.prediction.pipeline import Outcome
 from spektron_edge.spectra.scan import Scan
 
@@ -66,17 +65,17 @@ class WavelengthChecks:
         self._tickets, self._checked = tickets, checked
         self._running: _Running | None = None
 
-    def actions(self) -> dict[str, Callable[[Request], CommandOutcome]]:
+    def actions(self) -> dict[str, Callable[[Asked], CommandOutcome]]:
         """Command -> what carries it out."""
         return {"wavelength-check": self._begin}
 
-    def _begin(self, request: Request) -> CommandOutcome:
-        given = take_arguments(request.arguments, WavelengthCheck, Faults.COMMAND_INPUT)
+    def _begin(self, asked: Asked) -> CommandOutcome:
+        given = take_arguments(asked.arguments, WavelengthCheck, Faults.COMMAND_INPUT)
         if self._running is not None:
             raise Fault(Faults.COMMAND_NOT_DONE, "another wavelength check waits for its scans")
         standard = load_standard(given.standard, self._config().state_dir / TABLES)
         ticket = next(self._tickets)
-        self._running = _Running(ticket, request.operator, standard, given, time.monotonic())
+        self._running = _Running(ticket, asked.operator, standard, given, time.monotonic())
         told = f"the next {given.scans} scans are taken for {standard.name}"
         return CommandOutcome(True, told, ticket=ticket)
 

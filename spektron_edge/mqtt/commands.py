@@ -17,9 +17,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from spektron_edge.commands.arguments import Argument, Arguments, canonical_arguments
 from spektron_edge.config.commands import Operator
-
-from .arguments import Argument, Arguments, canonical_arguments
 
 MIN_KEY_BYTES = 16
 _MOST_SAID = 128

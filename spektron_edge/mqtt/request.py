@@ -12,12 +12,12 @@ from pathlib import Path
 import paho.mqtt.client as paho
 from pydantic import ValidationError
 
+from spektron_edge.commands.arguments import Argument
 from spektron_edge.config.file import Config
 from spektron_edge.config.loading import load_config
 from spektron_edge.config.mqtt import Mqtt
 from spektron_edge.faults import Fault, Faults
 
-from .arguments import Argument
 from .commands import CommandRefused, read_key, sign, to_payload
 from .connection import connect_plain
 from .in_use import in_use

@@ -49,15 +49,13 @@ class Span(BaseModel):
         parts: list[str] = []
         values: list[object] = []
         positions: list[int] = []
-        for end, sign, rest in ((self.since, ">=", "0"), (self.until, "<=", "Z")):
+        for end, sign, bound in ((self.since, ">=", first_id), (self.until, "<=", last_id)):
             if end is None:
                 continue
             parsed = _parsed(end)
             if isinstance(parsed, datetime):
                 parts.append(f"id {sign} ?")
-                # Ids have no time before 1970.
-                time = str(ULID.from_datetime(max(parsed, _FIRST)))[:-_RANDOM]
-                values.append(time + _RANDOM * rest)
+                values.append(bound(parsed))
             else:
                 parts.append(f"position {sign} ?")
                 positions.append(_position(db, parsed))
@@ -65,6 +63,21 @@ class Span(BaseModel):
         if positions != sorted(positions):
             raise SpanError(f"{self.until} was committed before {self.since}")
         return " AND ".join(parts), tuple(values)
+
+
+def first_id(at: datetime) -> str:
+    """The lowest id that a record of that millisecond may have."""
+    return _time(at) + _RANDOM * "0"
+
+
+def last_id(at: datetime) -> str:
+    """The highest."""
+    return _time(at) + _RANDOM * "Z"
+
+
+def _time(at: datetime) -> str:
+    # Ids have no time before 1970.
+    return str(ULID.from_datetime(max(at, _FIRST)))[:-_RANDOM]
 
 
 def _parsed(end: str) -> str | datetime:

@@ -8,12 +8,11 @@ from datetime import datetime, timezone
 from pydantic import Field
 
 from spektron_edge.clock import Clock
+from spektron_edge.commands.arguments import Taken, take_arguments
+from spektron_edge.commands.asked import Asked, CommandOutcome
 from spektron_edge.config.file import Config
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.files.choices import ChoiceStore, ProductChoice
-from spektron_edge.mqtt.arguments import Taken, take_arguments
-from spektron_edge.mqtt.command_handler import CommandOutcome
-from spektron_edge.mqtt.commands import Request
 
 from .product import take_product
 from .serving import Serving
@@ -42,12 +41,12 @@ class ProductCommands:
         self._settled = settled
         self._clock = Clock()
 
-    def actions(self) -> dict[str, Callable[[Request], CommandOutcome]]:
+    def actions(self) -> dict[str, Callable[[Asked], CommandOutcome]]:
         """Command -> what carries it out."""
         return {"choose-product": self._choose}
 
-    def _choose(self, request: Request) -> CommandOutcome:
-        given = take_arguments(request.arguments, ChooseProduct, Faults.COMMAND_INPUT)
+    def _choose(self, asked: Asked) -> CommandOutcome:
+        given = take_arguments(asked.arguments, ChooseProduct, Faults.COMMAND_INPUT)
         self._settled()
         serving, before = self._serving, self._choices.read().product
         left, have = serving.model.product.name, serving.loaded.products
@@ -57,7 +56,7 @@ class ProductCommands:
         at = datetime.fromtimestamp(self._clock.now().utc_s, timezone.utc)
         choice = None
         if given.product != CONFIGURED:
-            choice = ProductChoice(product=given.product, by=request.operator, at=at)
+            choice = ProductChoice(product=given.product, by=asked.operator, at=at)
         self._choices.choose_product(choice)
         try:
             loaded = take_product(self._config(), serving.serial, running=serving.model.bundle_id)

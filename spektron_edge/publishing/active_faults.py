@@ -15,6 +15,8 @@ LINE = (
     Faults.LINE_GARBAGE,
     Faults.VERSION_MISMATCH,
     Faults.INFO_INVALID,
+    Faults.DRIVER_FAILED,
+    Faults.INSTRUMENT_EXCHANGED,
 )
 PREPARATION = (
     Faults.LAMP_NOT_WARM,
@@ -49,7 +51,12 @@ BROKER = (
     Faults.CONFIG_INVALID,
 )
 # Neither broker nor instrument is gone because of these.
-BESIDE = (Faults.NOTICE_REFUSED, Faults.SPARKPLUG_REFUSED, Faults.STATE_DAMAGED)
+BESIDE = (
+    Faults.NOTICE_REFUSED,
+    Faults.SPARKPLUG_REFUSED,
+    Faults.STATE_DAMAGED,
+    Faults.DOOR_SHUT,
+)
 
 
 class ActiveFaults:
@@ -67,6 +74,11 @@ class ActiveFaults:
     def end(self, kinds: Iterable[Faults]) -> list[Fault]:
         """Note that these do not go on; returns those that did."""
         return [self._active.pop(kind) for kind in kinds if kind in self._active]
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """What is going on, in the order of beginning."""
+        return tuple(self._active.values())
 
     @property
     def codes(self) -> tuple[str, ...]:

@@ -61,10 +61,12 @@ class Delivery:
         in_flight: int,
         again_per_s: float = 20.0,
         on_published: Callable[[Outgoing, bool], None] = lambda _record, _stored: None,
+        on_made: Callable[[Outgoing], None] = lambda _record: None,
     ) -> None:
         """in_flight: records under way at most; again_per_s: how fast a replay goes; on_published:
-        called with every record handed over, and whether it comes late."""
-        self._on_published = on_published
+        called with every record handed over, and whether it comes late; on_made: with every new
+        one, whether or not disk and broker take it."""
+        self._on_published, self._on_made = on_published, on_made
         self._outbox = outbox
         self._client = client
         self._lanes = Lanes(outbox, in_flight, again_per_s)
@@ -89,6 +91,8 @@ class Delivery:
         if len(self._pending) >= MAX_WAITING:
             self._make_room()
         self._pending.append(_Pending(tuple(records), progress, number))
+        for record in records:
+            self._on_made(record)
         if born is not None:
             for record in records:
                 if record.kind == "prediction":
@@ -135,6 +139,8 @@ class Delivery:
         self._pending.clear()
         if report:
             self._lost.clear()
+            for record in report:
+                self._on_made(record)
         return True
 
     def note(self, *, now: bool = False) -> None:

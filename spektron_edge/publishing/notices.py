@@ -27,6 +27,7 @@ class Notices:
         self._delivery = delivery
         self._on_fault = on_fault
         self._active = ActiveFaults()
+        self._since: dict[Faults, str] = {}
         self.missed_scans = 0
 
     @property
@@ -34,10 +35,16 @@ class Notices:
         """Codes of the faults that are going on."""
         return self._active.codes
 
+    @property
+    def active(self) -> tuple[tuple[Fault, str], ...]:
+        """Faults that are going on, each with when it began (UTC, ISO 8601)."""
+        return tuple((fault, self._since[fault.kind]) for fault in self._active.faults)
+
     def begin(self, fault: Fault) -> None:
         """A fault was met; nothing happens when it is known to be going on."""
         if not self._active.begin(fault):
             return
+        self._since[fault.kind] = self._reporter.times().utc
         log.fault(fault)
         self._delivery.store((self._reporter.fault(fault),), None)
         self._on_fault(fault)

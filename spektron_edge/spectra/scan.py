@@ -20,7 +20,8 @@ class Scan:
     temperature_c: of the detector, deg C; saturated: good channels that were full; device_us:
     instrument clock since power-on, us; last_byte_at: host's time.monotonic() when the last byte
     arrived, s; variance: (P,) of the counts, counts squared, None where nobody knows it;
-    dark_level: counts of pixels behind a mask, NaN without any.
+    dark_level: counts of pixels behind a mask, NaN without any; full: (P,) good channels
+    that were full, as far as the counts show it, None where nobody looked.
     """
 
     counts: NDArray[np.float64]
@@ -38,3 +39,4 @@ class Scan:
     last_byte_at: float
     variance: NDArray[np.float64] | None = None
     dark_level: float = math.nan
+    full: NDArray[np.bool_] | None = None

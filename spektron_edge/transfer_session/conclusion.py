@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.transfer_state import StateStore
 
-from .fit_result import FIGURES, FILE, PICTURE, REPORT, FitResult, identity_of
+from .fit_result import FIGURES, PICTURE, REPORT, FitResult, identity_of, read_result
 from .fitting import Fitting
 from .session_store import SessionStore
 from .work import Work
@@ -78,9 +76,8 @@ def conclude_interrupted(
     """End a session that a power cut left open although what was made of just these samples is in
     use; None where that is not so."""
     folder = store.folder_of(work)
-    try:
-        result = FitResult.model_validate_json((folder / FILE).read_bytes())
-    except (OSError, ValidationError):
+    result = read_result(folder)
+    if result is None:
         return None
     active = StateStore(state_dir).read().active(work.serial)
     if active is None or result.work != identity_of(work) or result.version != active.number:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from spektron_edge.bundle.canonical import canonical
 
@@ -55,6 +56,14 @@ class FitResult(_Strict):
     def valid(self) -> bool:
         """Whether any property may be used."""
         return any(p.valid for p in self.properties)
+
+
+def read_result(folder: Path) -> FitResult | None:
+    """Of a session's folder; None where it holds none that can be read."""
+    try:
+        return FitResult.model_validate_json((folder / FILE).read_bytes())
+    except (OSError, ValidationError):
+        return None
 
 
 def identity_of(work: Work) -> str:

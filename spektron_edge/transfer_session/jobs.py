@@ -8,12 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from spektron_edge.clock import Clock, Stamp
+from spektron_edge.commands.arguments import Nothing
+from spektron_edge.commands.asked import Asked, CommandOutcome, Result
 from spektron_edge.config.file import Config
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.files.ledger import Action
-from spektron_edge.mqtt.arguments import Nothing
-from spektron_edge.mqtt.command_handler import CommandOutcome, Result
-from spektron_edge.mqtt.commands import Request
 from spektron_edge.prediction.pipeline import Outcome
 from spektron_edge.prediction.serving import Serving
 from spektron_edge.publishing.notices import Notices
@@ -50,7 +49,7 @@ class TransferJobs:
         self._who = ""
         self.recent = Recent()
 
-    def actions(self) -> dict[str, Callable[[Request], CommandOutcome]]:
+    def actions(self) -> dict[str, Callable[[Asked], CommandOutcome]]:
         """Command -> what carries it out."""
         return {
             "transfer-start": self._start,
@@ -124,15 +123,15 @@ class TransferJobs:
             raise Fault(Faults.TRANSFER_FAILED, detail)
         return session
 
-    def _start(self, request: Request) -> CommandOutcome:
-        given = taken(request, Start)
+    def _start(self, asked: Asked) -> CommandOutcome:
+        given = taken(asked, Start)
         serial = self._serial()
-        session = self._keep_source(self._session(request.operator))
+        session = self._keep_source(self._session(asked.operator))
         return self._told_of(session.start(serial, given.held))
 
-    def _add(self, request: Request) -> CommandOutcome:
-        given = taken(request, Add)
-        session = self._keep_source(self._session(request.operator))
+    def _add(self, asked: Asked) -> CommandOutcome:
+        given = taken(asked, Add)
+        session = self._keep_source(self._session(asked.operator))
         work = session.store.read().work
         if work.serial != self._serving.serial:
             detail = f"the open transfer is for {work.serial}, and {self._serving.serial} measures"
@@ -161,39 +160,39 @@ class TransferJobs:
         }
         return CommandOutcome(True, message, result)
 
-    def _status(self, request: Request) -> CommandOutcome:
-        taken(request, Nothing)
-        outcome = self._told_of(self._keep_source(self._session(request.operator)).status())
+    def _status(self, asked: Asked) -> CommandOutcome:
+        taken(asked, Nothing)
+        outcome = self._told_of(self._keep_source(self._session(asked.operator)).status())
         return CommandOutcome(
             outcome.ok, outcome.message, {**outcome.result, "fitting": self._fitting is not None}
         )
 
-    def _finish(self, request: Request) -> CommandOutcome:
-        given = taken(request, Finish)
+    def _finish(self, asked: Asked) -> CommandOutcome:
+        given = taken(asked, Finish)
         if self._fitting is not None:
             raise Fault(Faults.TRANSFER_BUSY, "a transfer is being fitted already")
-        session = self._keep_source(self._session(request.operator))
+        session = self._keep_source(self._session(asked.operator))
         if not given.dry_run and (done := session.conclude_interrupted()) is not None:
             self._serving.tell_of_changes()
             self._serving.take_changes()
             self._notices.say("transfer_finished", _told(done))
             return CommandOutcome(True, done.message)
         self._fitting = session.begin_finish(dry_run=given.dry_run)
-        self._who = request.operator
+        self._who = asked.operator
         return CommandOutcome(
             True, "started; the event `transfer_finished` or `transfer_failed` says how it ended"
         )
 
-    def _discard(self, request: Request) -> CommandOutcome:
-        taken(request, Nothing)
+    def _discard(self, asked: Asked) -> CommandOutcome:
+        taken(asked, Nothing)
         if self._fitting is not None:
             raise Fault(Faults.TRANSFER_BUSY, "a transfer is being fitted")
-        done = self._session(request.operator).discard()
+        done = self._session(asked.operator).discard()
         self._serving.tell_of_changes()
         return CommandOutcome(True, done)
 
-    def _list(self, request: Request) -> CommandOutcome:
-        taken(request, Nothing)
+    def _list(self, asked: Asked) -> CommandOutcome:
+        taken(asked, Nothing)
         versions = StateStore(self._config().state_dir).read()
         serial = self._serving.serial or ""
         now = versions.active(serial)
@@ -206,10 +205,10 @@ class TransferJobs:
         message, number = _in_use(now)
         return CommandOutcome(True, message, {"in_use": number, "transfers": told})
 
-    def _roll_back(self, request: Request) -> CommandOutcome:
-        taken(request, Nothing)
+    def _roll_back(self, asked: Asked) -> CommandOutcome:
+        taken(asked, Nothing)
         store = StateStore(self._config().state_dir)
-        now = store.roll_back(self._serial(), request.operator).active(self._serial())
+        now = store.roll_back(self._serial(), asked.operator).active(self._serial())
         self._serving.take_changes()
         message, number = _in_use(now)
         return CommandOutcome(True, message, {"in_use": number})

@@ -16,6 +16,14 @@ def available() -> bool:
 
 def png(report: Report) -> bytes:
     """Spectra and predictions; call it only where matplotlib is `available`."""
+    from matplotlib import rc_context
+
+    # Names that others chose may hold dollar signs, which are no formulas.
+    with rc_context({"text.parse_math": False}):
+        return _drawn(report)
+
+
+def _drawn(report: Report) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -168,28 +168,34 @@ def _predictions(report: Report) -> str:
 
 
 def _spectra(figure: SpectraFigure) -> str:
-    lines = [
-        Line("source", figure.axis, figure.source, BLUE),
-        Line("this instrument, before", figure.axis, figure.before, ORANGE),
-    ]
-    if figure.after is None or figure.left_before is None or figure.left_after is None:
-        chart = line_chart(lines, "wavelength [nm]", "mean absorbance")
-        return f'<p>Means of different samples.</p><div class="charts">{chart}</div>'
-    lines.append(Line("this instrument, after", figure.axis, figure.after, GREEN, dashed=True))
-    left = [
-        Line("before", figure.axis, figure.left_before, ORANGE),
-        Line("after", figure.axis, figure.left_after, GREEN),
-    ]
+    charts = f'<div class="charts">{"".join(spectra_charts(figure))}</div>'
+    if figure.after is None:
+        return f"<p>Means of different samples.</p>{charts}"
     said = (
         f"<p>The same samples on both instruments. After: {escape(figure.how)}, and the mean "
         "difference, of the other pairs. The calibration itself goes on from there: what still "
         "differs between pairs is made not to matter.</p>"
     )
-    charts = (
+    return f"{said}{charts}"
+
+
+def spectra_charts(figure: SpectraFigure) -> tuple[str, ...]:
+    """Means of source and instrument, before and after; where there are pairs, what is left."""
+    lines = [
+        Line("source", figure.axis, figure.source, BLUE),
+        Line("this instrument, before", figure.axis, figure.before, ORANGE),
+    ]
+    if figure.after is None or figure.left_before is None or figure.left_after is None:
+        return (line_chart(lines, "wavelength [nm]", "mean absorbance"),)
+    lines.append(Line("this instrument, after", figure.axis, figure.after, GREEN, dashed=True))
+    left = [
+        Line("before", figure.axis, figure.left_before, ORANGE),
+        Line("after", figure.axis, figure.left_after, GREEN),
+    ]
+    return (
         line_chart(lines, "wavelength [nm]", "mean absorbance"),
         line_chart(left, "wavelength [nm]", "rms difference of a pair"),
     )
-    return f'{said}<div class="charts">{"".join(charts)}</div>'
 
 
 def _tried(report: Report) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from spektron_edge.commands.arguments import Taken, TakenKind, take_arguments
+from spektron_edge.commands.asked import Asked
 from spektron_edge.faults import Faults
-from spektron_edge.mqtt.arguments import Taken, TakenKind, take_arguments
-from spektron_edge.mqtt.commands import Request
 from spektron_edge.spectra.recent import KEPT
 
 DEFAULT_SCANS = 3
@@ -43,6 +43,6 @@ class Finish(Taken):
     dry_run: bool = False
 
 
-def taken(request: Request, kind: type[TakenKind]) -> TakenKind:
-    """The arguments of a request. Raises Fault(TRANSFER_INPUT) naming what is wrong."""
-    return take_arguments(request.arguments, kind, Faults.TRANSFER_INPUT)
+def taken(asked: Asked, kind: type[TakenKind]) -> TakenKind:
+    """The arguments of a command. Raises Fault(TRANSFER_INPUT) naming what is wrong."""
+    return take_arguments(asked.arguments, kind, Faults.TRANSFER_INPUT)

@@ -39,7 +39,7 @@ _MOST_SCANS = 100
 
 @dataclass(frozen=True)
 class Sample:
-    """A sample of the open session, as it is judged now."""
+    """A sample of the open session, as it is judged now. left_out: it is kept from the fit."""
 
     sample: str
     kind: str
@@ -47,6 +47,7 @@ class Sample:
     labels: Mapping[str, float]
     verdict: str
     reasons: tuple[str, ...]
+    left_out: bool
 
 
 @dataclass(frozen=True)
@@ -185,6 +186,7 @@ class Session:
                 added.labels,
                 found.judgements[added.sample].verdict,
                 found.judgements[added.sample].reasons,
+                found.judgements[added.sample].left_out,
             )
             for added in found.samples
         )
@@ -208,10 +210,19 @@ class Session:
 
     def next_sample(self) -> str | None:
         """The sealed sample to measure next; None when all in hand have been measured."""
+        found = self._following(1)
+        return found[0] if found else None
+
+    def wanted(self) -> tuple[str, ...]:
+        """Sealed samples in hand that are still worth measuring, the next one first."""
+        work, _ = self._open()
+        return self._following(max(0, ENOUGH_PAIRS - sum(added.paired for added in work.current)))
+
+    def _following(self, count: int) -> tuple[str, ...]:
         work, source = self._open()
         done = [source.row(added.sample) for added in work.current if added.paired]
-        rows = next_samples(source.x, done, held_rows(work, source), 1)
-        return source.samples[rows[0]] if rows else None
+        rows = next_samples(source.x, done, held_rows(work, source), count)
+        return tuple(source.samples[row] for row in rows)
 
     def begin_finish(self, *, dry_run: bool = False) -> Fitting:
         """Start the fit in a child process; `conclude_finish` is for when it has ended."""

@@ -22,6 +22,7 @@ from spektron_edge.bundle.canonical import canonical
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.files.durable import share_with_owner, sync_folder, write_durably
 from spektron_edge.files.ledger import Action, Ledger, told
+from spektron_edge.files.lock_files import is_locked
 from spektron_edge.files.set_aside import set_aside
 from spektron_edge.files.state_folder import storage_fault
 
@@ -32,6 +33,7 @@ FOLDER = "transfer-session"
 FILE = "session.json"
 # About half a megabyte each.
 KEPT = 50
+_FIT_LOCK = "fit.lock"
 _MAX_BYTES = 32 * 2**20
 
 
@@ -114,10 +116,15 @@ class SessionStore:
         """One fit at a time. Raises Fault(TRANSFER_BUSY)."""
         with contextlib.ExitStack() as held:
             try:
-                held.enter_context(self._ledger.locked("fit.lock", wait=False))
+                held.enter_context(self._ledger.locked(_FIT_LOCK, wait=False))
             except BlockingIOError:
                 raise Fault(Faults.TRANSFER_BUSY, "a transfer is being fitted already") from None
             yield
+
+    @property
+    def is_fitting(self) -> bool:
+        """Whether a fit goes on, in whatever process."""
+        return is_locked(self.folder / _FIT_LOCK)
 
     def end(self, work: Work, how: str, who: str, **details: str | int) -> Sessions:
         """Close what is open; its folder stays. Raises Fault(TRANSFER_FAILED) if it changed."""

@@ -102,6 +102,20 @@ def identity_chart(dots: Sequence[Dot], x_label: str, y_label: str) -> str:
     return _svg(parts, y_label)
 
 
+def document(charts: Sequence[str]) -> str:
+    """Charts below each other, as a file of its own."""
+    placed = "".join(
+        chart.replace("<svg ", f'<svg y="{i * _HEIGHT}" width="{_WIDTH}" height="{_HEIGHT}" ', 1)
+        for i, chart in enumerate(charts)
+    )
+    height = _HEIGHT * len(charts)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" '
+        f'font-family="system-ui,sans-serif" font-size="12"><rect width="{_WIDTH}" '
+        f'height="{height}" fill="#fff"/>{placed}</svg>\n'
+    )
+
+
 def _range(values: Array, margin: float) -> tuple[float, float]:
     low, high = float(values.min()), float(values.max())
     width = high - low or max(abs(high), 1.0) * 0.1

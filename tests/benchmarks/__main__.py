@@ -27,6 +27,7 @@ NAMES = (
     "adapt",
     "fleet",
     "physics",
+    "page",
 )
 # Take up to an hour; by name only.
 LONG = ("transfer", "transfer_methods", "adapt")

@@ -10,16 +10,14 @@ import secrets
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from firmware_bridge.virtual import PtyPort, VirtualSpectrometer
 from spektron_edge.adaptation.candidate import Batch
 from spektron_edge.adaptation.steps import STEPS
 from spektron_edge.adaptation.task import RESULT, WORK, Given, Task, write_task
@@ -27,16 +25,11 @@ from spektron_edge.bundle import read_bundle
 from spektron_edge.config.file import shipped_bundle
 from spektron_edge.demo.corn import load_corn
 from tests.benchmarks.report import Figure
-from tests.integration.rig import (
-    Mosquitto,
-    Rig,
-    listening,
-    standard_settings,
-    until,
-)
+from tests.benchmarks.usual_load import RATE, SCANS, last_state
+from tests.integration.rig import Rig
 
 NAME = "adapt_live"
-RUNS, SCANS, RATE = 5, 200, 10.0
+RUNS = 5
 Ways = Literal["frozen", "daemon", "always"]
 SERIAL = "VIRT-0001"
 
@@ -92,34 +85,20 @@ def _adapting(config: Path, folder: Path, done: list[int]) -> Iterator[None]:
 
 def _p99(way: Ways, done: list[int]) -> float:
     """In ms, over SCANS scans."""
-    with tempfile.TemporaryDirectory(prefix="spektron-bench-") as name:
-        folder = Path(name)
-        broker = Mosquitto(folder)
-        broker.start()
-        corn = load_corn()
-        device = VirtualSpectrometer(
-            corn.test.spectra["mp6"], corn.axis_nm, scans=SCANS, interval_s=1.0 / RATE
-        )
-        rig = Rig(folder, PtyPort(device, link=folder / "instrument"))
-        rig.settings = standard_settings(folder, broker.url)
-        rig.settings["adaptation"] = {"mode": "propose" if way == "daemon" else "frozen"}
-        try:
-            with listening(broker.port) as subscriber:
-                rig.start()
-                until(lambda: len(rig.gather(subscriber)) >= 20, "the first predictions")
-                always = _adapting(rig.config, folder / "state" / WORK, done)
-                with always if way == "always" else nullcontext():
-                    until(lambda: len(rig.gather(subscriber)) == SCANS, f"{SCANS} predictions")
-                rig.stop()
-                until(lambda: subscriber.offline, "the farewell")
-            if way == "daemon":
-                # Or it would be the latency of something else.
-                assert subscriber.state["counters"]["adaptations_tried"] >= 1
-            return float(subscriber.state["p99_ms"])
-        finally:
-            rig.stop()
-            rig.port.close()
-            broker.kill()
+
+    def children(rig: Rig) -> AbstractContextManager[None]:
+        return _adapting(rig.config, rig.folder / "state" / WORK, done)
+
+    state = last_state(
+        "mp6",
+        settings={"adaptation": {"mode": "propose" if way == "daemon" else "frozen"}},
+        first=20,
+        **({"meanwhile": children} if way == "always" else {}),
+    )
+    if way == "daemon":
+        # Or it would be the latency of something else.
+        assert state["counters"]["adaptations_tried"] >= 1
+    return float(state["p99_ms"])
 
 
 def measure() -> list[Figure]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import physics_forward, physics_identifiability, physics_symmetry
+from . import physics_forward, physics_identifiability, physics_stratified, physics_symmetry
 from .report import Figure
 
 
@@ -12,4 +12,5 @@ def measure() -> list[Figure]:
         *physics_forward.figures(),
         *physics_symmetry.figures(),
         *physics_identifiability.figures(),
+        *physics_stratified.figures(),
     ]

@@ -65,12 +65,19 @@ class OneMoreAfterStop(Virtual):
         return answer
 
 
-@breaks("scan.numbers")
+@breaks("scan.numbers", "run.numbers")
 class CountsFromEveryStart(Virtual):
     def _answer(self, header, message, now):
         if isinstance(message, Start):
             self._number = 0
         return super()._answer(header, message, now)
+
+
+@breaks("run.numbers")
+class CountsFromEveryHello(Virtual):
+    def _hello(self, hello):
+        self._number = 0
+        return super()._hello(hello)
 
 
 @breaks("scan.unasked")
@@ -139,10 +146,46 @@ class SettingsWaitForTheNextStart(Virtual):
         return super()._answer(header, message, now)
 
 
-@breaks("clock.forward", "scan.exposures", "scan.pace")
+@breaks("clock.forward", "clock.unit", "clock.rate", "scan.exposures", "scan.pace")
 class NoClock(Virtual):
     def said(self, message, sequence, flags, stamp):
         return message, sequence, flags, 0
+
+
+@breaks("clock.unit", "clock.rate", "scan.exposures", "scan.pace")
+class ClockInMilliseconds(Virtual):
+    def said(self, message, sequence, flags, stamp):
+        return message, sequence, flags, stamp // 1000
+
+
+@breaks("clock.rate")
+class ClockOfAResistor(Virtual):
+    def said(self, message, sequence, flags, stamp):
+        return message, sequence, flags, stamp * 101 // 100
+
+
+BROKEN["NoShutter"] = (
+    scans_as(lambda s: replace(s, counts=np.full_like(s.counts, 30000), saturated=0)),
+    {"scan.dark-counts"},
+)
+
+
+@breaks("scan.averages")
+class TakesOneExposureForMany(Virtual):
+    averages = 1
+
+    def _scan(self, at):
+        settings = self._settings
+        self.averages = settings.averages
+        self._settings = replace(settings, averages=1)
+        out = super()._scan(at)
+        self._settings = settings
+        return out
+
+    def said(self, message, *rest):
+        if isinstance(message, Scan):
+            message = replace(message, averages=self.averages)
+        return (message, *rest)
 
 
 @breaks("scan.exposures")
@@ -211,3 +254,38 @@ class SendsMessagesThatAreTooLong(Virtual):
         if isinstance(message, Scan):
             frame = encode_frame(encode(Ack(1)) + b"more") + frame
         return frame
+
+
+# What a power-on leaves as it was.
+SWITCHED: Broken = {}
+keeps = into(SWITCHED)
+
+
+@keeps("power.boot-id")
+class KeepsItsBootId(Virtual):
+    def _power_on(self):
+        boot_id = getattr(self, "boot_id", 7)
+        super()._power_on()
+        self.boot_id = boot_id
+
+
+@keeps("power.numbers")
+class KeepsItsNumbers(Virtual):
+    def _power_on(self):
+        number = getattr(self, "_number", 0)
+        super()._power_on()
+        self._number = number
+
+
+@keeps("power.clock")
+class KeepsItsClock(Virtual):
+    def said(self, message, sequence, flags, stamp):
+        return message, sequence, flags, stamp + 10**10 * (self._boots > 1)
+
+
+@keeps("power.quiet")
+class StreamsAtOnce(Virtual):
+    def power_cycle(self, now):
+        out = super().power_cycle(now)
+        self._begin(now)
+        return out

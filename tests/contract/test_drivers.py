@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from firmware_bridge.drivers import nirscan
 from firmware_bridge.drivers.driver import Place
 from firmware_bridge.drivers.line import MAX_REPLY
 from firmware_bridge.drivers.talk import Exchange
@@ -238,18 +239,27 @@ def test_silence_is_told(case):
         case.instrument(line).open()
 
 
-class Late:
-    """Of its exposures some are said later than the host waits for them."""
+def late(name, is_exposure, numbers):
+    """Line and streaming instrument; exposures of these numbers are said later than the host waits
+    for them."""
+    case = CASES[name]
+    line = MadeLine(case.device())
+    dialect = case.dialect(Place("made", case.baud, **case.given))
+    instrument = case.instrument(line)
+    instrument._make = lambda: dialect
+    instrument.open()
+    instrument.configure(settings(case))
+    step = next(dialect.expose(settings(case)))
+    assert isinstance(step, Exchange)
+    device, say = line.device, line.device.say
 
-    def __init__(self, device, late_s, is_exposure) -> None:
-        self.numbers = {2, 3, 6}
-        say = device.say
+    def later(reply, after_s=0.0):
+        is_late = is_exposure(reply) and device.scans_made - 1 in numbers
+        say(reply, after_s + (1.3 * step.timeout_s if is_late else 0.0))
 
-        def later(reply, after_s=0.0):
-            late = is_exposure(reply) and device.scans_made - 1 in self.numbers
-            say(reply, after_s + (late_s if late else 0.0))
-
-        device.say = later
+    device.say = later
+    instrument.start()
+    return line, instrument
 
 
 @pytest.mark.parametrize(
@@ -261,17 +271,7 @@ class Late:
     ],
 )
 def test_an_exposure_that_comes_late_is_never_taken_for_the_next(name, is_exposure):
-    case = CASES[name]
-    line = MadeLine(case.device())
-    dialect = case.dialect(Place("made", case.baud, **case.given))
-    instrument = case.instrument(line)
-    instrument._make = lambda: dialect
-    instrument.open()
-    instrument.configure(settings(case))
-    step = next(dialect.expose(settings(case)))
-    assert isinstance(step, Exchange)
-    Late(line.device, 1.3 * step.timeout_s, is_exposure)
-    instrument.start()
+    line, instrument = late(name, is_exposure, {2, 3, 6})
     found = 0
     while found < 8:
         before = line.now
@@ -282,6 +282,20 @@ def test_an_exposure_that_comes_late_is_never_taken_for_the_next(name, is_exposu
         found += 1
         made = line.device.made
         assert np.array_equal(made[max(made)], received.message.counts)
+
+
+def test_exposures_that_all_come_late_are_told_so():
+    _, instrument = late("ocean-sad500", lambda reply: reply[:1] == b"\x02", range(1000))
+    with pytest.raises(DeviceSilent, match=r"in time, received \d+ bytes later.*come too late"):
+        instrument.read(600.0)
+
+
+def test_a_scan_may_take_as_long_as_an_instrument_is_busy_before_it_is_missed():
+    case = CASES["nirscan"]
+    instrument = case.instrument(MadeLine(case.device()))
+    instrument.open()
+    busy_s = nirscan.BUSY_S * nirscan.BUSY_TIMES
+    assert instrument.longest_s(settings(case)) > busy_s
 
 
 class Zeros(Foreign):

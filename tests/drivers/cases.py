@@ -77,7 +77,7 @@ C12880MA_NM = (318.7, 2.676, -1.09e-3)
 TCD1304_NM = (350.0, 650.0 / 3693)
 CASES = {
     "c12880ma": Case(
-        c12880ma.DRIVER, VirtualArduino, c12880ma.Arduino, {"wavelength_nm": C12880MA_NM}
+        c12880ma.DRIVER, VirtualArduino, c12880ma.said, {"wavelength_nm": C12880MA_NM}
     ),
     "ocean-obp": Case(
         ocean_obp.DRIVER,

@@ -217,13 +217,14 @@ def test_a_full_line_loses_nothing(tmp_path, seconds):
                 "bytes_sent": sent["bytes_sent"] + size,
                 "frames_lost": 0,
             }
-            assert board.heard().frames == heard.frames + 2
+            # Each request has one reply: START, PING, and who is there, asked every few seconds.
+            assert board.heard().frames == heard.frames + frames - count
             assert board.heard().bad_frames == 0
             lost = link.counters
             assert lost.discarded_bytes == lost.unknown == lost.malformed == lost.dropped == 0
     finally:
         board.kill()
-    assert frames == count + 2
+    assert count + 2 < frames <= count + 3 + seconds
     rate = size * (count - 1) / count / ((stamps[-1] - stamps[0]) * 1e-6)
     print(f"{count} scans, {rate:.0f} bytes a second of the device's own time")
     assert rate == pytest.approx(LINE_BYTES_S, rel=1e-3)

@@ -142,7 +142,7 @@ def test_a_cpp_program_links_with_it(tmp_path, compiler):
 
 # libFuzzer counts in seconds, not in runs: what they yield is no matter of passing.
 @pytest.mark.parametrize(
-    "seconds", [10, pytest.param(300, marks=[pytest.mark.long, pytest.mark.timeout(600)])]
+    "seconds", [30, pytest.param(300, marks=[pytest.mark.long, pytest.mark.timeout(600)])]
 )
 def test_the_fuzzer_finds_nothing(tmp_path, seconds):
     program = build("fuzz", "fuzz.c", "bench.c", sanitizers="fuzzer,address,undefined")

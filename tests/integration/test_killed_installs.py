@@ -137,6 +137,7 @@ def go_on(device):
 @pytest.mark.parametrize(
     "kills", [3, pytest.param(50, marks=[pytest.mark.long, pytest.mark.timeout(3600)])]
 )
+@pytest.mark.once
 def test_a_killed_installation_leaves_a_good_bundle_and_can_be_repeated(make_device, kills):
     device = make_device("mqtt://127.0.0.1:1")
     where, when = Counter(), moments(device, kills)
@@ -156,6 +157,7 @@ def test_a_killed_installation_leaves_a_good_bundle_and_can_be_repeated(make_dev
 @pytest.mark.parametrize(
     "kills", [1, pytest.param(8, marks=[pytest.mark.long, pytest.mark.timeout(3600)])]
 )
+@pytest.mark.once
 def test_the_daemon_predicts_after_a_killed_installation(broker, make_device, kills):
     device = make_device(broker.url)
     rig = device.rig

@@ -34,6 +34,7 @@ class Repeats(Subscriber):
 
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("runs", [20, pytest.param(200, marks=pytest.mark.long)])
+@pytest.mark.once
 def test_killed_at_any_moment_under_load_nothing_that_was_committed_is_lost(broker, make_rig, runs):
     rig = make_rig(broker.url, interval_s=0.0, baud=BAUD)
     rig.settings["serial"]["baud"] = BAUD

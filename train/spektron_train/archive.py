@@ -43,7 +43,16 @@ def read_arrays(path: Path, expected: str | None, card: str) -> dict[str, NDArra
         raise ArchiveError(f"cannot read {path}: {error}") from None
     if sha256(raw) != expected:
         raise ArchiveError(f"{path} does not match its hash in {card}; train again")
+    return unpack_arrays(raw, path)
+
+
+def unpack_arrays(raw: bytes, path: Path) -> dict[str, NDArray[Any]]:
+    """Arrays of the npz that file `path` holds. Raises ArchiveError."""
     try:
+        if not raw.startswith(b"PK"):
+            # numpy would take it for something else, and speak of that.
+            raise ArchiveError(f"{path} is no array archive (.npz)")
+        # Of a path, numpy leaves a broken file open.
         with np.load(io.BytesIO(raw), allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:

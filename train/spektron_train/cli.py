@@ -44,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--out", type=Path, default=Path("build/bench"), metavar="FOLDER")
     bench.add_argument("--plot", action="store_true", help="also docs/benchmarks/NAME.png")
     bench.add_argument("--json", action="store_true", help="report as JSON on standard output")
+    _add_evaluate(commands.add_parser("evaluate", help="errors of models by kind of molecule"))
     _add_data(commands.add_parser("data", help="list, describe and import data sets"))
     _add_physics(commands.add_parser("physics", help="molecular vibrations and their spectra"))
     return parser
@@ -71,6 +72,28 @@ def _add_pretrain(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="go on after the last checkpoint")
     parser.add_argument("--steps", type=_positive, help="instead of the configured number")
     parser.add_argument("--json", action="store_true", help="result as JSON on standard output")
+
+
+def _add_evaluate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--stratify", choices=["symmetry"], required=True)
+    parser.add_argument(
+        "--models",
+        nargs="+",
+        choices=["ridge", "PLS", "nearest neighbours", "fused encoder"],
+        help="default: all",
+    )
+    parser.add_argument(
+        "--balanced",
+        action="store_true",
+        help="train on as many molecules with a centre of inversion as without, not on all",
+    )
+    parser.add_argument(
+        "--splits", type=_positive, default=20, help="seeds that follow --seed (20)"
+    )
+    parser.add_argument("--seed", type=_seed, default=1000, help="of the first split (1000)")
+    parser.add_argument("--set", type=Path, metavar="FILE.npz", help="default: the one that ships")
+    parser.add_argument("--plot", type=_picture, metavar="FILE.png", help="gains and errors")
+    parser.add_argument("--json", action="store_true", help="JSON on standard output")
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
@@ -157,6 +180,10 @@ def _tolerance(text: str) -> float:
     return value
 
 
+def _technique(text: str) -> str:
+    return "infrared" if text == "ir" else text
+
+
 def _add_symmetry(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     activity = actions.add_parser("activity", help="point group, and what infrared and Raman see")
     activity.add_argument("molecule", metavar="NAME|FILE.xyz", help="of the library, or a file")
@@ -172,7 +199,13 @@ def _add_symmetry(actions: argparse._SubParsersAction[argparse.ArgumentParser]) 
     _add_identifiability(actions)
     observe = actions.add_parser("observability", help="what an instrument sees of a molecule")
     observe.add_argument("smiles", metavar="SMILES")
-    observe.add_argument("--technique", choices=["infrared", "raman"], default="infrared")
+    observe.add_argument(
+        "--technique",
+        type=_technique,
+        choices=["infrared", "raman"],
+        default="infrared",
+        help="infrared (or ir; default), raman",
+    )
     observe.add_argument(
         "--range",
         type=float,
@@ -215,7 +248,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     # Waiting threads that spin make a busy machine a hundred times slower; read at torch's import.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    if arguments.command in ("pretrain", "benchmark"):
+    if arguments.command in ("pretrain", "benchmark", "evaluate"):
         # Simulation has a thread of its own beside the model's, and two BLAS threads on two busy
         # cores wait for each other; read at numpy's import.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -223,7 +256,7 @@ def main(argv: list[str] | None = None) -> int:
         # After parsing, since torch takes seconds to import and --help should not.
         command = import_module(f"{__package__}.commands.{arguments.command}")
     except ModuleNotFoundError as error:
-        extra = "physics" if arguments.command == "physics" else "train"
+        extra = "physics" if arguments.command in ("evaluate", "physics") else "train"
         hint = f"pip install 'spektron-edge[{extra}]'"
         return _say(f"{error.name} is not installed: {hint}", EXIT_MISSING)
     try:

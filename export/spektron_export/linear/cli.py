@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..options import add_bundle_options
+
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="spektron-export", description=__doc__)
@@ -45,15 +47,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="WINDOW,ORDER,DERIVATIVE",
         help="what the spectra were filtered with before the model was fitted",
     )
-    parser.add_argument(
-        "--spectra",
-        default="included",
-        metavar="HOW",
-        help="calibration spectra: included, left-out, or for:DEVICE_PUBLIC_KEY.pem (included)",
-    )
-    parser.add_argument("--serial", action="append", default=[], help="bind to this instrument")
-    parser.add_argument("--sign", type=Path, metavar="KEY", help="sign with this private key")
-    parser.add_argument("--passphrase-file", type=Path, help="of an encrypted key")
+    add_bundle_options(parser)
     parser.add_argument("--no-report", dest="report", action="store_false")
     parser.add_argument("--json", action="store_true", help="report as JSON on standard output")
     return parser
@@ -92,6 +86,7 @@ def main(words: Sequence[str]) -> int:
 
 
 def _wrap(arguments: argparse.Namespace) -> Any:
+    from ..observed import read_observability
     from ..protection import protection
     from ..signing import read_passphrase, read_signing_key, sign_bundle
     from .calibration_set import Asked
@@ -111,6 +106,7 @@ def _wrap(arguments: argparse.Namespace) -> Any:
         savgol=Savgol.parse(arguments.savgol) if arguments.savgol else None,
         held_out=arguments.held_out,
         keep=protection(arguments.spectra, tuple(arguments.serial)),
+        observed=read_observability(arguments.observability),
     )
     report = wrap_linear(order)
     if key is not None:

@@ -84,6 +84,7 @@ def describe(
             data=measured.data, samples=measured.samples, figures={"fp32": figures}
         ),
         notes=notes,
+        observability=order.observed,
         **order.keep.product_fields,
     )
     return Manifest(

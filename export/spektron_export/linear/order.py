@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from spektron_edge.bundle.observability import Observability
+
 from ..protection import Protection
 from .calibration_set import Asked
 from .regression import LinearModel
@@ -29,6 +31,7 @@ class Order:
     savgol: Savgol | None = None
     held_out: Path | None = None
     keep: Protection = field(default_factory=Protection)
+    observed: tuple[Observability, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -71,7 +71,9 @@ def _head(contents: Contents) -> str:
 
 
 def _notes(contents: Contents) -> str:
-    notes = "".join(f"<p>{escape(note)}</p>" for note in contents.product.notes)
+    product = contents.product
+    told = [*product.notes, *(one.in_words for one in product.observability)]
+    notes = "".join(f"<p>{escape(note)}</p>" for note in told)
     return f'<h2>What a reader must know</h2>\n<div class="note">{notes}</div>' if notes else ""
 
 

@@ -99,7 +99,7 @@ typedef struct {
     uint8_t version; /* highest version both sides speak; used from here on */
     spk_text serial; /* serial number */
     spk_text firmware; /* firmware version */
-    uint32_t boot_id; /* random, new at every power-on */
+    uint32_t boot_id; /* random, new at every power-on; 0 is a number like any other */
     uint16_t pixels; /* pixels of a scan */
     uint32_t full_scale; /* counts at saturation, 65535 for 16 bits */
     uint16_t capabilities; /* flags: 1 shutter, 2 white reference, 4 lamp */
@@ -129,7 +129,7 @@ typedef struct {
     uint16_t averages; /* exposures averaged */
     uint8_t lamp; /* state of the lamp */
     uint8_t position; /* what the detector looked at */
-    float temperature_c; /* detector temperature, deg C */
+    float temperature_c; /* detector temperature, deg C; NaN where none is measured */
     uint16_t saturated; /* pixels at full scale */
     spk_counts counts; /* counts per pixel */
 } spk_scan;

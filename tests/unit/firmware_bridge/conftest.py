@@ -1,4 +1,6 @@
-"""A small virtual instrument behind a pty."""
+"""A small virtual instrument behind a pty; packages that bring a driver."""
+
+import sys
 
 import numpy as np
 import pytest
@@ -37,3 +39,20 @@ def plugged_in(make_device, tmp_path):
     for port, link in opened:
         link.close()
         port.close()
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """Return a function that puts a package with one driver on the path, as if installed."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def put(name, source, points):
+        (tmp_path / f"{name}.py").write_text(source)
+        info = tmp_path / f"{name}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[spektron.instruments]\n{points}\n")
+
+    yield put
+    for module in tmp_path.glob("*.py"):
+        sys.modules.pop(module.stem, None)

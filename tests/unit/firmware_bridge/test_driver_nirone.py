@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from firmware_bridge.drivers import nirone
 from firmware_bridge.drivers.driver import Place
 from firmware_bridge.drivers.talk import Nonsense, Refused
-from firmware_bridge.errors import LineGarbage
+from firmware_bridge.errors import InstrumentExchanged, LineGarbage
 from firmware_bridge.protocol import Capability, Configure, Position
 from tests.drivers.cases import CASES
 from tests.drivers.lines import MadeLine
@@ -167,7 +167,7 @@ def test_another_sensor_is_noticed():
     instrument = CASE.instrument(line)
     instrument.open()
     line.device.serial = "S2-00418"
-    with pytest.raises(LineGarbage, match=r"S2-00417.*S2-00418"):
+    with pytest.raises(InstrumentExchanged, match=r"S2-00417.*S2-00418"):
         instrument.ping()
 
 

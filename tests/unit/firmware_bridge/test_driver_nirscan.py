@@ -22,7 +22,7 @@ from firmware_bridge.drivers.nirscan_packets import (
     size,
 )
 from firmware_bridge.drivers.talk import Nonsense, Refused
-from firmware_bridge.errors import DeviceRefused, LineGarbage
+from firmware_bridge.errors import DeviceRefused, InstrumentExchanged, LineGarbage
 from firmware_bridge.protocol import Configure, Position
 from firmware_bridge.virtual.nirscan import VirtualNirscan
 from tests.drivers.cases import AXIS, CASES, SPECTRA
@@ -367,7 +367,7 @@ def test_another_configuration_is_noticed():
     line.device.kind = HADAMARD
     instrument.configure(LIGHT)
     instrument.start(1)
-    with pytest.raises(LineGarbage, match="another scan configuration"):
+    with pytest.raises(InstrumentExchanged, match="another scan configuration"):
         instrument.read(60.0)
 
 
@@ -376,7 +376,7 @@ def test_another_instrument_is_noticed():
     instrument = CASE.instrument(line)
     instrument.open()
     line.device.serial = b"6100040"
-    with pytest.raises(LineGarbage, match=r"6100039.*6100040"):
+    with pytest.raises(InstrumentExchanged, match=r"6100039.*6100040"):
         instrument.ping()
 
 

@@ -13,7 +13,7 @@ from firmware_bridge.drivers.driver import Place
 from firmware_bridge.drivers.obp import VERSIONS, Ask, Flag, Message, decode, encode, length
 from firmware_bridge.drivers.ocean_obp import OceanObp
 from firmware_bridge.drivers.talk import Nonsense
-from firmware_bridge.errors import DeviceRefused, LineGarbage
+from firmware_bridge.errors import DeviceRefused, InstrumentExchanged, LineGarbage
 from firmware_bridge.protocol import Configure, Position
 from firmware_bridge.virtual.ocean_obp import NONLINEARITY, TEC_C, VirtualOceanObp
 from firmware_bridge.virtual.port import PtyPort
@@ -288,7 +288,7 @@ def test_another_instrument_of_the_same_kind_does_not_answer_a_ping():
     line = line_of()
     instrument, _ = opened(line)
     line.device.serial = "S00007"
-    with pytest.raises(LineGarbage, match="'S00007' instead of 'S11908'"):
+    with pytest.raises(InstrumentExchanged, match="'S00007' instead of 'S11908'"):
         instrument.ping()
 
 

@@ -19,7 +19,7 @@ from firmware_bridge.drivers.sad500 import (
     expand,
 )
 from firmware_bridge.drivers.talk import Nonsense
-from firmware_bridge.errors import DeviceRefused, LineGarbage
+from firmware_bridge.errors import DeviceRefused, InstrumentExchanged, LineGarbage
 from firmware_bridge.protocol import Configure, Position
 from firmware_bridge.virtual.ocean_sad500 import VirtualOceanSad500
 from firmware_bridge.virtual.port import PtyPort
@@ -288,7 +288,7 @@ def test_a_spectrum_of_another_integration_time_is_none():
 def test_another_firmware_does_not_answer_a_ping():
     line, instrument, _ = opened()
     line.device.is_sad500 = True
-    with pytest.raises(LineGarbage, match="version 07d1 instead of 0bb9"):
+    with pytest.raises(InstrumentExchanged, match="version 07d1 instead of 0bb9"):
         instrument.ping()
 
 

@@ -56,23 +56,6 @@ def wheel(folder: Path) -> Path:
     return found
 
 
-@pytest.fixture
-def package(tmp_path, monkeypatch):
-    """Return a function that puts a package with one driver on the path, as if installed."""
-    monkeypatch.syspath_prepend(tmp_path)
-
-    def put(name, source, points):
-        (tmp_path / f"{name}.py").write_text(source)
-        info = tmp_path / f"{name}-1.0.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text(f"[spektron.instruments]\n{points}\n")
-
-    yield put
-    for module in tmp_path.glob("*.py"):
-        sys.modules.pop(module.stem, None)
-
-
 def broken(name):
     return next(d for d in everything() if isinstance(d, Broken) and d.name == name)
 
@@ -137,6 +120,10 @@ def test_without_packages_there_are_our_own():
         ("OTHER = 1", "AttributeError"),
         ("DRIVER = 'a string'", "is 'a string', no Driver"),
         (GOOD, "calls itself 'c12880ma'"),
+        (
+            "from c12880ma import *; DRIVER = Driver('bad', 'x', ('9600',), 'x', 'x', make)",
+            "ValueError: `bauds` is ('9600',)",
+        ),
     ],
 )
 def test_a_driver_that_cannot_be_loaded_is_listed_as_such(package, source, why):
@@ -149,6 +136,33 @@ def test_a_driver_that_cannot_be_loaded_is_listed_as_such(package, source, why):
         driver("bad")
     # The others go on.
     assert {d.name for d in everything() if isinstance(d, Driver)} >= OWN.keys()
+
+
+def test_a_package_whose_entry_points_cannot_be_read_breaks_no_other(package):
+    package("unreadable", "", "garbage")
+    package("sound", GOOD, "c12880ma = sound:DRIVER")
+    assert driver("c12880ma").name == "c12880ma"
+    assert "entry_points.txt cannot be read" in broken("unreadable").why
+    with pytest.raises(UnknownDriver, match=r"no driver 'none'; .*unreadable: its entry_points"):
+        driver("none")
+
+
+def test_nor_does_it_keep_a_configuration_from_being_read(package, tmp_path):
+    package("unreadable", "", "garbage")
+    path = tmp_path / "edge.toml"
+    path.write_text(
+        'site = "plant"\ninstrument = "nir"\nstate_dir = "state"\n'
+        '[serial]\nurl = "/dev/ttyUSB0"\n[mqtt]\nurl = "mqtt://broker.example"\n'
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "spektron_edge", "check-config", path],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join((str(tmp_path), str(ROOT)))},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_our_name_stays_ours_and_the_clash_is_told(package):

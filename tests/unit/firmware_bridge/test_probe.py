@@ -121,14 +121,6 @@ def test_a_missing_port_ends_it():
         probe("/dev/absent", [SPEKTRON], silent)
 
 
-def test_a_driver_that_needs_what_nobody_can_guess_is_not_tried():
-    strange = Driver("s", "", (9600,), "", "", SPEKTRON.make, needs=("moon_phase",))
-    terminal = Terminal(None, 9600)
-    outcome = probe(terminal.url, [strange], silent)
-    terminal.unplug()
-    assert outcome.attempts[0].said == "not tried: needs moon_phase"
-
-
 class Refuses:
     def open(self):
         raise DeviceRefused("HELLO", 6, "HARDWARE", "no detector")

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import serial
 
+from firmware_bridge import link as link_module
 from firmware_bridge.errors import PortLost, PortMissing
 from firmware_bridge.framing import encode_frame
 from firmware_bridge.link import Link
@@ -414,3 +415,29 @@ def test_a_frame_that_nobody_could_read_is_played_as_it_was(tmp_path):
     ):
         host.write(b"x")
         assert host.read(8) == b"\xff\xff\0\0tail"
+
+
+@pytest.mark.parametrize("speed", [1.0, 20.0])
+def test_who_it_is_may_be_asked_at_other_times_than_then(make_device, tmp_path, monkeypatch, speed):
+    monkeypatch.setattr(link_module, "SURE_FOR_S", 0.1)
+
+    def streamed(url):
+        with Link(url, reply_timeout_s=10.0) as link:
+            link.open()
+            link.configure(SAMPLE)
+            link.start()
+            found = []
+            while len(found) < 40:
+                if isinstance((received := link.read(LONG_S)).message, Scan):
+                    found.append(received.message)
+            link.stop()
+            return found
+
+    path = tmp_path / "asked.jsonl"
+    with PtyPort(make_device(interval_s=0.02)) as port, recorded(port.url, path, tmp_path):
+        scans = streamed(str(tmp_path / "between"))
+    monkeypatch.setattr(link_module, "SURE_FOR_S", 0.03)
+    with played(path, tmp_path, speed=speed) as (url, player):
+        same(scans, streamed(url))
+    assert player.played.differing_count == 0
+    assert player.played.extra > 0

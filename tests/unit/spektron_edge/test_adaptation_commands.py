@@ -12,9 +12,9 @@ from spektron_edge.adaptation_state.commands import AdaptationCommands
 from spektron_edge.cli.local_operator import local_operator
 from spektron_edge.cli.main import main
 from spektron_edge.command_names import COMMANDS
+from spektron_edge.commands.asked import Asked
 from spektron_edge.config.model import AdaptationSettings
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.mqtt.commands import Key, sign
 from spektron_edge.transfer_state import StateStore
 from tests.adaptations import SERIAL, adapted, put, use
 
@@ -224,7 +224,7 @@ def there(daemon):
 
 
 def ask(commands, command, operator="anna", **arguments):
-    request = sign(Key(operator, bytes(16)), "spektron/s/i", command, 1, "", arguments)
+    request = Asked(operator, arguments)
     return commands[command](request)
 
 
@@ -235,7 +235,27 @@ def last(daemon):
 def test_every_command_is_known_and_carried_out(daemon, commands):
     known = {name for name in COMMANDS if name.startswith("adapt-")}
     assert set(commands) == known - {"adapt-service-event", "adapt-stability"}
-    assert known <= set(daemon._commands.handler._actions)
+    assert known <= set(daemon._commands.carrying.actions)
+
+
+def test_one_person_approves_over_mqtt_and_another_at_the_page(commands, there, tiny_model):
+    number = put(there, tiny_model)
+    given = {"adaptation": number, "why": "seen"}
+    ask(commands, "adapt-approve", **given)
+
+    def at_page(who):
+        return commands["adapt-approve"](
+            Asked(who, given, through="page", meaning="approved: checked")
+        )
+
+    with pytest.raises(Fault, match="another person"):
+        at_page("Anna")
+    assert at_page("carl").result["in_use"] == number
+    (entry,) = there.read().held
+    assert [(a.who, a.through) for a in entry.approvals] == [
+        ("anna", "mqtt"),
+        ("carl", "page, approved"),
+    ]
 
 
 def test_operators_decide_over_mqtt_and_the_next_scan_shows_it(

@@ -13,6 +13,7 @@ import pytest
 IN_USE = {0: None, 1: None, 2: None, 4: 1, 5: 1, 6: 2, 7: 1, 8: 1, 9: 1, 10: None}
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("lose", [[], ["--lose"]], ids=["killed", "power cut"])
 @pytest.mark.parametrize("most", [12, pytest.param(200, marks=pytest.mark.long)])
 def test_a_cut_leaves_what_was_before_or_what_comes_after(tmp_path, most, lose):

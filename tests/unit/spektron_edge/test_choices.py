@@ -9,11 +9,11 @@ import pytest
 
 from spektron_edge.bundle import read_bundle, write_bundle
 from spektron_edge.cli.main import main
+from spektron_edge.commands.asked import Asked
 from spektron_edge.config.loading import load_config
 from spektron_edge.daemon.daemon import Daemon
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.files.choices import ChoiceStore
-from spektron_edge.mqtt.commands import Key, sign
 from spektron_edge.prediction.product import load_product
 from spektron_edge.transfer_state import StateStore
 from tests import bundles
@@ -45,8 +45,8 @@ def two(daemon, tmp_path, bundle):
 
 
 def choose(daemon, product):
-    request = sign(Key("anna", bytes(16)), "spektron/s/i", "choose-product", 1, "", product)
-    return daemon._commands.handler._actions["choose-product"](request)
+    request = Asked("anna", product)
+    return daemon._commands.carrying.actions["choose-product"](request)
 
 
 def test_another_product_is_measured_by_everything_that_reads_the_configuration(

@@ -12,7 +12,7 @@ import pytest
 from firmware_bridge.virtual import Optics, PtyPort, VirtualSpectrometer
 from spektron_edge import __version__
 from spektron_edge.adaptation_state import AdaptationStore
-from spektron_edge.cli.inspection import inspect_bundle, inspect_state
+from spektron_edge.cli.inspection import inspect_bundle
 from spektron_edge.cli.main import main
 from spektron_edge.cli.show import show
 from spektron_edge.clock import Stamp
@@ -20,6 +20,7 @@ from spektron_edge.faults import Faults
 from spektron_edge.files.audit import Audit
 from spektron_edge.files.state_folder import AUDIT_FILE, OUTBOX_FILE
 from spektron_edge.outbox import Limits, Outbox, OutboxError, Outgoing
+from spektron_edge.support.state_report import inspect_state
 from spektron_edge.transfer_state import StateStore
 from tests import bundles
 from tests import transfers as transfers_of
@@ -251,7 +252,7 @@ def test_inspect_by_someone_who_may_only_read_is_no_damage(capsys, state, monkey
     def read_only(_):
         raise OutboxError("attempt to write a readonly database")
 
-    monkeypatch.setattr("spektron_edge.cli.inspection.read_counts", read_only)
+    monkeypatch.setattr("spektron_edge.support.state_report.read_counts", read_only)
     assert "daemon's user" in fails(capsys, Faults.STATE_UNWRITABLE, "inspect", str(state))
 
 

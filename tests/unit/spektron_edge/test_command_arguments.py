@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spektron_edge.commands.arguments import canonical_arguments, parse_arguments
+from spektron_edge.commands.asked import CommandOutcome, without_arguments
 from spektron_edge.config.commands import Operator
 from spektron_edge.faults import Fault
-from spektron_edge.mqtt.arguments import canonical_arguments, parse_arguments
-from spektron_edge.mqtt.command_handler import CommandOutcome, without_arguments
 from spektron_edge.mqtt.commands import CommandRefused, Key, authorise, parse, sign, to_payload
 
 ROOT = "spektron/plant/nir"

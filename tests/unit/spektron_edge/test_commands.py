@@ -11,18 +11,20 @@ from pydantic import ValidationError
 
 from spektron_edge.cli.local_operator import local_operator
 from spektron_edge.cli.main import main
+from spektron_edge.commands.asked import Asked, CommandOutcome
+from spektron_edge.commands.carrying import Carrying
+from spektron_edge.commands.limited import Limited
+from spektron_edge.commands.two_people import WITHIN_S, TwoPeople
 from spektron_edge.config.commands import Commands, Operator
 from spektron_edge.config.mqtt import Mqtt
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.inbox import CommandReceived
 from spektron_edge.mqtt import request as module
-from spektron_edge.mqtt.command_handler import CommandHandler, CommandOutcome
+from spektron_edge.mqtt.command_handler import CommandHandler
 from spektron_edge.mqtt.commands import CommandRefused, Key, authorise, parse, read_key, sign
 from spektron_edge.mqtt.counters import PlausibleCounters
 from spektron_edge.mqtt.in_use import IN_USE_FILE, in_use, note_in_use
-from spektron_edge.mqtt.limited import Limited
 from spektron_edge.mqtt.topics import Topics
-from spektron_edge.mqtt.two_people import WITHIN_S, TwoPeople
 
 from .turns import events
 
@@ -191,7 +193,8 @@ def desk(open_outbox):
         "reload": lambda request: CommandOutcome(False, "nothing was changed"),
     }
     audit = Lines()
-    handler = CommandHandler(client, ROOT, actions, open_outbox().accept_counter, audit)
+    carrying = Carrying(actions, audit)
+    handler = CommandHandler(client, ROOT, carrying, open_outbox().accept_counter, audit)
     return handler, client, audit
 
 
@@ -222,10 +225,12 @@ def test_a_command_that_fails_is_answered_and_audited_as_failed(desk, rules):
 
 def test_an_accepted_command_is_answered_twice_under_its_correlation(desk, rules):
     desk, client, audit = desk
-    desk._actions["health"] = lambda request: CommandOutcome(True, "the answer follows", ticket=7)
+    desk._carrying.actions["health"] = lambda request: CommandOutcome(
+        True, "the answer follows", ticket=7
+    )
     desk.serve(CommandReceived("health", payload(command="health"), b"x"), rules)
-    desk.finish(7, CommandOutcome(False, "withdrawn"))
-    desk.finish(7, CommandOutcome(True, "a second end is none"))
+    desk._carrying.finish(7, CommandOutcome(False, "withdrawn"))
+    desk._carrying.finish(7, CommandOutcome(True, "a second end is none"))
     told = [(r["stage"], r["ok"], r["correlation"], raw) for _, r, raw in client.responses]
     assert told == [("accepted", True, "c", b"x"), ("finished", False, "c", b"x")]
     assert [line[2]["stage"] for line in audit] == ["accepted", "finished"]
@@ -357,10 +362,10 @@ def test_two_different_people_are_needed_where_two_are_configured(desk, two):
     desk, client, audit = desk
     ask_health(desk, two, "anna", 1)
     ask_health(desk, two, "anna", 2)
-    assert desk.two_people.waiting == ("second person for health",)
+    assert desk._carrying.two_people.waiting == ("second person for health",)
     ask_health(desk, two, "bert", 1)
     assert [r["stage"] for _, r, _ in client.responses] == ["waiting", "waiting", "finished"]
-    assert desk.two_people.waiting == ()
+    assert desk._carrying.two_people.waiting == ()
     assert (audit[-1][0], audit[-1][2]["with"]) == ("bert", "anna")
 
 
@@ -379,9 +384,9 @@ def test_a_right_that_was_withdrawn_does_not_count(desk, two, operators):
 def test_the_second_person_has_to_ask_for_the_same_within_ten_minutes():
     now = [0.0]
     people = TwoPeople(lambda: now[0])
-    first = sign(Key("anna", SECRET), ROOT, "x", 1, "", {"a": 1})
-    other = sign(Key("bert", SECRET), ROOT, "x", 1, "", {"a": 2})
-    same = sign(Key("bert", SECRET), ROOT, "x", 2, "", {"a": 1})
+    first = Asked("anna", {"a": 1})
+    other = Asked("bert", {"a": 2})
+    same = Asked("bert", {"a": 1})
     may = {"anna", "bert"}
     assert people.partner("x", first, may) is None
     assert people.partner("x", other, may) is None
@@ -442,7 +447,7 @@ def test_health_is_told_without_a_disk_once_for_a_counter(full, rules):
 def test_a_stranger_learns_nothing_of_the_disk(full, rules):
     desk, client, *_ = full
     for secret, command in ((b"not the key of anna", "reload"), (SECRET, "scan-now")):
-        desk._actions["scan-now"] = desk._actions["reload"]
+        desk._carrying.actions["scan-now"] = desk._carrying.actions["reload"]
         asked = payload(secret=secret, command=command)
         desk.serve(CommandReceived(command, asked, None), rules)
         assert client.responses[-1][1]["result"] == {}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -271,7 +272,7 @@ def test_a_key_that_the_driver_does_not_use_is_refused(load, name):
         url = 'url = "/dev/ttyUSB0"'
         return replaced(url, "\n".join([url, f'driver = "{name}"', *lines]))
 
-    model = {"model": f'"{used.models[0]}"' if used.models else '"STS"'}
+    model = {"model": f'"{used.models[-1]}"' if used.models else '"STS"'}
     load(serial(taken, **model))
     for key in KEYS.keys() - taken:
         assert f"does not use `{key}`" in refusal(load, serial(needed | {key}, **model))
@@ -314,6 +315,34 @@ def test_an_axis_file_is_read_with_the_configuration(load, tmp_path, table, why)
     assert load(text).acquisition.axis_file == tmp_path / "axis.csv"
 
 
+@pytest.mark.parametrize("kind", ["/dev/zero", "pipe", "folder", "large"])
+def test_an_axis_file_that_is_no_table_is_not_read_to_its_end(load, tmp_path, kind):
+    path = Path(kind)
+    if kind != "/dev/zero":
+        path = tmp_path / kind
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "large":
+        path.write_bytes(b" " * 4_000_001)
+    told = refusal(load, f'{MINIMAL}[acquisition]\naxis_file = "{path}"\n')
+    assert ("is larger than 4000000 bytes" if kind == "large" else "is no file") in told
+
+
+def test_nothing_is_told_in_words_of_the_library(load):
+    told = refusal(load, f"{MINIMAL}[acquisition]\nbad_ranges_nm = [[2.0, 1.0]]\n")
+    assert "acquisition.bad_ranges_nm.0: a range is two wavelengths" in told
+    assert "Value error" not in told
+
+
+@pytest.mark.parametrize("coefficients", ["[]", "[-1.0]", "[0.0]", "[0.0, 1e-6]"])
+def test_a_nonlinearity_that_divides_by_nothing(load, coefficients):
+    told = refusal(load, f"{MINIMAL}[acquisition]\nnonlinearity = {coefficients}\n")
+    assert "acquisition.nonlinearity" in told
+    load(f"{MINIMAL}[acquisition]\nnonlinearity = [0.98, 1e-6, -1e-12]\n")
+
+
 def test_an_integration_that_the_driver_cannot_set(load):
     url = 'url = "/dev/ttyUSB0"'
     keys = 'driver = "ocean-sad500"\nmodel = "Flame-S"\nwavelength_nm = [348.1, 0.378]'
@@ -322,3 +351,39 @@ def test_an_integration_that_the_driver_cannot_set(load):
         load, f"{text}[acquisition]\nintegration_us = 1500\n"
     )
     load(f"{text}[acquisition]\nintegration_us = 2000\n")
+
+
+@pytest.mark.parametrize(
+    ("driver", "model", "integration_us", "limits"),
+    [
+        ("ocean-sad500", "Flame-S", 70_000_000, "1000 to 65535000"),
+        ("ocean-sad500", "S2000", 1_000, "5000 to 65535000"),
+        ("ocean-obp", "HDX", 1_000, "6000 to 10000000"),
+        ("tcd1304", None, 2**32 - 1, "10 to 2147483647"),
+    ],
+)
+def test_an_integration_beyond_the_model(load, driver, model, integration_us, limits):
+    keys = f'driver = "{driver}"\n' + (f'model = "{model}"\n' if model else "")
+    if driver != "ocean-obp":
+        keys += 'wavelength_nm = [348.1, 0.378]\nserial_number = "S"\n'
+    text = replaced('url = "/dev/ttyUSB0"', f'url = "/dev/ttyUSB0"\n{keys}')
+    told = refusal(load, f"{text}[acquisition]\nintegration_us = {integration_us}\n")
+    assert f"{limits}, not {integration_us}" in told
+    load(f"{text}[acquisition]\nintegration_us = 20000\n")
+
+
+@pytest.mark.parametrize(
+    ("coefficients", "why"),
+    [
+        ("[1000.0, 1.0, -1e-2]", "pixel 51 is the first"),
+        ("[1000.0, 1e308, 1e308]", "gives no wavelengths"),
+        ("[1000.0, 1.0, 1e306]", "pixel 14 is the first"),
+        ("[-5000.0, 1.0]", "gives no wavelengths"),
+    ],
+)
+def test_wavelengths_that_are_none_over_the_pixels_of_the_model(load, coefficients, why):
+    keys = f'driver = "ocean-sad500"\nmodel = "Flame-S"\nwavelength_nm = {coefficients}'
+    text = replaced('url = "/dev/ttyUSB0"', f'url = "/dev/ttyUSB0"\n{keys}')
+    told = refusal(load, f"{text}[acquisition]\nintegration_us = 20000\n")
+    assert why in told
+    assert "wavelength_nm" in told

@@ -6,17 +6,17 @@ import time
 
 import pytest
 
+from spektron_edge.commands.asked import Asked
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.inbox import OrderDone, Streaming
 from spektron_edge.instrument.commands import BEGIN_WITHIN_S
 from spektron_edge.instrument.orders import Order
-from spektron_edge.mqtt.commands import Key, sign
 
 from .turns import ready, turn
 
 
 def request(command, **arguments):
-    return sign(Key("anna", b"0123456789abcdef"), "spektron/s/i", command, 1, "", arguments)
+    return Asked("anna", arguments)
 
 
 @pytest.fixture

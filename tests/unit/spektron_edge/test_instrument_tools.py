@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import resource
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from contextlib import suppress
 
 import numpy as np
@@ -72,6 +74,27 @@ def test_an_instrument_that_does_not_conform(capsys, tmp_path):
     assert "<b>&: does not conform" in out.replace(", firmware virtual 1.0 on " + port.url, "")
     assert "&lt;b&gt;&amp;" in page.read_text()
     assert "configure.limits" in err
+
+
+def test_conformance_over_a_power_cycle(port, capsys, monkeypatch):
+    class Hand:
+        def readline(self):
+            port.call(lambda: port.device.power_cycle(time.monotonic()))
+            return "\n"
+
+    monkeypatch.setattr(sys, "stdin", Hand())
+    assert main(["conformance", port.url, "--quick", "--power-cycle"]) == 0
+    out, _ = capsys.readouterr()
+    assert "Switch the instrument off and on now" in out
+    assert "passed   must    power.boot-id" in out
+    assert "seen     SAMPLE, brightest of its scans: " in out
+
+
+def test_a_power_cycle_needs_somebody(port, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    fails(capsys, Faults.COMMAND_INPUT, "conformance", port.url, "--quick", "--power-cycle")
+    with pytest.raises(SystemExit):
+        main(["conformance", port.url, "--power-cycle", "--json"])
 
 
 def test_conformance_of_nothing(capsys):

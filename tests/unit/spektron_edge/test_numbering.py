@@ -46,7 +46,7 @@ def test_what_is_delivered_and_what_is_reported_missing_is_everything(delivered,
 
 
 @given(
-    sent=st.lists(st.tuples(st.integers(1, 3), st.integers(0, 30)), max_size=40),
+    sent=st.lists(st.tuples(st.integers(1, 3), st.integers(0, MOST_REPEATED)), max_size=40),
 )
 def test_nothing_is_both_delivered_and_missing_within_one_power_on(sent):
     numbering = Numbering(Memory())
@@ -134,3 +134,11 @@ def test_a_first_number_that_no_power_on_leads_to_is_a_jump():
     numbering = Numbering(Memory())
     numbering.advance(Progress("S", 1, 5))
     assert numbering.advance(Progress("S", 2, 2**32 - 1)).jumped_from == 5
+
+
+@pytest.mark.parametrize(("number", "missing"), [(13, set()), (15, {13, 14}), (2, {0, 1})])
+def test_through_a_power_on_that_nobody_told_numbers_may_go_on(number, missing):
+    numbering = Numbering(Memory())
+    numbering.advance(Progress("S", 7, 12))
+    numbering.untold("S", 99)
+    assert numbers(numbering.advance(Progress("S", 99, number))) == missing

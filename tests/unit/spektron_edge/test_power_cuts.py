@@ -55,6 +55,7 @@ def cuts(config, new, *more):
     return first["steps"], lines
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("lose", [[], ["--lose"]], ids=["killed", "power cut"])
 @pytest.mark.parametrize("most", [5, pytest.param(50, marks=pytest.mark.long)])
 def test_a_cut_at_any_step_leaves_the_old_bundle_or_the_new_one(device, most, lose):

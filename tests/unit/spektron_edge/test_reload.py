@@ -6,12 +6,12 @@ import time
 
 import pytest
 
+from spektron_edge.commands.asked import Asked
 from spektron_edge.config.loading import load_config
 from spektron_edge.config.mqtt import Mqtt
 from spektron_edge.daemon.daemon import Daemon
 from spektron_edge.daemon.last_good import FOLDER, Kept, LastGood, identity, load_working
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.mqtt.commands import Key, sign
 
 from .turns import events
 
@@ -159,10 +159,10 @@ def test_during_a_trial_there_is_no_other_reload_and_no_other_product(daemon, us
     daemon._reload.works("instrument")
     change("/dev/absent", "/dev/other")
     begun(daemon)
-    request = sign(Key("anna", bytes(16)), "r", "choose-product", 1, "", {"product": "grain"})
+    request = Asked("anna", {"product": "grain"})
     for ask in (
         daemon._reload.reload,
-        lambda: daemon._commands.handler._actions["choose-product"](request),
+        lambda: daemon._commands.carrying.actions["choose-product"](request),
     ):
         with pytest.raises(Fault, match="on trial") as caught:
             ask()

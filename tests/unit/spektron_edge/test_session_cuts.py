@@ -24,6 +24,7 @@ def cuts(folder, *more):
     return first["steps"], lines
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("lose", [[], ["--lose"]], ids=["killed", "power cut"])
 @pytest.mark.parametrize("most", [5, pytest.param(200, marks=pytest.mark.long)])
 def test_a_cut_while_samples_are_added_loses_at_most_the_one_being_added(tmp_path, most, lose):
@@ -41,6 +42,7 @@ def test_a_cut_while_samples_are_added_loses_at_most_the_one_being_added(tmp_pat
     assert len(lines[-1]["samples"]) == 4
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("lose", [[], ["--lose"]], ids=["killed", "power cut"])
 @pytest.mark.parametrize("most", [3, pytest.param(200, marks=pytest.mark.long)])
 def test_a_cut_while_it_is_fitted_leaves_no_half_of_a_transfer(tmp_path, most, lose):

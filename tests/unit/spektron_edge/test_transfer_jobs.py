@@ -11,10 +11,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from spektron_edge.commands.asked import Asked
 from spektron_edge.daemon.daemon import Daemon
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.inbox import InstrumentReady, Measured
-from spektron_edge.mqtt.commands import Key, sign
 from spektron_edge.spectra.acquisition import References
 from spektron_edge.transfer_session import Session
 from spektron_edge.transfer_state import StateStore
@@ -65,7 +65,7 @@ def lay(daemon, cups, make_scan):
 
 
 def ask(daemon, name, **arguments):
-    request = sign(Key("anna", bytes(16)), "spektron/s/i", name, 1, "", arguments)
+    request = Asked("anna", arguments)
     return daemon._transfers.actions()[name](request)
 
 

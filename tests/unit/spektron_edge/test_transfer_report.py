@@ -141,3 +141,5 @@ def test_a_picture_where_matplotlib_is():
     from spektron_edge.transfer_session.picture import png
 
     assert png(report()).startswith(b"\x89PNG")
+    # Whoever names an instrument writes no formulas.
+    assert png(report(serial="$a_{$")).startswith(b"\x89PNG")

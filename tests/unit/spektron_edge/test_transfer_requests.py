@@ -8,10 +8,10 @@ import logging
 
 import pytest
 
+from spektron_edge.commands.limited import Limited
 from spektron_edge.daemon.daemon import Daemon
 from spektron_edge.inbox import CommandReceived, InstrumentReady
 from spektron_edge.mqtt.commands import Key, sign, to_payload
-from spektron_edge.mqtt.limited import Limited
 from spektron_edge.transfer_session import Session
 from tests.corn_bench import SERIAL, Cups, configure
 

@@ -22,7 +22,7 @@ from spektron_export.provenance import created, git_commit
 from spektron_export.quantise import constant_products, quantise
 from spektron_train.checkpoint import save_checkpoint
 from spektron_train.model.rounding import rounded_as_int8
-from tests import signers
+from tests import bundles, signers
 
 EPOCH = "1700000000"
 WEIGHTS = "weights.onnx"
@@ -258,10 +258,13 @@ def test_an_export_is_signed_bound_and_keeps_its_spectra_for_a_device(
 ):
     show_device_key(tmp_path / "state", tmp_path / "device.pem")
     key = signers.key(tmp_path, "anna")
+    observed = tmp_path / "ir.json"
+    observed.write_text(json.dumps(bundles.observability()))
     status, out, said = export(
         *(checkpoint, loose, tmp_path, capsys, monkeypatch),
         *("--sign", str(key.private), "--spectra", f"for:{tmp_path / 'device.pem'}"),
         *("--serial", "X-1", "--serial", "X-2", "--version", "3"),
+        *("--observability", str(observed)),
     )
     assert status == 0, said.err
     assert json.loads(said.out)["bytes"] == out.stat().st_size
@@ -273,6 +276,7 @@ def test_an_export_is_signed_bound_and_keeps_its_spectra_for_a_device(
     assert "standardisation" in told["kept_back"]["not_possible"]
     assert bundle.manifest.devices == ("X-1", "X-2")
     product = bundle.manifest.product(None)
+    assert [one.smiles for one in product.observability] == ["O=C=O"]
     assert "standardisation" in product.transfer_without
     assert not {"x", "y", "samples"} & set(bundle.arrays(product.source))
     opened = open_spectra(bundle, product, load_device_key(tmp_path / "state"))

@@ -18,6 +18,7 @@ from spektron_edge.bundle.self_test import self_test
 from spektron_edge.inference import load_model
 from spektron_edge.spectra.preprocessing import correlate_valid, savgol_kernel
 from spektron_export import cli
+from tests import bundles
 
 AXIS = np.arange(1100.0, 1500.0, 5.0)
 N = 60
@@ -330,3 +331,21 @@ def test_a_model_that_float32_cannot_carry_is_refused(wrap, data):
     assert status == 5
     assert "float32" in said.err
     assert not out.exists()
+
+
+def test_what_instruments_see_of_an_analyte_goes_into_the_bundle(wrap, data, tmp_path):
+    seen, wrong = tmp_path / "ir.json", tmp_path / "wrong.json"
+    seen.write_text(json.dumps(bundles.observability()))
+    wrong.write_text(json.dumps({**bundles.observability(), "format": 2}))
+    model = LinearRegression().fit(*data[:2])
+
+    status, out, said = wrap(model, "--observability", seen, "--observability", seen)
+
+    assert status == 0, said.err
+    held = read_bundle(out).manifest.product(None).observability
+    assert [one.smiles for one in held] == ["O=C=O", "O=C=O"]
+    assert "seen of O=C=O" in out.with_name("lab.report.html").read_text()
+    for path, why in ((wrong, "format"), (tmp_path / "no.json", "cannot read")):
+        status, _, said = wrap(model, "--observability", path)
+        assert status == 5
+        assert why in said.err

@@ -33,9 +33,10 @@ def observe(arguments: argparse.Namespace) -> int:
 
 
 def as_json(smiles: str, found: Observability) -> dict[str, Any]:
-    """Finite numbers, strings and lists only: as a bundle's manifest may hold it."""
+    """As a bundle's manifest holds it (`spektron_edge.bundle.observability`)."""
     at = found.instrument
     return {
+        "format": 1,
         "smiles": smiles,
         "method": found.method,
         "instrument": {

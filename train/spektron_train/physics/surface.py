@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
-import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from spektron_train.archive import pack_arrays, write_file
+from spektron_train.archive import ArchiveError, pack_arrays, unpack_arrays, write_file
 
 from .molecule import Array, Molecule, MoleculeError
 
@@ -113,13 +110,8 @@ def save(surface: Surface, path: Path) -> None:
 
 def load(path: Path) -> Surface:
     """Read what `save` wrote; nothing in it is executed. Raises SurfaceError, OSError."""
-    raw = path.read_bytes()
-    if not raw.startswith(b"PK"):
-        raise SurfaceError(f"{path} is no array archive (.npz)")
     try:
-        # Of a path, numpy leaves a broken file open.
-        with np.load(io.BytesIO(raw), allow_pickle=False) as archive:
-            found = {name: archive[name] for name in archive.files}
+        found = unpack_arrays(path.read_bytes(), path)
         if int(found["format"]) != _FORMAT:
             raise SurfaceError(f"{path} is of format {found['format']}; this reads {_FORMAT}")
         molecule = Molecule(
@@ -133,12 +125,7 @@ def load(path: Path) -> Surface:
         )
     except KeyError as error:
         raise SurfaceError(f"{path} holds no {error}") from None
-    except (
-        ValueError,
-        TypeError,
-        EOFError,
-        MoleculeError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
+    except ArchiveError as error:
+        raise SurfaceError(str(error)) from None
+    except (ValueError, TypeError, MoleculeError) as error:
         raise SurfaceError(f"{path} is no surface: {error}") from None

@@ -10,8 +10,8 @@ from dataclasses import replace
 import numpy as np
 
 from spektron_edge.adaptation_state import AdaptationStore
+from spektron_edge.commands.asked import Asked
 from spektron_edge.inbox import InstrumentReady, Measured
-from spektron_edge.mqtt.commands import Key, sign
 from spektron_edge.spectra.acquisition import References
 from tests.corn_bench import SERIAL
 
@@ -97,5 +97,5 @@ def store_of(daemon):
 
 
 def ask(daemon, name, **arguments):
-    request = sign(Key("anna", bytes(16)), "spektron/s/i", name, 1, "", arguments)
-    return daemon._commands.handler._actions[name](request)
+    request = Asked("anna", arguments)
+    return daemon._commands.carrying.actions[name](request)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 
 import pytest
 
@@ -35,6 +36,14 @@ def test_whatever_the_child_leaves_is_survived_and_told(line, cups, behaves, how
     assert after - before == 5
     # Not again at once.
     assert line.daemon._adaptations.attempt is None
+
+
+def test_a_serial_number_is_no_option_of_the_child(tmp_path):
+    with attempt_module.Attempt(tmp_path / "none.toml", "--help", tmp_path, None) as child:
+        while child.running:
+            time.sleep(0.01)
+        with pytest.raises(Fault, match="cannot read"):
+            child.result()
 
 
 def test_a_killed_child_is_survived_and_told(line, cups, behaves):

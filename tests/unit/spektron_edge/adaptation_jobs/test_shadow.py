@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from spektron_edge.adaptation_state import AdaptationStore
 from spektron_edge.cli.main import main
 from tests.adaptations import agreed
@@ -34,6 +36,7 @@ def test_without_doubts_auto_installs_and_goes_back_when_it_does_harm(line, cups
     assert line.daemon._serving.in_use.adaptation is None
 
 
+@pytest.mark.once
 def test_what_does_not_hold_in_shadow_stays_a_proposal(line, cups, behaves):
     line = line("auto")
     behaves("sound")
@@ -54,6 +57,7 @@ def test_people_see_how_a_proposal_did_in_shadow(line, cups, behaves, capsys):
     assert "it holds" in capsys.readouterr().out
 
 
+@pytest.mark.once
 def test_with_a_service_held_out_spectra_suffice(line, cups, behaves):
     line = line("auto")
     behaves("sound")
@@ -64,6 +68,7 @@ def test_with_a_service_held_out_spectra_suffice(line, cups, behaves):
     assert store_of(line.daemon).active(SERIAL) is not None
 
 
+@pytest.mark.once
 def test_what_is_decided_in_the_meantime_ends_the_time_in_shadow(line, cups, behaves):
     line = line("auto")
     behaves("sound")
@@ -76,6 +81,7 @@ def test_what_is_decided_in_the_meantime_ends_the_time_in_shadow(line, cups, beh
     assert store_of(line.daemon).held[0].tried is None
 
 
+@pytest.mark.once
 def test_frozen_nothing_is_computed_beside_what_counts_any_more(line, cups, behaves):
     line = line("shadow")
     behaves("sound")
@@ -87,6 +93,7 @@ def test_frozen_nothing_is_computed_beside_what_counts_any_more(line, cups, beha
     assert line.daemon._serving.shadow is None
 
 
+@pytest.mark.once
 def test_spectra_of_another_instrument_judge_no_proposal(line, cups, behaves):
     line = line("auto")
     behaves("sound")
@@ -109,6 +116,7 @@ def on_trial(line, cups):
     assert line.daemon._adaptations.attempt.task.tried == 1
 
 
+@pytest.mark.once
 def test_a_service_during_the_second_verdict_leaves_a_proposal(line, cups, behaves):
     line = line("auto")
     behaves("sound")
@@ -119,6 +127,7 @@ def test_a_service_during_the_second_verdict_leaves_a_proposal(line, cups, behav
     assert store_of(line.daemon).held[0].tried is None
 
 
+@pytest.mark.once
 def test_who_decides_during_the_second_verdict_was_faster(line, cups, behaves):
     line = line("propose")
     behaves("sound")
@@ -129,6 +138,7 @@ def test_who_decides_during_the_second_verdict_was_faster(line, cups, behaves):
     assert not events(line.daemon, "adaptation_failed")
 
 
+@pytest.mark.once
 def test_what_was_proposed_is_not_used_by_itself_in_another_mode(line, cups, behaves):
     line = line("propose")
     behaves("sound")
@@ -140,6 +150,7 @@ def test_what_was_proposed_is_not_used_by_itself_in_another_mode(line, cups, beh
     assert not events(line.daemon, "adaptation_failed")
 
 
+@pytest.mark.once
 def test_frozen_ends_a_child_that_adapts(line, cups, behaves):
     line = line("auto")
     behaves("hangs")
@@ -150,6 +161,7 @@ def test_frozen_ends_a_child_that_adapts(line, cups, behaves):
     assert store_of(line.daemon).held == ()
 
 
+@pytest.mark.once
 def test_what_a_person_approved_stays_in_auto_too(line, cups, behaves):
     line = line("auto")
     behaves("sound")
@@ -162,6 +174,7 @@ def test_what_a_person_approved_stays_in_auto_too(line, cups, behaves):
     assert "rollback" in events(line.daemon, "adaptation_doubtful")[0]["message"]
 
 
+@pytest.mark.once
 def test_a_child_that_fails_in_the_meantime_leaves_a_proposal(line, cups, behaves):
     line = line("auto")
     behaves("sound")
@@ -176,6 +189,7 @@ def test_a_child_that_fails_in_the_meantime_leaves_a_proposal(line, cups, behave
     assert line.daemon._adaptations.attempt is None
 
 
+@pytest.mark.once
 def test_in_propose_people_are_told_that_what_they_approved_does_harm(line, cups, behaves):
     line = line("auto")
     behaves("sound")

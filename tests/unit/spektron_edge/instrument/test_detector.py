@@ -127,7 +127,7 @@ def test_bad_pixels_of_the_configuration_are_bridged_and_found_ones_only_where_w
         ({"bad_pixels": [120]}, Faults.BAD_PIXELS),
         ({"bad_pixels": list(range(50, 60))}, Faults.BAD_PIXELS),
         ({"bad_ranges_nm": [[3000, 3001]]}, Faults.BAD_PIXELS),
-        ({"nonlinearity": [0.0, 1.0]}, Faults.NONLINEARITY_UNUSABLE),
+        ({"nonlinearity": [1.0, 1.0]}, Faults.NONLINEARITY_UNUSABLE),
         ({"wavelength_nm": [1100.0, 1.0, -0.01]}, Faults.AXIS_INVALID),
         ({"axis_file": "none.csv"}, Faults.AXIS_INVALID),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -15,7 +16,7 @@ from firmware_bridge.protocol import LampState, Position
 from firmware_bridge.protocol import Scan as WireScan
 from firmware_bridge.virtual import VirtualSpectrometer
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.inbox import Consumed, FaultRaised, InstrumentReady, Streaming
+from spektron_edge.inbox import Consumed, FaultRaised, InstrumentReady, Measured, Streaming, Told
 from spektron_edge.instrument import exposures
 from spektron_edge.instrument.line_faults import LINE_FAULTS, as_fault
 from spektron_edge.spectra.acquisition import absorbance
@@ -235,3 +236,66 @@ def test_scans_of_another_size_are_told_and_the_others_go_on(make, monkeypatch):
     assert sum(isinstance(item, InstrumentReady) for item in rig.history) == 1
     assert {6, 9}.isdisjoint(i.number for i in rig.history if isinstance(i, Consumed))
     assert rig.thread.link.counters.malformed >= 2
+
+
+def test_an_exchanged_instrument_that_streams_already_is_told_and_gives_no_scan(make):
+    rig = make().start()
+    rig.measured(30)
+    other = VirtualSpectrometer(
+        rigs.SPECTRA, rigs.AXIS, rig.device.optics, serial="BBB", seed=2, baud=4_000_000
+    )
+
+    def exchange():
+        now, mine = time.monotonic(), rig.device
+        other.poll(now)
+        other._booted_at, other._settings, other._number = now - 500.0, mine._settings, 2
+        other._lamp_on_at, other._next_at, other._interval_s = now - 500.0, now, 0.02
+        rig.port.device = other
+
+    rig.port.call(exchange)
+    begun = len(rig.history)
+    told = rig.trouble(Faults.INSTRUMENT_EXCHANGED)
+    assert "'BBB' instead of 'VIRT-0001'" in told.detail
+    late = [i.scan.number for i in rig.history[begun:] if isinstance(i, Measured)]
+    assert all(number > 30 for number in late)
+    assert rig.until(InstrumentReady).serial == "BBB"
+    assert rig.until(Streaming).measured
+
+
+def untold_power_cycle(rig):
+    """While the cable is out: an instrument that keeps its boot_id."""
+    rig.port.unplug()
+
+    def power_cycle():
+        kept = rig.device.boot_id
+        rig.device.power_cycle(time.monotonic())
+        rig.device.boot_id = kept
+
+    rig.port.call(power_cycle)
+    rig.port.plug()
+
+
+def test_a_power_on_that_the_firmware_does_not_tell_makes_references_anew(make):
+    rig = make().start()
+    before = rig.measured(20)[-1].scan.boot_id
+    untold_power_cycle(rig)
+    told = rig.until(Told, lambda t: t.code == "power_on_untold")
+    assert "its firmware does not tell: its clock went back" in told.message
+    streaming = rig.until(Streaming)
+    assert streaming.measured
+    assert streaming.references.boot_id != before
+    assert rig.measured(1)[0].scan.boot_id == streaming.references.boot_id
+
+
+def test_references_of_before_an_untold_power_on_are_not_kept(make):
+    rig = make(acquisition={"automatic_references": False}).start()
+    rig.until(Streaming)
+    rig.order(1, "take-dark")
+    rig.order(2, "take-reference")
+    assert (rig.folder / "references.npz").exists()
+    rig.until(Streaming, lambda s: s.references is not None)
+    rig.measured(10)
+    untold_power_cycle(rig)
+    rig.until(Told, lambda t: t.code == "power_on_untold")
+    assert rig.until(Streaming).references is None
+    assert not (rig.folder / "references.npz").exists()

@@ -20,6 +20,7 @@ from tests.corn_bench import SERIAL, Cups, measure
 from .sessions import known_axis, refused, whats
 
 
+@pytest.mark.once
 def test_an_axis_that_is_known_only_later_is_compared_before_the_fit(session, cups):
     session.start(SERIAL)
     measure(session, cups, 3)
@@ -29,6 +30,7 @@ def test_an_axis_that_is_known_only_later_is_compared_before_the_fit(session, cu
     assert session.finish().in_use
 
 
+@pytest.mark.once
 def test_own_samples_that_are_something_else_are_not_used_and_it_is_said(session, cups):
     session.start(SERIAL)
     for i in range(8):
@@ -39,6 +41,7 @@ def test_own_samples_that_are_something_else_are_not_used_and_it_is_said(session
     assert "lowered by about 100 nm" in detail
 
 
+@pytest.mark.once
 def test_files_in_reflectance_are_not_made_a_transfer_of_absorbance(session, cups):
     session.start(SERIAL)
     for _ in range(4):
@@ -49,6 +52,7 @@ def test_files_in_reflectance_are_not_made_a_transfer_of_absorbance(session, cup
     assert not session.list()
 
 
+@pytest.mark.once
 def test_an_axis_that_is_wrong_by_100_nm_makes_no_transfer_and_says_so(session, cups):
     session.start(SERIAL)
     for _ in range(4):
@@ -63,6 +67,7 @@ def test_an_axis_that_is_wrong_by_100_nm_makes_no_transfer_and_says_so(session, 
     assert not session.list()
 
 
+@pytest.mark.once
 def test_one_empty_measurement_is_left_out_of_the_fit(session, cups):
     session.start(SERIAL)
     empty = session.next_sample()
@@ -104,6 +109,7 @@ def test_ten_samples_become_a_transfer_in_use_and_a_report(session, config, cups
     refused(Faults.TRANSFER_MISSING, session.rollback, SERIAL)
 
 
+@pytest.mark.once
 def test_a_dry_run_reports_and_changes_nothing(session, config, cups):
     session.start(SERIAL)
     measure(session, cups, 3)
@@ -114,6 +120,7 @@ def test_a_dry_run_reports_and_changes_nothing(session, config, cups):
     assert StateStore(config.parent / "state").read().held == ()
 
 
+@pytest.mark.once
 def test_a_wrong_cup_is_left_out_and_named(session, cups):
     session.start(SERIAL)
     names = measure(session, cups, 5)
@@ -144,6 +151,7 @@ def test_without_samples_of_the_source_eight_new_ones_do(session, cups):
     assert "nothing that was measured on both" in done.result.warnings[0]
 
 
+@pytest.mark.once
 def test_five_new_ones_with_all_reference_values_do_and_are_held_out_in_the_report(session, cups):
     session.start(SERIAL)
     names = [f"new{i}" for i in range(6)]
@@ -159,6 +167,7 @@ def test_five_new_ones_with_all_reference_values_do_and_are_held_out_in_the_repo
     assert report["rmsep_of_new_samples"] == {}
 
 
+@pytest.mark.once
 def test_an_invalid_one_is_stored_and_not_used_and_the_session_goes_on(session, config, cups):
     session.start(SERIAL)
     rng = np.random.default_rng(3)
@@ -179,6 +188,7 @@ def test_an_invalid_one_is_stored_and_not_used_and_the_session_goes_on(session, 
     assert session.store.read().open is not None
 
 
+@pytest.mark.once
 def test_a_slip_among_the_references_that_makes_the_interval_alone_is_named(session, cups):
     session.start(SERIAL)
     measure(session, cups, 4)
@@ -192,6 +202,7 @@ def test_a_slip_among_the_references_that_makes_the_interval_alone_is_named(sess
     assert said in (done.folder / "report.html").read_text()
 
 
+@pytest.mark.once
 def test_cups_measured_in_turns_on_two_instruments_are_told(session, cups):
     session.start(SERIAL)
     added, other = [], Cups("m5")
@@ -235,6 +246,7 @@ def test_a_child_that_takes_too_long_is_ended(session, config, cups):
         assert "too long" in refused(Faults.TRANSFER_FAILED, fitting.result)
 
 
+@pytest.mark.once
 def test_a_finish_cut_off_before_the_end_of_the_session_makes_no_twin(session, cups, monkeypatch):
     session.start(SERIAL)
     measure(session, cups, 3)
@@ -253,6 +265,7 @@ def test_a_finish_cut_off_before_the_end_of_the_session_makes_no_twin(session, c
     assert [version.number for version in session.list()] == [1]
 
 
+@pytest.mark.once
 def test_after_another_sample_an_interrupted_finish_is_made_anew(session, cups, monkeypatch):
     session.start(SERIAL)
     measure(session, cups, 3)
@@ -279,6 +292,7 @@ def test_the_child_is_of_low_priority_and_has_its_own_memory(session, cups):
         assert session.conclude_finish(fitting).result.pairs == 3
 
 
+@pytest.mark.once
 def test_a_sample_added_during_the_fit_asks_for_another(session, config, cups):
     session.start(SERIAL)
     measure(session, cups, 3)

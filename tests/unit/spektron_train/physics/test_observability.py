@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from spektron_edge.bundle.observability import Observability
 from spektron_train.cli import main
 from spektron_train.physics.molecule import MoleculeError
 from spektron_train.physics.observability import FATES, Instrument, observability
@@ -108,3 +109,15 @@ def test_in_words(capsys):
     told = capsys.readouterr().out
     assert "O-H stretching: seen" in told
     assert "degrees of freedom 3 seen" in " ".join(told.split())
+
+
+@pytest.mark.parametrize("smiles", ["O=C=O", "c1ccccc1", "CCO", "C"])
+def test_a_bundles_manifest_takes_it(smiles, capsys):
+    told = _observed(capsys, smiles, "--technique", "raman")
+    assert json.loads(Observability.model_validate(told).model_dump_json()) == told
+
+
+def test_ir_is_infrared(capsys):
+    told = _observed(capsys, "O", "--technique", "ir")
+    assert told == _observed(capsys, "O")
+    assert told["instrument"]["technique"] == "infrared"

@@ -6,8 +6,6 @@ one other, nothing charged. Not chemistry's own distribution, only many differen
 
 from __future__ import annotations
 
-import argparse
-import sys
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +13,7 @@ import numpy as np
 
 from spektron_train.physics.internal import CoordinateError
 from spektron_train.physics.molecule import MoleculeError
+from spektron_train.physics.molecule_list import read_list, write_list
 from spektron_train.physics.smiles import from_smiles
 
 LIST: Final = Path(__file__).with_name("molecules.smi")
@@ -24,8 +23,7 @@ _ELEMENTS: Final = {"C": 0.62, "N": 0.12, "O": 0.14, "F": 0.05, "S": 0.04, "Cl":
 
 def molecules() -> tuple[str, ...]:
     """The list that ships."""
-    lines = LIST.read_text(encoding="utf-8").splitlines()
-    return tuple(line for line in lines if not line.startswith("#"))
+    return read_list(LIST)
 
 
 def draw(count: int, seed: int) -> list[str]:
@@ -73,16 +71,5 @@ def _grown(rng: np.random.Generator) -> str | None:
     return str(Chem.MolToSmiles(whole))
 
 
-def main() -> None:
-    """Write the list to standard output."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=360)
-    parser.add_argument("--seed", type=int, default=1)
-    arguments = parser.parse_args()
-    command = f"--count {arguments.count} --seed {arguments.seed}"
-    lines = [f"# python -m {__spec__.name} {command}", *draw(arguments.count, arguments.seed)]
-    sys.stdout.write("\n".join(lines) + "\n")
-
-
 if __name__ == "__main__":
-    main()
+    write_list(__spec__.name, __doc__, draw, 360)

@@ -52,6 +52,18 @@ class GFN2:
         symmetric: Array = (full + full.T) / 2
         return symmetric
 
+    def gap(self, positions: Array) -> float:
+        """Highest occupied to lowest empty orbital, hartree, of positions (N, 3) in bohr.
+
+        Raises QuantumError.
+        """
+        result = self._result(self._calculator(positions, NO_FIELD))
+        levels = np.asarray(result.get("orbital-energies"), dtype=float)
+        pairs = round(float(np.sum(result.get("orbital-occupations"))) / 2)
+        if pairs >= len(levels):
+            raise QuantumError("GFN2-xTB has no empty orbital here")
+        return float(levels[pairs] - levels[pairs - 1])
+
     def _calculator(self, positions: Array, field: Array) -> Any:
         from tblite import library
         from tblite.interface import Calculator
@@ -70,9 +82,12 @@ class GFN2:
         return calculator
 
     @staticmethod
-    def _solve(calculator: Any) -> tuple[float, Array]:
+    def _result(calculator: Any) -> Any:
         try:
-            result = calculator.singlepoint()
+            return calculator.singlepoint()
         except RuntimeError as error:
             raise QuantumError(f"GFN2-xTB: {error}") from None
+
+    def _solve(self, calculator: Any) -> tuple[float, Array]:
+        result = self._result(calculator)
         return float(result.get("energy")), np.asarray(result.get("gradient"), dtype=float)

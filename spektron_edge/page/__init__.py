@@ -1,0 +1,1 @@
+"""The instrument's own page: a process of its own between browsers and the daemon's door."""

@@ -1,0 +1,107 @@
+"""Accounts of the page, as engineers see and change them."""
+
+from __future__ import annotations
+
+import functools
+from typing import cast
+
+from spektron_edge.roles import Role
+
+from ..declaration import Answer, Call, Endpoint, Given, Told
+from ..errors import Refused, absent
+from ..passwords import hashed
+from ..users import User, UserName
+from .session import Password, check_password
+
+
+class UserTold(Told):
+    """An account."""
+
+    name: str
+    role: Role
+    active: bool
+
+
+class UsersAnswer(Told):
+    """Everybody who has an account."""
+
+    users: tuple[UserTold, ...]
+
+
+class NewUser(Given):
+    """password: which the new user had better change."""
+
+    user: UserName
+    role: Role
+    password: Password
+
+
+class UserChange(Given):
+    """What is to be another; sessions of the account end."""
+
+    role: Role | None = None
+    password: Password | None = None
+    active: bool | None = None
+
+
+class UserPath(Given):
+    """An account's name."""
+
+    name: UserName
+
+
+def _told(user: User) -> UserTold:
+    return UserTold(name=user.name, role=user.role, active=user.active)
+
+
+async def _users(call: Call) -> Answer:
+    users = await call.page.reading.run(call.page.users.read)
+    return UsersAnswer(users=tuple(_told(user) for user in users.held))
+
+
+async def _add(call: Call) -> Answer:
+    page, given = call.page, cast(NewUser, call.body)
+    check_password(given.password, given.user)
+    kept = await page.hashing.run(functools.partial(hashed, given.password))
+    user = await page.reading.run(functools.partial(page.users.add, given.user, given.role, kept))
+    await page.notes.note("user_add", call.who.user, {"of": user.name, "role": user.role})
+    return _told(user)
+
+
+async def _change(call: Call) -> Answer:
+    page, given, name = call.page, cast(UserChange, call.body), cast(UserPath, call.path).name
+    if not given.model_dump(exclude_none=True):
+        raise Refused(422, "input", "give role, password or active")
+    users = await page.reading.run(page.users.read)
+    if users.find(name) is None:
+        raise absent(f"there is no user {name}")
+    kept = None
+    if given.password is not None:
+        check_password(given.password, name)
+        kept = await page.hashing.run(functools.partial(hashed, given.password))
+    user = await page.reading.run(
+        functools.partial(
+            page.users.change, name, role=given.role, hashed=kept, active=given.active
+        )
+    )
+    details = {"of": user.name, "role": given.role, "active": given.active}
+    await page.notes.note(
+        "user_changed", call.who.user, {**details, "password": given.password is not None}
+    )
+    return _told(user)
+
+
+ENDPOINTS = (
+    Endpoint("GET", "/users", "engineer", "who has an account", _users, UsersAnswer),
+    Endpoint("POST", "/users", "engineer", "a new account", _add, UserTold, NewUser),
+    Endpoint(
+        "PATCH",
+        "/users/{name}",
+        "engineer",
+        "another role or password, or whether the account may be used; its sessions end",
+        _change,
+        UserTold,
+        UserChange,
+        parameters=UserPath,
+    ),
+)

@@ -1,0 +1,32 @@
+"""All that the page answers."""
+
+from __future__ import annotations
+
+from .api import (
+    adaptation,
+    audit,
+    bundles,
+    commands,
+    live,
+    records,
+    session,
+    spectra,
+    support,
+    transfer,
+    users,
+)
+from .declaration import Endpoint
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    *session.ENDPOINTS,
+    *live.ENDPOINTS,
+    *commands.ENDPOINTS,
+    *records.ENDPOINTS,
+    *spectra.ENDPOINTS,
+    *transfer.ENDPOINTS,
+    *adaptation.ENDPOINTS,
+    *bundles.ENDPOINTS,
+    *audit.ENDPOINTS,
+    *users.ENDPOINTS,
+    *support.ENDPOINTS,
+)

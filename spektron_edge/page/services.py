@@ -1,0 +1,86 @@
+"""Everything that answers need, made once per process."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from spektron_edge import log
+from spektron_edge.config.file import Config
+from spektron_edge.config.loading import load_config
+from spektron_edge.faults import Fault
+
+from .first_boot import FirstBoot
+from .link import Link
+from .log_ring import LogRing
+from .notes import Notes
+from .sessions import Sessions
+from .source_mean import Sources
+from .threads import Threads
+from .tries import Tries
+from .users import FOLDER, UserStore
+
+_MIN_S = 60.0
+
+
+@dataclass(eq=False)
+class Page:
+    """config_path: read again where it changes, for bundle and adaptation; `[page]` is that of the
+    start. reading, hashing: threads for files, and for passwords one at a time."""
+
+    config_path: Path
+    started_with: Config
+    link: Link
+    users: UserStore
+    sessions: Sessions
+    tries: Tries
+    notes: Notes
+    first_boot: FirstBoot
+    reading: Threads
+    hashing: Threads
+    log_ring: LogRing
+    sources: Sources
+    _config: tuple[tuple[int, int], Config] | None = None
+
+    @property
+    def state_dir(self) -> Path:
+        """The daemon's folder."""
+        return self.started_with.state_dir
+
+    def config(self) -> Config:
+        """As the file says now; as it was where it cannot be read. Blocks."""
+        try:
+            status = self.config_path.stat()
+            stamp = status.st_ino, status.st_mtime_ns
+            if self._config is None or self._config[0] != stamp:
+                self._config = stamp, load_config(self.config_path)
+        except (OSError, Fault) as error:
+            log.warn("page_config_unread", detail=error)
+        return self.started_with if self._config is None else self._config[1]
+
+    def close(self) -> None:
+        """The process ends."""
+        self.reading.close()
+        self.hashing.close()
+
+
+def services(config_path: Path, config: Config, link: Link) -> Page:
+    """What the page works with."""
+    reading, folder = Threads(2, 32, "page-reading"), config.state_dir / FOLDER
+    return Page(
+        config_path=config_path,
+        started_with=config,
+        link=link,
+        users=UserStore(config.state_dir),
+        sessions=Sessions(
+            config.page.session_min * _MIN_S, config.page.idle_min * _MIN_S, time.monotonic
+        ),
+        tries=Tries(time.monotonic),
+        notes=Notes(config.state_dir, link.note, reading.run, time.monotonic),
+        first_boot=FirstBoot(folder),
+        reading=reading,
+        hashing=Threads(1, 8, "page-hashing"),
+        log_ring=LogRing(),
+        sources=Sources(),
+    )

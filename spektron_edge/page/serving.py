@@ -1,0 +1,186 @@
+"""The process of the page: its limits, its socket, and an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import logging
+import os
+import resource
+import signal
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import uvicorn
+
+from spektron_edge import log
+from spektron_edge.config.file import Config
+from spektron_edge.config.loading import load_config
+from spektron_edge.config.page import PageSettings
+from spektron_edge.door.client import DoorClient
+from spektron_edge.door.door import DOOR_FILE
+from spektron_edge.faults import Fault, Faults
+
+from .app import application
+from .errors import Refused
+from .link import Link
+from .notes import Details
+from .patient import MOST_HEADERS, PatientProtocol
+from .services import Page, services
+
+_MIB = 2**20
+_GRACE_S = 3
+_USERS_EVERY_S = 1.0
+
+
+class _Server(uvicorn.Server):
+    """Without uvicorn's signal handlers, which would end the process by the signal again."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Ours are set already."""
+        yield
+
+
+def serve(config_path: Path, say: Callable[[dict[str, object]], None]) -> int:
+    """Until SIGTERM or SIGINT; returns 0. say: is told once where the page is.
+
+    Raises Fault(CONFIG_INVALID, PAGE_UNSERVED, STATE_UNWRITABLE, ...).
+    """
+    config = load_config(config_path)
+    log.set_up(config.log.format, config.log.level)
+    _limit(config.page)
+    tls = _tls(config.page)
+    listening = _listen(config.page)
+    link = Link()
+    page = services(config_path, config, link)
+    log.also(page.log_ring)
+    # What comes in wrong is counted and told by us, a line for each would fill a disk.
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)
+    report: dict[str, object] = {"page": _url(config.page)}
+    if not page.users.read().held:
+        report["first boot code"] = page.first_boot.code()
+        report["next"] = "open the page and make the first engineer's account with this code"
+    say(report)
+    log.info("page_started", url=_url(config.page))
+    with listening:
+        asyncio.run(_run(config, page, listening, tls))
+    log.info("page_ended")
+    return 0
+
+
+async def _run(
+    config: Config, page: Page, listening: socket.socket, tls: ssl.SSLContext | None
+) -> None:
+    noted: set[asyncio.Task[None]] = set()
+
+    def told(address: str, why: str) -> None:
+        about: Details = {"error": why, "address": address}
+        task = asyncio.create_task(page.notes.refused("nobody", about))
+        noted.add(task)
+        task.add_done_callback(noted.discard)
+
+    class Protocol(PatientProtocol):
+        __init__ = functools.partialmethod(PatientProtocol.__init__, told=told)
+
+    server = _Server(
+        uvicorn.Config(
+            application(page),
+            http=Protocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=15,
+            timeout_graceful_shutdown=_GRACE_S,
+            h11_max_incomplete_event_size=MOST_HEADERS,
+            ssl_context_factory=None if tls is None else lambda *_: tls,
+        )
+    )
+
+    def stop() -> None:
+        server.should_exit = True
+        page.link.close()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    async with DoorClient(config.state_dir / DOOR_FILE) as client:
+        beside = [
+            asyncio.create_task(page.link.follow(client)),
+            asyncio.create_task(_look_for_users(page)),
+        ]
+        try:
+            await server.serve(sockets=[listening])
+        finally:
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
+            page.close()
+
+
+async def _look_for_users(page: Page) -> None:
+    """What the command line changes holds here a second later."""
+    said = ""
+    while True:
+        try:
+            await page.reading.run(page.users.refresh)
+            said = ""
+        except (Fault, Refused) as error:
+            # Those that were read last stay; each way to fail is said once.
+            if str(error) != said:
+                said = str(error)
+                log.warn("page_users_unread", detail=error)
+        await asyncio.sleep(_USERS_EVERY_S)
+
+
+def _limit(settings: PageSettings) -> None:
+    """Memory and niceness: whatever browsers ask for, the daemon has what it needs."""
+    most = settings.memory_mb * _MIB
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if hard == resource.RLIM_INFINITY or hard > most:
+        resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
+    os.nice(settings.nice)
+
+
+def _tls(settings: PageSettings) -> ssl.SSLContext | None:
+    if settings.certificate is None or settings.key is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(settings.certificate, settings.key, password="")
+    except (OSError, ssl.SSLError, ValueError) as error:
+        detail = f"certificate {settings.certificate} and key {settings.key}: {error}"
+        raise Fault(Faults.PAGE_UNSERVED, detail) from None
+    return context
+
+
+def _listen(settings: PageSettings) -> socket.socket:
+    try:
+        found = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        family, kind, protocol, _, address = found[0]
+        listening = socket.socket(family, kind, protocol)
+        try:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind(address)
+            listening.listen(64)
+        except OSError:
+            listening.close()
+            raise
+    except OSError as error:
+        detail = f"cannot listen on {settings.host} port {settings.port}: {error.strerror}"
+        raise Fault(Faults.PAGE_UNSERVED, detail) from None
+    return listening
+
+
+def _url(settings: PageSettings) -> str:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"{'https' if settings.encrypted else 'http'}://{host}:{settings.port}/"

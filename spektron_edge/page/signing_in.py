@@ -1,0 +1,42 @@
+"""Passwords asked for: with limited tries, the same time and the same words for everybody."""
+
+from __future__ import annotations
+
+import functools
+
+from .declaration import Call
+from .errors import Refused
+from .passwords import matches
+from .users import User
+
+_WRONG = "name or password is wrong"
+
+
+async def proven(call: Call, name: str, password: str, what: str) -> User:
+    """The account of that name and password. Raises Refused(401, 403, 429)."""
+    page, keys = call.page, (f"user {name.lower()}", f"address {call.address}")
+    if (wait := page.tries.wait_s(*keys)) > 0:
+        raise Refused(
+            429,
+            "wait",
+            "too many wrong passwords",
+            f"try again in {wait:.0f} s",
+            wait_s=wait,
+            by=name,
+            what=what,
+        )
+    # Counted before it is looked at: many tries at once are many tries.
+    page.tries.failed(*keys)
+    user = (await page.reading.run(page.users.refresh)).find(name)
+    kept = user.hash if user is not None and user.active else None
+    if not await page.hashing.run(functools.partial(matches, kept, password)) or user is None:
+        raise Refused(
+            403 if call.session is not None else 401,
+            "wrong",
+            _WRONG,
+            "check the name, capitals and the keyboard's layout",
+            by=name,
+            what=what,
+        )
+    page.tries.right(*keys)
+    return user

@@ -1,0 +1,49 @@
+// Requests to the instrument's HTTP interface. What went wrong is a Refusal with words.
+
+const ROOT = "api/v1";
+let csrf = null;
+
+export class Refusal extends Error {
+  constructor(status, { error, message, next_step: nextStep }, retryAfter = null) {
+    super(message);
+    Object.assign(this, { status, code: error, nextStep, retryAfter });
+  }
+}
+
+export function setCsrf(token) {
+  csrf = token;
+}
+
+// signedOut is called once a request is answered with 401 although somebody was signed in.
+let signedOut = () => {};
+export function onSignedOut(f) {
+  signedOut = f;
+}
+
+async function request(method, path, body) {
+  const headers = {};
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  if (method !== "GET" && csrf) headers["X-CSRF-Token"] = csrf;
+  let answer;
+  try {
+    answer = await fetch(`${ROOT}${path}`, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+  } catch {
+    throw new Refusal(0, { error: "unreachable", message: null, next_step: null });
+  }
+  const data = answer.headers.get("Content-Type")?.includes("json") ? await answer.json().catch(() => null) : null;
+  if (answer.ok) return data;
+  if (answer.status === 401 && csrf && path !== "/session") signedOut();
+  throw new Refusal(answer.status, data ?? { error: "unknown", message: `HTTP ${answer.status}`, next_step: null }, answer.headers.get("Retry-After"));
+}
+
+export const get = (path) => request("GET", path);
+export const post = (path, body = {}) => request("POST", path, body);
+export const patch = (path, body) => request("PATCH", path, body);
+export const remove = (path) => request("DELETE", path);
+export const address = (path) => `${ROOT}${path}`;
+
+// Parts of a query that have a value.
+export function query(parts) {
+  const given = Object.entries(parts).filter(([, value]) => value !== null && value !== undefined && value !== "");
+  return given.length ? `?${new URLSearchParams(given)}` : "";
+}

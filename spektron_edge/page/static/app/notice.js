@@ -1,0 +1,18 @@
+// What is told by a view itself, and stays while the parts that it speaks of come and go.
+
+import { el, replace } from "./dom.js";
+import { badge } from "./parts.js";
+
+// {node, say(kind, text, {focus}), clear}: kinds as of badges. `focus` takes the reader there: for
+// what removed the button that was pressed.
+export function notice() {
+  const node = el("div", { class: "notice", role: "status", tabindex: "-1" });
+  return {
+    node,
+    say(kind, text, { focus = false } = {}) {
+      replace(node, badge(kind, text));
+      if (focus) node.focus();
+    },
+    clear: () => replace(node),
+  };
+}

@@ -1,0 +1,55 @@
+// Pieces that views are made of.
+
+import { el } from "./dom.js";
+import { t } from "./words.js";
+
+// A titled section.
+export function card(title, ...children) {
+  return el("section", { class: "card" }, title ? el("h2", {}, title) : null, ...children);
+}
+
+// [[label, value], ..]: values are text or nodes.
+export function facts(pairs) {
+  return el("dl", { class: "facts" }, pairs.map(([label, value]) => el("div", {}, el("dt", {}, label), el("dd", {}, value ?? "–"))));
+}
+
+// heads: text; rows: lists of text or nodes. Too wide a table scrolls inside itself, by keyboard as well.
+export function table(heads, rows, label = null) {
+  return el("div", { class: "table", role: "region", tabindex: "0", "aria-label": label ?? t("common.table") },
+    el("table", {},
+      el("thead", {}, el("tr", {}, heads.map((head) => el("th", { scope: "col" }, head)))),
+      el("tbody", {}, rows.map((row) => el("tr", {}, row.map((cell) => el("td", {}, cell ?? "–")))))));
+}
+
+const SYMBOLS = { good: "✓", doubt: "!", bad: "✕", neutral: "•" };
+
+// kind: good | doubt | bad | neutral. The symbol says it without colour.
+export function badge(kind, text) {
+  return el("span", { class: `badge ${kind}` }, el("span", { class: "symbol", "aria-hidden": "true" }, SYMBOLS[kind]), text);
+}
+
+export function empty(text) {
+  return el("p", { class: "empty" }, text);
+}
+
+export function loading() {
+  return el("p", { class: "loading", role: "status" }, t("common.loading"));
+}
+
+// What went wrong and what to do, from a Refusal or any other error.
+export function problem(refusal) {
+  const { text, next } = told(refusal);
+  return el("div", { class: "problem", role: "alert" }, el("p", {}, badge("bad", text)), next ? el("p", { class: "next" }, prose(next)) : null);
+}
+
+// Text in which `names` are set apart.
+export function prose(text) {
+  return text.split("`").map((part, i) => (i % 2 ? el("code", {}, part) : part));
+}
+
+// The words of a refusal: {text, next or null}.
+export function told(refusal) {
+  if (refusal?.status === 0) return { text: t("common.unreachable"), next: t("common.unreachable_next") };
+  const wait = refusal?.retryAfter ? t("common.retry_after", { seconds: refusal.retryAfter }) : null;
+  return { text: refusal?.message || t("common.unknown_error"), next: refusal?.nextStep ?? wait };
+}

@@ -1,0 +1,58 @@
+// The two slots for bundles: what each holds, which is in use, and the way back.
+
+import { actionButton } from "../acting.js";
+import { get, post } from "../api.js";
+import { sign } from "../dialogs.js";
+import { el, replace } from "../dom.js";
+import { title as named } from "../format.js";
+import { notice } from "../notice.js";
+import { badge, card, empty, facts } from "../parts.js";
+import { refreshed } from "../refreshed.js";
+import { known as wordsFor, t } from "../words.js";
+
+export const title = "bundles.title";
+
+const SLOTS = ["a", "b"];
+
+export function show(root, { live, session }) {
+  const said = notice();
+  const [slots, file, behind] = [el("div", { class: "pair" }), el("span", {}), el("div", {})];
+  const act = (label, action, path, what, how = {}) => actionButton({ label, action, session, ...how, run: async () => {
+    const signature = await sign({ title: label, what });
+    if (!signature) return null;
+    const done = await post(path, signature);
+    await part.again();
+    said.say(done.reload?.ok ? "good" : "doubt", done.message, { focus: true });
+    return null;
+  } });
+  const back = card(t("bundles.back"), el("p", {}, t("bundles.back_text")), act(t("bundles.rollback"), "bundle-rollback", "/bundles/rollback", t("bundles.rollback_signed"), { danger: true }));
+  const fixed = card(t("bundles.fixed_title"), el("p", {}, el("code", {}, file)), el("p", {}, t("bundles.fixed")));
+  back.hidden = fixed.hidden = true;
+  const part = refreshed(() => get("/bundles"), (found) => {
+    back.hidden = !found.uses_slots || found.fallback === null;
+    fixed.hidden = found.uses_slots;
+    replace(file, found.configured);
+    replace(behind, found.left_behind.map((told) => el("p", {}, badge("doubt", told))));
+    replace(slots, SLOTS.map((name) => slot(name, found.slots.find((s) => s.slot === name), found.uses_slots, act)));
+  });
+  root.append(el("p", { class: "lead" }, t("bundles.lead")), said.node, inUse(live), part.node, behind, fixed, slots, back);
+  part.again();
+  return () => part.end();
+}
+
+function inUse({ known }) {
+  const model = known.model?.model;
+  return card(t("bundles.now"), facts([[t("bundles.bundle"), model?.bundle], [t("bundles.product"), model?.product], [t("bundles.signed_by"), model ? model.signed_by?.name ?? t("bundles.nobody") : null]]));
+}
+
+function slot(name, held, bySlots, act) {
+  const { active } = held ?? {};
+  const label = t("bundles.slot", { slot: name.toUpperCase() });
+  if (!held) return card(label, empty(t("bundles.free")));
+  return card(label,
+    el("p", {}, badge(active ? "good" : "neutral", t(active ? "bundles.active" : "bundles.inactive"))),
+    facts([[t("bundles.bundle"), held.bundle], [t("bundles.version"), `${held.version}`], [t("bundles.signed_by"), held.signed_by ?? t("bundles.nobody")],
+      [t("bundles.state"), wordsFor("bundles", `state_${held.state}`) ?? named(held.state)]]),
+    held.why && el("p", { class: "hint" }, held.why),
+    !active && bySlots && act(t("bundles.activate", { slot: name.toUpperCase() }), "bundle-activate", `/bundles/${name}/activate`, t("bundles.activate_signed", { bundle: held.bundle })));
+}

@@ -1,0 +1,138 @@
+// What is done to the instrument: references, a scan, its exposure, and what it is.
+
+import { actionButton, command } from "../acting.js";
+import { sign } from "../dialogs.js";
+import { el, replace } from "../dom.js";
+import { field } from "../form.js";
+import { age, exposure, number, whole } from "../format.js";
+import { badge, card, facts } from "../parts.js";
+import { t } from "../words.js";
+
+export const title = "instrument.title";
+
+const AGES_MS = 5000;
+
+export function show(root, { live, session }) {
+  const act = (label, action, run, how = {}) => actionButton({ label: t(label), action, session, run, ...how });
+  const simply = (name) => async () => (await command(name)).message;
+  const parts = [
+    reference("dark", act("instrument.take_dark", "take-dark", simply("take-dark"), { primary: true })),
+    reference("white", act("instrument.take_white", "take-reference", simply("take-reference"), { primary: true })),
+  ];
+  const [ids, model] = [el("div", {}), el("div", {})];
+  const draw = () => {
+    parts.forEach((p) => p.set(live.known));
+    replace(ids, device(live.known));
+    replace(model, inUse(live.known));
+  };
+  root.append(
+    el("p", { class: "lead" }, t("instrument.lead")),
+    el("div", { class: "pair" }, parts.map((p) => p.node)),
+    el("div", { class: "pair" },
+      card(t("instrument.scan"), el("p", {}, t("instrument.scan_text")), act("instrument.scan_now", "scan-now", simply("scan-now"))),
+      exposed(act, simply)),
+    el("div", { class: "pair" }, wavelength(act), products(act, live)),
+    el("div", { class: "pair" }, card(t("instrument.is"), ids), card(t("instrument.in_use"), model)),
+    el("div", { class: "pair" },
+      card(t("instrument.health"), el("p", {}, t("instrument.health_text")), act("instrument.ask_health", "health", simply("health"))),
+      reload(act)));
+  draw();
+  const stop = live.on(["state", "model", "reference"], draw);
+  const timer = setInterval(() => parts.forEach((p) => p.set(live.known)), AGES_MS);
+  return () => {
+    clearInterval(timer);
+    stop();
+  };
+}
+
+// What has to be done by hand before it, and how old the last one is.
+function reference(kind, button) {
+  const [how, told, due] = [el("ol", { class: "how" }), el("div", {}), el("p", {})];
+  const node = card(t(`instrument.${kind}`), due, told, how, button);
+  let drawn = null;
+  return {
+    node,
+    set(known) {
+      const able = (known.state?.device?.capabilities ?? []).includes(kind === "dark" ? "shutter" : "reference");
+      const name = kind === "dark" ? "take-dark" : "take-reference";
+      const asked = (known.state?.waiting_for ?? []).includes(name);
+      const scan = known.prediction?.scan;
+      const seconds = scan ? scan[`${kind}_age_s`] : known.reference?.[`${kind}_age_s`];
+      const since = (Date.now() - (scan ? known.predictionAt : known.referenceAt)) / 1000;
+      const old = seconds === null || seconds === undefined ? null : age(seconds + since);
+      const key = [able, asked, old].join();
+      if (key === drawn) return;
+      drawn = key;
+      replace(due, asked ? badge("doubt", t("instrument.due")) : null);
+      replace(told, facts([[t("instrument.age"), old ?? t("instrument.no_age")]]));
+      const steps = able ? ["by_itself"] : kind === "dark" ? ["cover", "press", "uncover"] : ["show_white", "press", "remove_white"];
+      replace(how, steps.map((step) => el("li", {}, t(`instrument.${step}`))));
+    },
+  };
+}
+
+function exposed(act, simply) {
+  const time = field(t("instrument.integration"), { inputmode: "numeric", hint: t("instrument.integration_hint") });
+  const set = act("instrument.set_integration", "set-integration", async () => {
+    const us = Number(time.input.value.trim());
+    if (!Number.isInteger(us) || us < 1) throw new Error(t("instrument.integration_wrong"));
+    return (await command("set-integration", { integration_us: us })).message;
+  });
+  return card(t("instrument.exposure"), el("p", {}, t("instrument.auto_text")), act("instrument.auto_range", "auto-range", simply("auto-range")), time.node, set);
+}
+
+function wavelength(act) {
+  const standard = field(t("instrument.standard"), { maxlength: 64, hint: t("instrument.standard_hint") });
+  const limit = field(t("instrument.limit"), { inputmode: "decimal", value: "1.0" });
+  const button = act("instrument.check", "wavelength-check", async () => {
+    const nm = Number(limit.input.value.trim().replace(",", "."));
+    if (!standard.input.value.trim()) throw new Error(t("instrument.standard_missing"));
+    if (!(nm > 0)) throw new Error(t("instrument.limit_wrong"));
+    return (await command("wavelength-check", { standard: standard.input.value.trim(), limit_nm: nm })).message;
+  });
+  return card(t("instrument.wavelength"), el("p", {}, t("instrument.wavelength_text")), standard.node, limit.node, button);
+}
+
+function products(act, live) {
+  const name = field(t("instrument.product"), { maxlength: 64, value: live.known.model?.model?.product ?? "" });
+  const button = act("instrument.choose_product", "choose-product", async () => {
+    if (!name.input.value.trim()) throw new Error(t("instrument.product_missing"));
+    return (await command("choose-product", { product: name.input.value.trim() })).message;
+  });
+  return card(t("instrument.products"), el("p", {}, t("instrument.products_text")), name.node, button);
+}
+
+function reload(act) {
+  const button = act("instrument.reload", "reload", async () => {
+    const signature = await sign({ title: t("instrument.reload"), what: t("instrument.reload_signed") });
+    return signature ? (await command("reload", {}, { signature })).message : null;
+  }, { danger: true });
+  return card(t("instrument.configuration"), el("p", {}, t("instrument.reload_text")), button);
+}
+
+function device({ state }) {
+  const found = state?.device;
+  return facts([
+    [t("instrument.serial"), found?.serial],
+    [t("instrument.firmware"), found?.firmware],
+    [t("instrument.pixels"), found ? whole(found.pixels) : null],
+    [t("instrument.bad_pixels"), state ? (state.bad_pixels ?? []).join(", ") || t("common.none") : null],
+    [t("instrument.capabilities"), found?.capabilities?.join(", ") || null],
+    [t("instrument.integration_now"), exposure(state?.integration_us)],
+    [t("instrument.drift"), state?.device_clock ? t("instrument.ppm", { value: number(state.device_clock.drift_ppm) }) : null],
+    [t("instrument.uptime"), state ? age(state.uptime_s) : null],
+  ]);
+}
+
+function inUse({ model }) {
+  const found = model?.model;
+  return facts([
+    [t("instrument.product_now"), found?.product],
+    [t("instrument.bundle"), found?.bundle],
+    [t("instrument.signed_by"), found ? found.signed_by?.name ?? t("instrument.nobody") : null],
+    [t("instrument.transfer"), found ? (found.transfer ? t("instrument.numbered", { number: found.transfer.version, id: found.transfer.id }) : t("common.none")) : null],
+    [t("instrument.adaptation"), found ? (found.adaptation ? t("instrument.numbered", { number: found.adaptation.version, id: found.adaptation.id }) : t("common.none")) : null],
+    [t("instrument.engine"), found ? `${found.provider}, ${found.precision}` : null],
+    [t("instrument.properties"), model ? Object.entries(model.properties ?? {}).map(([name, unit]) => `${name} (${unit})`).join(", ") : null],
+  ]);
+}

@@ -1,0 +1,1 @@
+"""The support file: what somebody who helps from afar has to see, and no secrets."""

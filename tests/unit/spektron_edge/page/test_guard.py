@@ -1,0 +1,224 @@
+"""Logins, tries, notes and certificates, by a clock of the test's own."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from starlette.testclient import TestClient
+
+from spektron_edge.cli.main import main
+from spektron_edge.config.loading import load_config
+from spektron_edge.door.notes import MOST_REFUSED, MOST_WAITING, keep, notes
+from spektron_edge.faults import Fault
+from spektron_edge.files.ledger import Action, Noted
+from spektron_edge.page.app import application
+from spektron_edge.page.certificate import make
+from spektron_edge.page.link import Link
+from spektron_edge.page.notes import REFUSALS_PER_MIN, Notes
+from spektron_edge.page.passwords import hashed
+from spektron_edge.page.services import services
+from spektron_edge.page.sessions import Sessions
+from spektron_edge.page.stream import Stream
+from spektron_edge.page.tries import FREE, Tries
+from spektron_edge.page.users import User, UserStore
+
+PASSWORD = "correct horse 42"
+
+
+@dataclass
+class Now:
+    s: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.s
+
+
+@pytest.fixture
+def now() -> Now:
+    return Now()
+
+
+@pytest.fixture
+def client(tmp_path: Path, now: Now):
+    path = tmp_path / "spektron.toml"
+    path.write_text(
+        'site = "lab"\ninstrument = "m5"\nstate_dir = "state"\n'
+        '[serial]\nurl = "/dev/null"\n[mqtt]\nurl = "mqtt://127.0.0.1"\n'
+    )
+    page = services(path, load_config(path), Link())
+    page.sessions = Sessions(8 * 3600, 1800, now)
+    with TestClient(application(page), base_url="http://127.0.0.1:8765/api/v1") as client:
+        client.page = page
+        yield client
+    page.close()
+
+
+def _refusals(client: TestClient) -> list[Action]:
+    untold = notes(client.page.state_dir).read().untold
+    return [action for action in untold if action.what == "page_refused"]
+
+
+def _signed_in(client: TestClient) -> dict[str, str]:
+    client.page.users.add("anna", "engineer", hashed(PASSWORD))
+    answer = client.post("/session", json={"user": "anna", "password": PASSWORD})
+    return {"X-CSRF-Token": answer.json()["csrf"]}
+
+
+def test_a_login_that_only_watched_reads_on_and_has_to_sign_in_again_to_act(client, now):
+    headers = _signed_in(client)
+    for _ in range(4):
+        now.s += 600
+        assert client.get("/now").status_code == 200
+    refused = client.post("/commands/health", json={}, headers=headers)
+    assert (refused.status_code, refused.json()["error"]) == (401, "idle")
+    given = {"user": "anna", "password": PASSWORD}
+    again = client.post("/session", json=given, headers=headers)
+    headers = {"X-CSRF-Token": again.json()["csrf"]}
+    assert client.post("/commands/health", json={}, headers=headers).status_code == 503
+    now.s += 1800
+    assert client.get("/now").status_code == 401
+
+
+def test_a_login_ends_however_much_is_done(client, now):
+    headers = _signed_in(client)
+    for _ in range(8 * 3):
+        assert client.post("/commands/health", json={}, headers=headers).status_code == 503
+        now.s += 1200
+    assert client.get("/now").status_code == 401
+
+
+def test_a_wrong_password_is_one_line_with_the_name_that_was_claimed(client):
+    client.post("/session", json={"user": "bert", "password": "guessed"})
+    (line,) = _refusals(client)
+    assert (line.who, line.details["error"], line.details["what"]) == ("bert", "wrong", "sign_in")
+    assert "utc" in line.details
+    assert "guessed" not in str(line)
+
+
+def test_a_right_code_with_a_weak_password_is_no_wrong_try(client):
+    code = client.page.first_boot.code()
+    for _ in range(2 * FREE):
+        weak = {"code": code, "user": "anna", "password": "short"}
+        assert client.post("/first-boot", json=weak).status_code == 422
+    given = {"code": code, "user": "anna", "password": PASSWORD}
+    assert client.post("/first-boot", json=given).status_code == 200
+
+
+def test_an_axis_that_is_not_known_has_no_mean(client):
+    _signed_in(client)
+    found = client.get("/axis").json()
+    assert found == {"id": None, "unit": "nm", "values": [], "mean": None, "mean_of": None}
+
+
+def test_a_right_password_takes_back_its_own_try_only(now):
+    tries = Tries(now)
+    for _ in range(FREE - 1):
+        tries.failed("user a", "address")
+    tries.failed("user b", "address")
+    assert tries.wait_s("address") > 0
+    tries.right("user b", "address")
+    assert tries.wait_s("user b", "address") == 0
+    tries.failed("user a", "address")
+    assert tries.wait_s("address") > 0
+
+
+def test_accounts_changed_by_another_process_are_seen(tmp_path):
+    here, there = UserStore(tmp_path), UserStore(tmp_path)
+    assert here.read().held == ()
+    there.add("anna", "engineer", "x")
+    assert here.read().held == ()
+    assert here.refresh().held == here.read().held == there.read().held
+
+
+def test_a_busy_stream_ends_with_its_login(now):
+    held = [True]
+
+    async def seen() -> int:
+        stream = Stream(10, now)
+        count = 0
+        async for _ in stream.chunks(lambda: held[0]):
+            stream.put("event", b"event: event\n\n")
+            now.s, held[0], count = now.s + 1, count < 3, count + 1
+        return count
+
+    assert asyncio.run(asyncio.wait_for(seen(), 60)) < 12
+
+
+def test_refusals_are_limited_by_kind_and_counted(tmp_path, now):
+    told: list[Action] = []
+
+    async def tell(action: Action) -> bool:
+        told.append(action)
+        return True
+
+    async def never(_: object) -> None:
+        raise AssertionError
+
+    async def tried() -> None:
+        made = Notes(tmp_path, tell, never, now)
+        for _ in range(REFUSALS_PER_MIN + 5):
+            await made.refused("nobody", {"error": "malformed"})
+        await made.refused("bert", {"error": "wrong"})
+        now.s += 61
+        await made.refused("nobody", {"error": "malformed"})
+
+    asyncio.run(tried())
+    assert [a.who for a in told] == [*["nobody"] * REFUSALS_PER_MIN, "bert", "nobody"]
+    assert told[-1].details["not_listed_before"] == 5
+
+
+def test_refusals_leave_room_for_what_was_done_and_what_does_not_fit_is_counted(tmp_path):
+    refused = Action(what="page_refused", who="nobody", details={})
+    done = Action(what="page_signed_in", who="anna", details={})
+    notes(tmp_path).update(lambda _: Noted(untold=(refused,) * MOST_REFUSED))
+    for action in (refused, refused, done):
+        keep(tmp_path, action)
+    *_, dropped, last = notes(tmp_path).read().untold
+    assert (dropped.what, dropped.details) == ("page_notes_not_kept", {"count": 2})
+    assert last == done
+    notes(tmp_path).update(lambda _: Noted(untold=(done,) * MOST_WAITING))
+    keep(tmp_path, done)
+    assert notes(tmp_path).read().untold[-1].details == {"count": 1}
+    assert notes(tmp_path).path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_certificate_is_for_the_names_given_and_never_overwritten(tmp_path, capsys):
+    words = ["page-certificate", "192.168.1.20", "dryer.example", "--out", str(tmp_path), "--json"]
+    assert main(words) == 0
+    key = tmp_path / "page.key"
+    assert key.stat().st_mode & 0o777 == 0o600
+    found = x509.load_pem_x509_certificate((tmp_path / "page.crt").read_bytes())
+    names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["dryer.example"]
+    assert [str(a) for a in names.get_values_for_type(x509.IPAddress)] == ["192.168.1.20"]
+    certificate = ssl.PEM_cert_to_DER_cert((tmp_path / "page.crt").read_text())
+    said = hashlib.sha256(certificate).hexdigest().upper()
+    assert ":".join(said[i : i + 2] for i in range(0, 64, 2)) in capsys.readouterr().out
+    kept = key.read_bytes()
+    assert main(words) == 116
+    assert key.read_bytes() == kept
+    with pytest.raises(Fault, match="page_unserved"):
+        make(tmp_path / "other", ["not a näme"])
+
+
+def test_a_role_of_a_session_is_that_of_its_account(now):
+    sessions = Sessions(3600, 1800, now)
+    user = User(name="anna", role="engineer", hash="x", edition="0" * 16)
+    token, _ = sessions.begin(user)
+    changed = user.model_copy(update={"role": "viewer", "edition": "1" * 16})
+    assert sessions.find(token, lambda _: user) is not None
+    assert sessions.find(token, lambda _: changed) is None
+    assert sessions.find(token, lambda _: user) is None
+
+
+def test_a_name_that_can_be_none_is_audited_though_somebody_is_signed_in(client):
+    _signed_in(client)
+    assert client.get("/spectra/..users.jdx").status_code == 404
+    (line,) = _refusals(client)
+    assert (line.who, line.details["what"]) == ("anna", "no name")
