@@ -151,7 +151,7 @@ class Inbox:
     """
 
     def __init__(self, max_scans: int) -> None:
-        self._items: queue.SimpleQueue[Item] = queue.SimpleQueue()
+        self._items: queue.Queue[Item] = queue.Queue()
         self._most: dict[type, int] = {Measured: max_scans, CommandReceived: _MAX_COMMANDS}
         self._most[AtDoor] = _MAX_AT_DOOR
         self._waiting: Counter[type] = Counter()

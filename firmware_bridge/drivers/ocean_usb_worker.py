@@ -23,7 +23,7 @@ BACKENDS: tuple[Backend, ...] = ("cseabreeze", "pyseabreeze")
 def main(serial: str = "") -> None:
     """Open the instrument of this serial number, or the first one, and do what stdin asks for."""
     instrument = _opened(serial)
-    asked: queue.SimpleQueue[str] = queue.SimpleQueue()
+    asked: queue.Queue[str] = queue.Queue()
     threading.Thread(target=_listen, args=(asked,), daemon=True).start()
     _say({"ready": True})
     while True:
@@ -60,7 +60,7 @@ def _devices(backend: Backend) -> tuple[Any, list[Any]]:
     return library.Spectrometer, library.list_devices()
 
 
-def _listen(asked: queue.SimpleQueue[str]) -> None:
+def _listen(asked: queue.Queue[str]) -> None:
     """End with the one who asks, also while the library waits."""
     for line in sys.stdin:
         asked.put(line)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import Empty, Queue
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
@@ -52,7 +52,7 @@ class PtyPort(Generic[Device]):
         self._head_begun = False
         self._unplug_at = device.faults.unplug_at_scan
         self._replug_at: float | None = None
-        self._calls: SimpleQueue[tuple[Callable[[], Any], Future[Any]]] = SimpleQueue()
+        self._calls: Queue[tuple[Callable[[], Any], Future[Any]]] = Queue()
         self._wake_r, self._wake_w = os.pipe()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="virtual-port", daemon=True)

@@ -20,8 +20,8 @@ class Subscriber:
     """Collects what an instrument publishes; records that come twice under one id count once."""
 
     def __init__(self) -> None:
-        self.predictions: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-        self.events: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self.predictions: queue.Queue[dict[str, Any]] = queue.Queue()
+        self.events: queue.Queue[dict[str, Any]] = queue.Queue()
         self.state: dict[str, Any] = {}
         self.offline = False
         self._seen: set[str] = set()
@@ -45,7 +45,7 @@ class Subscriber:
 def subscribe(settings: Mqtt, root: str, timeout_s: float = 10.0) -> Iterator[Subscriber]:
     """Subscribe to everything below `root`. Raises broker faults."""
     subscriber = Subscriber()
-    subscribed: queue.SimpleQueue[bool] = queue.SimpleQueue()
+    subscribed: queue.Queue[bool] = queue.Queue()
     with connect_plain(settings, timeout_s) as client:
         client.on_message = subscriber.take
         client.on_subscribe = lambda *_: subscribed.put(True)

@@ -73,7 +73,7 @@ def _clear(config: Config, broker: str, ledger: RetainedLedger, timeout_s: float
     topics = ledger.ghosts(broker)
     # The daemon's own id, which is free: access lists may go by it.
     own_id = settings.client_id or Topics(config.site, config.instrument).client_id
-    answers: queue.SimpleQueue[tuple[int, ReasonCode]] = queue.SimpleQueue()
+    answers: queue.Queue[tuple[int, ReasonCode]] = queue.Queue()
 
     def published(_c: paho.Client, _u: Any, mid: int, reason: ReasonCode, _p: Any) -> None:
         answers.put((mid, reason))

@@ -36,7 +36,7 @@ def connect_plain(
     CONFIG_INVALID.
     """
     where = f"{settings.host}:{settings.port}"
-    answers: queue.SimpleQueue[ReasonCode | OSError] = queue.SimpleQueue()
+    answers: queue.Queue[ReasonCode | OSError] = queue.Queue()
     client = new_client(settings, client_id or f"spektron-cli-{secrets.token_hex(4)}", answers.put)
     client.on_connect = lambda _c, _u, _f, reason, _p: answers.put(reason)
     try:

@@ -59,7 +59,7 @@ def send_command(
         raise Fault(Faults.COMMAND_FAILED, str(error)) from None
     here = _reached(config, config_path, broker)
     wait_s = timeout_s or _FIRST_S
-    answers: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    answers: queue.Queue[bytes] = queue.Queue()
 
     def listen(client: paho.Client) -> None:
         client.on_message = lambda _client, _data, message: answers.put(bytes(message.payload))
@@ -88,7 +88,7 @@ def _reached(config: Config, path: Path, broker: str | None) -> Mqtt:
 
 
 def _awaited(
-    answers: queue.SimpleQueue[bytes], correlation: str, timeout_s: float | None
+    answers: queue.Queue[bytes], correlation: str, timeout_s: float | None
 ) -> dict[str, object]:
     waited_s = timeout_s or _FIRST_S
     deadline, accepted = time.monotonic() + waited_s, False

@@ -194,7 +194,7 @@ def _behind_backlog(line: Line, url: str) -> float:
 def _latencies(folder: Path, url: str, publisher: Publisher, line: Line) -> np.ndarray:
     """(SAMPLES, 3) ms: prediction to PUBACK; write and fdatasync; bare publish to PUBACK."""
     out = np.zeros((SAMPLES, 3))
-    answers: queue.SimpleQueue[float] = queue.SimpleQueue()
+    answers: queue.Queue[float] = queue.Queue()
     handle = os.open(folder / "floor", os.O_CREAT | os.O_WRONLY)
     with connect_plain(Mqtt(url=url), 10.0) as bare:
         bare.on_publish = lambda *_: answers.put(time.monotonic())

@@ -84,7 +84,7 @@ class Bench(Rig):
 
     def connect(self, client):
         self.client, self.counter = client, time.time_ns()
-        self.answers: queue.SimpleQueue = queue.SimpleQueue()
+        self.answers: queue.Queue = queue.Queue()
         client.on_message = lambda _c, _u, message: self.answers.put(message)
         ready = []
         client.on_subscribe = lambda *_: ready.append(True)

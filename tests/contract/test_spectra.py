@@ -48,7 +48,7 @@ def published(request, tmp_path):
     rig.settings = standard_settings(tmp_path, broker.url)
     rig.settings["mqtt"]["protocol"] = request.param
     rig.settings["spectra"] = {"every": 2, "compression": "zlib"}
-    messages: queue.SimpleQueue = queue.SimpleQueue()
+    messages: queue.Queue = queue.Queue()
     with listening(broker.port) as subscriber:
         settings = load_config(rig.config).mqtt.model_copy(update={"protocol": "5"})
         with connect_plain(settings, 10.0) as client:

@@ -22,7 +22,7 @@ class Ear:
     granted: bool = True
     refused: list[Any] = field(default_factory=list)
     messages: list[paho.MQTTMessage] = field(default_factory=list)
-    _arriving: queue.SimpleQueue[paho.MQTTMessage] = field(default_factory=queue.SimpleQueue)
+    _arriving: queue.Queue[paho.MQTTMessage] = field(default_factory=queue.Queue)
 
     def hear(self) -> list[paho.MQTTMessage]:
         """Everything so far."""
@@ -57,7 +57,7 @@ def ear(port: int, *topics: str, tls: Any = None, **options: Any) -> Iterator[Ea
     )
     if tls is not None:
         client.tls_set_context(tls)
-    found, ready = Ear(client), queue.SimpleQueue[Any]()
+    found, ready = Ear(client), queue.Queue[Any]()
     client.on_message = lambda _c, _u, message: found._arriving.put(message)
     client.on_subscribe = lambda _c, _u, _m, reasons, _p: ready.put(reasons)
     client.on_connect = lambda c, *_: [c.subscribe(topic, qos=1) for topic in topics]

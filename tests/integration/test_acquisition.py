@@ -104,7 +104,7 @@ def test_a_flawed_detector_predicts_what_a_clean_one_does(clean, flawed, command
     found_us = response["result"]["integration_us"]
     assert found_us > 1500
 
-    messages: queue.SimpleQueue = queue.SimpleQueue()
+    messages: queue.Queue = queue.Queue()
     with connect_plain(load_config(flawed.config).mqtt, 10.0) as client:
         client.on_message = lambda _c, _u, message: messages.put(message.payload)
         client.subscribe(f"{ROOT}/spectrum", qos=1)

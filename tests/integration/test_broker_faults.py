@@ -193,7 +193,7 @@ class Twin:
     """A client with its records, one of two with the same id."""
 
     def __init__(self, broker, folder, name):
-        self._told = queue.SimpleQueue()
+        self._told = queue.Queue()
         self.connects, self.kinds, self.acknowledged = 0, set(), set()
         settings = Mqtt(url=broker.url, client_id="same")
         ledger = RetainedLedger(folder / f"{name}.json")

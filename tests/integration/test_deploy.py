@@ -84,7 +84,7 @@ def answers(port, tls):
     def publish(name, topics):
         client = paho.Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
         client.tls_set_context(tls(name))
-        found = queue.SimpleQueue()
+        found = queue.Queue()
         client.on_publish = lambda _c, _u, mid, reason, _p: found.put((mid, reason.value))
         client.connect("127.0.0.1", port)
         client.loop_start()
@@ -135,7 +135,7 @@ def test_one_instrument_does_not_hear_another_s_commands(port, tls, answers):
 def test_without_a_certificate_there_is_no_connection(port, tls):
     client = paho.Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
     client.tls_set_context(tls())
-    ended = queue.SimpleQueue()
+    ended = queue.Queue()
     client.on_connect = lambda *_: ended.put("accepted")
     client.on_disconnect = lambda *_: ended.put("ended")
     client.on_connect_fail = lambda *_: ended.put("ended")

@@ -30,7 +30,7 @@ EACH = 40
 @contextlib.contextmanager
 def instrument(broker, folder, site, name):
     """publish(payload): returns once the broker has it."""
-    told = queue.SimpleQueue()
+    told = queue.Queue()
     ledger = RetainedLedger(folder / f"{site}-{name}.json")
     client = MqttClient(Mqtt(url=broker.url), Topics(site, name), told.put, ledger)
     client.start()
@@ -86,7 +86,7 @@ def member(port, heard, *, acknowledges):
     )
     properties = Properties(PacketTypes.CONNECT)
     properties.SessionExpiryInterval = 3600
-    ready = queue.SimpleQueue()
+    ready = queue.Queue()
     client.on_connect = lambda c, *_: c.subscribe(GROUP, qos=1)
     client.on_subscribe = lambda *_: ready.put(True)
     client.on_message = lambda _c, _u, message: heard.append(json.loads(message.payload)["id"])

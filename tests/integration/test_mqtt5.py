@@ -33,7 +33,7 @@ class Station:
     """A client, what it told, and where its ledger is."""
 
     client: MqttClient
-    told: queue.SimpleQueue
+    told: queue.Queue
 
     def next(self, kind):
         deadline = time.monotonic() + PATIENCE_S
@@ -60,7 +60,7 @@ def station(broker, tmp_path):
     made = []
 
     def start(name="m5", **settings):
-        told = queue.SimpleQueue()
+        told = queue.Queue()
         ledger = RetainedLedger(tmp_path / "retained.json")
         mqtt = Mqtt(**{"url": broker.url, **settings})
         soon = SimpleNamespace(wait_s=lambda _lasted: 0.05)
@@ -79,7 +79,7 @@ def station(broker, tmp_path):
 @contextlib.contextmanager
 def subscribed(broker, *topics):
     """Messages of these topics, as paho gives them, and the client that hears them."""
-    heard, ready = queue.SimpleQueue(), queue.SimpleQueue()
+    heard, ready = queue.Queue(), queue.Queue()
     client = paho.Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
     client.on_message = lambda _c, _u, message: heard.put(message)
     client.on_subscribe = lambda *_: ready.put(True)

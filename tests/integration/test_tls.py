@@ -79,7 +79,7 @@ def fault_of(mqtt):
     """What both ways to connect say; they must agree."""
     with pytest.raises(Fault) as caught, connect_plain(mqtt, 10.0):
         pass
-    told = queue.SimpleQueue()
+    told = queue.Queue()
     client = MqttClient(mqtt, Topics("lab", "m5"), told.put, RetainedLedger(Path("/nowhere/x")))
     client.start()
     try:
@@ -186,7 +186,7 @@ def test_websockets(tmp_path, authority, scheme):
     broker.start()
     wait_for(port)
     try:
-        told = queue.SimpleQueue()
+        told = queue.Queue()
         mqtt = Mqtt(url=f"{scheme}://127.0.0.1:{port}/mqtt", **files)
         ledger = RetainedLedger(tmp_path / "retained.json")
         client = MqttClient(mqtt, Topics("lab", "m5"), told.put, ledger)
@@ -262,7 +262,7 @@ def test_an_expired_certificate_is_replaced_without_losing_a_record(serve, autho
     """Sessions are refused until there is a new one; what was published meanwhile arrives."""
     broker = serve()
     own = authority.issue("m5")
-    told = queue.SimpleQueue()
+    told = queue.Queue()
     client = MqttClient(
         settings(broker, authority, own),
         Topics("lab", "m5"),

@@ -103,7 +103,7 @@ def test_what_a_place_lacks_is_still_the_configurations_to_say(theirs, tmp_path)
 @pytest.mark.parametrize("step", ["1 / 0", "raise SystemExit(3)", "yield 'not a step'"])
 def test_a_dialect_that_fails_is_an_event_of_its_own(theirs, make_device, step):
     theirs(DIALECT.format(step=step))
-    said: queue.SimpleQueue = queue.SimpleQueue()
+    said: queue.Queue = queue.Queue()
     with PtyPort(make_device()) as port:
         settings = Settings(Serial(url=port.url, driver="theirs"), Acquisition(), port.url)
         thread = InstrumentThread(settings, Clock(), said.put)

@@ -458,7 +458,7 @@ def test_a_stranger_learns_nothing_of_the_disk(full, rules):
 
 
 def answers(*payloads):
-    waiting = queue.SimpleQueue()
+    waiting = queue.Queue()
     for item in payloads:
         waiting.put(item if isinstance(item, bytes) else json.dumps(item).encode())
     return waiting

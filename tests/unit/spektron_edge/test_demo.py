@@ -116,7 +116,7 @@ def test_a_simulated_instrument_can_be_read_until_it_is_stopped(tmp_path, capsys
     path = tmp_path / "s.csv"
     path.write_text("1000,1500,2000,2600\n0.1,0.1,0.1,0.1\n")
     options = Options(str(path), tmp_path / "tty", 50.0, 2, 0, 921600, 0.0)
-    stop, done = threading.Event(), queue.SimpleQueue()
+    stop, done = threading.Event(), queue.Queue()
     thread = threading.Thread(target=lambda: done.put(simulate(options, stop, as_json=as_json)))
     thread.start()
     while not (tmp_path / "tty").exists():

@@ -34,7 +34,7 @@ class Rig:
             **device,
         )
         self.port = PtyPort(self.device, link=folder / "tty")
-        self.said: queue.SimpleQueue = queue.SimpleQueue()
+        self.said: queue.Queue = queue.Queue()
         self.history = []
         self._options = (acquisition, serial)
         self.thread = None

@@ -17,7 +17,7 @@ class Said:
     """What the client told the daemon."""
 
     def __init__(self):
-        self._arriving = queue.SimpleQueue()
+        self._arriving = queue.Queue()
         self.items = []
 
     def __call__(self, item):
