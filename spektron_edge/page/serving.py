@@ -11,6 +11,7 @@ import resource
 import signal
 import socket
 import ssl
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -145,6 +146,8 @@ def _limit(settings: PageSettings) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     if hard == resource.RLIM_INFINITY or hard > most:
         resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
+    # Of the same budget, whether they are used or not: eight MiB each as a rule.
+    threading.stack_size(_MIB)
     os.nice(settings.nice)
 
 
