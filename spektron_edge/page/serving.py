@@ -51,7 +51,7 @@ def serve(config_path: Path, say: Callable[[dict[str, object]], None]) -> int:
     Raises Fault(CONFIG_INVALID, PAGE_UNSERVED, STATE_UNWRITABLE, ...).
     """
     config = load_config(config_path)
-    log.set_up(config.log.format, config.log.level)
+    log.set_up(config.log.format, config.log.level, instrument=config.instrument)
     _limit(config.page)
     tls = _tls(config.page)
     listening = _listen(config.page)

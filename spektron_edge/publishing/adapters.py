@@ -18,6 +18,7 @@ from spektron_edge.mqtt.client import Listener, MqttClient
 from spektron_edge.mqtt.home_assistant import HomeAssistant
 from spektron_edge.mqtt.topics import Topics
 from spektron_edge.outbox import Outgoing
+from spektron_edge.service.beats import Beats
 
 from .metrics import Metrics
 from .records import ModelState, StateRecord, to_json

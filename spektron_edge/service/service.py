@@ -1,11 +1,12 @@
 """This process as the service manager sees it. Feeds the watchdog by progress, and by nothing else.
 
-The main path says that it turns; all other threads that matter have a beat. The watchdog is fed
-where the main path turns and every beat is in time: a thread that hangs is not outshouted by others.
+The main path says that it turns; every other thread that matters has a beat. The watchdog is fed
+where the main path turns and all beats are in time: others do not speak for a thread that hangs.
 """
 
 from __future__ import annotations
 
+import faulthandler
 import time
 
 from .beats import Beats
@@ -37,7 +38,16 @@ class Service:
     @classmethod
     def of_process(cls) -> Service:
         """As the manager has started it."""
-        return cls(Notifier.of(), watchdog_s())
+        patience_s = watchdog_s()
+        if patience_s is not None:
+            # The watchdog's SIGABRT writes to stderr where each thread was.
+            faulthandler.enable()
+        return cls(Notifier.of(), patience_s)
+
+    @property
+    def listened_to(self) -> bool:
+        """Whether a line of `status` is read by anybody."""
+        return self._notifier.listened_to
 
     def starting(self, what: str, within_s: float) -> None:
         """A step of the start begins, which may take so long, s."""
