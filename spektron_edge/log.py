@@ -1,4 +1,4 @@
-"""Structured log lines: one event a line, as key=value text, as JSON, or as the journal's fields."""
+"""Structured log lines: one event a line, as key=value text or JSON, or as the journal's fields."""
 
 from __future__ import annotations
 

@@ -210,8 +210,8 @@ def test_no_room_for_what_was_read_is_no_reason_to_stop(open_outbox, tmp_path, m
     outbox.close()
     damage(outbox.path, 3)
 
-    def small(path):
-        db = open_database(path)
+    def small(*asked):
+        db = open_database(*asked)
         db.execute("PRAGMA max_page_count = 14")
         return db
 
