@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from typing import Literal, TextIO
 
 from .faults import Fault
-from .service.journal import Journal, field_name, is_journal
+from .service.journal import SOCKET, Journal, field_name, is_journal
 
 Format = Literal["text", "json"]
 _log = logging.getLogger("spektron_edge")
@@ -88,7 +88,7 @@ def set_up(form: Format, level: str, stream: TextIO | None = None, *, instrument
     handler.setFormatter(_Formatter(form))
     if is_journal(stream, os.environ.get("JOURNAL_STREAM")):
         with contextlib.suppress(OSError):
-            handler = _JournalHandler(Journal(), instrument, handler)
+            handler = _JournalHandler(Journal(SOCKET), instrument, handler)
     before = _log.handlers[:]
     _log.handlers[:] = [handler]
     for replaced in before:
