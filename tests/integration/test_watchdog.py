@@ -15,8 +15,8 @@ from tests.integration.rig import Rig, standard_settings, until
 from tests.manager import Manager
 from tests.requirements import need
 
-# Fed five times a second, and a thread may take so long beside its own time.
-WATCHDOG_S = 2.0
+# Fed ten times in it; a thread may take so long beside its own time.
+WATCHDOG_S = 1.0
 
 
 @pytest.fixture
@@ -72,8 +72,8 @@ def test_a_hang_starves_the_watchdog_and_what_is_waited_for_does_not(
 
     rig.settings = standard_settings(tmp_path, broker.url)
     rig.settings["serial"]["silence_s"] = 1.0
-    rig.start()
-    manager.hears("STATUS", "instrument VIRTUAL", "broker connected", "no fault")
+    process = rig.start()
+    manager.hears("STATUS", "instrument VIRT", "broker connected", "no fault")
     for place in PLACES:
         hang, held = tmp_path / place, tmp_path / f"{place}.held"
         hang.touch()
@@ -81,7 +81,7 @@ def test_a_hang_starves_the_watchdog_and_what_is_waited_for_does_not(
         manager.starves(WATCHDOG_S)
         hang.unlink()
         manager.is_fed(3)
-    assert rig.log.count("part_hung ") == 2
+    assert rig.log.count("part_hung ") >= 2
 
     # Gone without a word: the instrument, then the broker.
     instrument.send_signal(signal.SIGSTOP)
@@ -91,25 +91,21 @@ def test_a_hang_starves_the_watchdog_and_what_is_waited_for_does_not(
     manager.hears("STATUS", "broker away")
     manager.is_fed(10)
 
-
-@pytest.mark.once
-def test_an_abort_says_where_every_thread_was(rig, broker, manager, tmp_path):
-    rig.settings = standard_settings(tmp_path, broker.url)
+    # What the manager does in the end.
+    (tmp_path / "loop.held").unlink()
     (tmp_path / "loop").touch()
-    process = rig.start()
     until((tmp_path / "loop.held").exists, "a hang of the main path")
     process.send_signal(signal.SIGABRT)
     assert process.wait() == -signal.SIGABRT
     assert "in _turn" in rig.log
     assert rig.log.count("Thread 0x") >= 3
-    (tmp_path / "loop").unlink()
 
 
 def test_the_page_is_ready_when_it_listens_and_fed_by_its_loop(manager, tmp_path):
     port = free_port()
     rig = Rig(tmp_path)
     rig.settings = {**standard_settings(tmp_path, "mqtt://127.0.0.1:1"), "page": {"port": port}}
-    page = PageProcess(rig.config, port, tmp_path / "state")
+    page = PageProcess(rig.config, port, tmp_path / "state", people=())
     page.start()
     manager.hears("READY")
     manager.hears("STATUS", "0 watching; the daemon is away")
