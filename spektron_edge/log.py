@@ -56,7 +56,7 @@ class _JournalHandler(logging.Handler):
             entry.setdefault(field_name(name), value)
         try:
             self._journal.send(entry)
-        except OSError:
+        except Exception:  # noqa: BLE001  no line is worth the measurement
             self._instead.handle(record)
 
     def close(self) -> None:

@@ -25,6 +25,7 @@ LASTING = {
         Faults.BUNDLE_INVALID,
         Faults.STATE_DAMAGED,
         Faults.BUNDLE_UNTRUSTED,
+        Faults.BUNDLE_OLDER,
         Faults.TRUST_UNUSABLE,
         Faults.SLOT_UNFIT,
         Faults.KEY_UNUSABLE,
