@@ -184,6 +184,11 @@ class Faults(Enum):
     CLOCK_JUMPED = FaultKind(
         "clock_jumped", 51, "records on both sides carry monotonic times as well"
     )
+    PART_HUNG = FaultKind(
+        "part_hung",
+        56,
+        "none: as a service the daemon is restarted; report it with the log if it comes again",
+    )
     BACKEND_FELL_BACK = FaultKind(
         "backend_fell_back",
         71,

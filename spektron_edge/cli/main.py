@@ -38,6 +38,8 @@ from .json_errors import Parser, parsed, tell_error
 from .show import show
 
 _INTERRUPTED = 130
+# Every package from a slow card.
+_LOADING_S = 120.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -175,9 +177,15 @@ def _run(arguments: argparse.Namespace) -> int:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, lambda *_: stop.set())
 
+    from spektron_edge.service.service import Service
+
+    service = Service.of_process()
+    service.starting("loading the program", _LOADING_S)
+
     from spektron_edge.daemon.daemon import Daemon
 
-    return Daemon(arguments.config, fail_fast=arguments.fail_fast, stop=stop).run()
+    fail_fast = arguments.fail_fast
+    return Daemon(arguments.config, fail_fast=fail_fast, stop=stop, service=service).run()
 
 
 def _demo(arguments: argparse.Namespace) -> int:

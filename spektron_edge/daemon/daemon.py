@@ -39,6 +39,7 @@ from spektron_edge.prediction.product import Loaded
 from spektron_edge.prediction.serving import Serving
 from spektron_edge.publishing.active_faults import BESIDE, BROKER, LINE
 from spektron_edge.publishing.spectrum_feed import SpectrumFeed
+from spektron_edge.service.service import Service
 from spektron_edge.spectra.acquisition import Ages
 from spektron_edge.transfer_session.jobs import TransferJobs
 
@@ -47,6 +48,7 @@ from .arrivals import Arrivals
 from .clock_check import ClockCheck
 from .command_desk import CommandDesk
 from .last_good import load_working
+from .liveness import Liveness
 from .opening import open_up
 from .reload import Reload
 from .scans import Scans
@@ -71,27 +73,31 @@ class Daemon:
         fail_fast: bool = False,
         clock: Clock | None = None,
         stop: threading.Event | None = None,
+        service: Service | None = None,
     ) -> None:
         """Prepare everything that needs neither instrument nor broker.
 
         fail_fast: end with the first fault's exit status instead of waiting for it to pass;
-        stop: what `stop` sets, where somebody may want the end before this is made.
+        stop: what `stop` sets, where somebody may want the end before this is made; service: to
+        tell the service manager by, if there is one.
         Raises Fault for what cannot pass by itself: configuration, bundle, state folder.
         """
-        self._path = config_path
+        self._path, self._service = config_path, service or Service()
         found = load_working(config_path)
         config = found.config
-        log.set_up(config.log.format, config.log.level)
+        log.set_up(config.log.format, config.log.level, instrument=config.instrument)
         self._fail_fast, self._exit_status = fail_fast, 0
         self._stop = stop or threading.Event()
         self._clock = clock or Clock()
         self._inbox = Inbox(config.acquisition.queue_scans)
-        opened = open_up(config, self._clock, self._inbox.put, self._on_fault)
+        opened = open_up(config, self._clock, self._inbox.put, self._on_fault, self._service)
         self._adapters, self._client, self._watch = opened.adapters, opened.client, opened.watch
         self._state, self._storage, self._delivery = opened.state, opened.storage, opened.delivery
         self._notices, self._audit, self._door = opened.notices, opened.audit, opened.door
         choices = ChoiceStore(config.state_dir)
-        self._line = InstrumentLine(config, self._clock, choices, self._from_line)
+        self._line = InstrumentLine(
+            config, self._clock, choices, self._from_line, self._service.beats
+        )
         self._serving = serving = Serving(
             config, opened.loaded, self._notices, self._audit.action, self._model_changed
         )
@@ -136,6 +142,7 @@ class Daemon:
             self._spectra,
             self._counters,
         )
+        self._liveness = Liveness(self._service, opened, self._arrivals)
         self._announcements = Announcements(opened, serving, self._states)
         self._state_due = self._upkeep_due = self._door_due = time.monotonic()
 
@@ -167,6 +174,7 @@ class Daemon:
         note_in_use(self._config.state_dir, self._path, self._config.mqtt)
         self._client.start()
         self._line.start()
+        self._service.ready()
         while not self._stop.is_set():
             self._turn(_TURN_S)
         self._wind_down()
@@ -180,6 +188,8 @@ class Daemon:
                 if not isinstance(item, Acknowledged):
                     self._spare.finish()
                 self._handle(item)
+            # A scan on a slow board takes its time, and many may wait.
+            self._service.turn()
         self._storage.deliver()
         self._idle = self._lull.here(time.monotonic())
         if self._idle:
@@ -188,6 +198,7 @@ class Daemon:
             with self._storage.guarded():
                 self._look_after()
             self._door.wake()
+        self._service.turn()
         return len(items)
 
     def _from_line(self, item: Item) -> None:
@@ -202,6 +213,7 @@ class Daemon:
             self._stop.set()
 
     def _wind_down(self) -> None:
+        self._service.stopping()
         self._line.stop(_DRAIN_S)
         deadline = time.monotonic() + _DRAIN_S
         # Scans left in the inbox are few; commands may go on arriving for ever.
@@ -338,6 +350,7 @@ class Daemon:
         self._commands.look_after(now)
         self._transfers.look_after()
         self._adaptations.look_after()
+        self._liveness.look_after(now)
         if now >= self._state_due:
             self._state_due = now + _STATE_EVERY_S
             self._door_due = now + _STATE_AT_DOOR_EVERY_S

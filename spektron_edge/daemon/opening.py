@@ -24,8 +24,14 @@ from spektron_edge.publishing.delivery import Delivery
 from spektron_edge.publishing.notices import Notices
 from spektron_edge.publishing.outbox_storage import Storage, limits_of
 from spektron_edge.publishing.reporter import Reporter
+from spektron_edge.service.service import Service
 
 from .audit_trail import AuditTrail
+
+# On the slowest board with the largest engine; of an outbox, what SQLite does in one step: walking
+# through gigabytes on a slow card.
+_SELF_TEST_S = 300.0
+_FOLDER_S = 600.0
 
 
 @dataclass(frozen=True)
@@ -55,25 +61,31 @@ def open_up(
     clock: Clock,
     post: Callable[[Item], None],
     on_fault: Callable[[Fault], None],
+    service: Service,
 ) -> Opened:
-    """Nothing connects yet. post: told of what the broker says; on_fault: of faults that begin.
+    """Nothing connects yet. post: told of what the broker says; on_fault: of faults that begin;
+    service: of steps that may take long.
 
     Raises Fault for bundle, secrets and state folder, and nothing stays open.
     """
+    service.starting("the model's self-test", _SELF_TEST_S)
     # A bundle in a slot is loaded later: its start is counted, by one daemon at a time.
     loaded = None if config.uses_slots else load_product(config)
     topics = Topics(config.site, config.instrument)
-    adapters = Adapters(config, topics, post)
+    adapters = Adapters(config, topics, post, service.beats)
     client = MqttClient(
         config.mqtt,
         topics,
         post,
         RetainedLedger(config.state_dir / RETAINED_FILE),
         listeners=adapters.listeners,
+        beat=service.beats.new("mqtt"),
     )
-    state = open_state(config.state_dir, limits_of(config.outbox), clock)
+    service.starting("opening the state folder", _FOLDER_S)
+    state = open_state(config.state_dir, limits_of(config.outbox), clock, service.step)
     try:
         if loaded is None:
+            service.starting("the model's self-test", _SELF_TEST_S)
             loaded = take_product(config)
         else:
             remember(config, loaded)

@@ -138,7 +138,7 @@ class Reload:
     def _taken(self, config: Config, loaded: Loaded, more: str) -> CommandOutcome:
         serving, left = self._serving, self._serving.model.bundle_id
         self.config = config
-        log.set_up(config.log.format, config.log.level)
+        log.set_up(config.log.format, config.log.level, instrument=config.instrument)
         serving.take(loaded)
         bundle = loaded.model.bundle_id
         if loaded.left:

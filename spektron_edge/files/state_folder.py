@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -71,8 +71,13 @@ class StateFolder:
         self.lock.close()
 
 
-def open_state(folder: Path, limits: Limits, clock: Clock | None = None) -> StateFolder:
-    """Open or create the folder.
+def open_state(
+    folder: Path,
+    limits: Limits,
+    clock: Clock | None = None,
+    step: Callable[[], None] = lambda: None,
+) -> StateFolder:
+    """Open or create the folder. step: as of Outbox.
 
     Raises Fault(STATE_UNWRITABLE, DISK_FULL, STATE_IN_USE). Damaged files are set aside and named
     in `damage`, never silently replaced; so is what is missing in a folder that was in use.
@@ -85,7 +90,7 @@ def open_state(folder: Path, limits: Limits, clock: Clock | None = None) -> Stat
             # First: where the outbox could not be made, an empty audit log says that there is none.
             audit, damage = _open_audit(folder / AUDIT_FILE)
             opened.callback(audit.close)
-            outbox = Outbox(folder / OUTBOX_FILE, limits, clock)
+            outbox = Outbox(folder / OUTBOX_FILE, limits, clock, step)
             opened.callback(outbox.close)
             state = StateFolder(folder, outbox, audit, lock, damage)
             if outbox.salvaged is not None:

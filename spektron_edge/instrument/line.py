@@ -11,6 +11,7 @@ from spektron_edge.clock import Clock
 from spektron_edge.config.file import Config
 from spektron_edge.files.choices import ChoiceStore
 from spektron_edge.inbox import Consumed, Item, Measured, OrderDone, Streaming
+from spektron_edge.service.beats import Beats
 from spektron_edge.spectra.acquisition import Ages
 
 from .half_pair import due
@@ -25,10 +26,16 @@ class InstrumentLine:
     """Another configuration gets another thread; orders and choices of operators outlive it."""
 
     def __init__(
-        self, config: Config, clock: Clock, choices: ChoiceStore, post: Callable[[Item], None]
+        self,
+        config: Config,
+        clock: Clock,
+        choices: ChoiceStore,
+        post: Callable[[Item], None],
+        beats: Beats,
     ) -> None:
-        """post: takes what the thread says, on the thread. Raises Fault(STATE_DAMAGED)."""
-        self._clock, self._choices, self._post = clock, choices, post
+        """post: takes what the thread says, on the thread; beats: where the thread that counts has
+        its own. Raises Fault(STATE_DAMAGED)."""
+        self._clock, self._choices, self._post, self._beats = clock, choices, post, beats
         self._before: Counter[str] = Counter()
         self._number = 0
         self._latest: Streaming | None = None
@@ -103,6 +110,7 @@ class InstrumentLine:
             self._clock,
             functools.partial(self._said, self._number),
             self.orders,
+            self._beats.new("instrument"),
         )
 
     def _said(self, number: int, item: Item) -> None:

@@ -14,12 +14,14 @@ from spektron_edge.clock import Clock
 from spektron_edge.config.instrument import instrument_of
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.inbox import FaultRaised, InstrumentReady, Item, Told
+from spektron_edge.service.beats import Beat
 
 from .half_pair import HalfPair
 from .line_faults import as_fault
 from .orders import Orders
 from .session import Session
 from .settings import Settings
+from .watched import Watched
 
 _PAUSE_S = 1.0
 
@@ -33,8 +35,10 @@ class InstrumentThread(threading.Thread):
         clock: Clock,
         post: Callable[[Item], None],
         orders: Orders | None = None,
+        beat: Beat | None = None,
     ) -> None:
-        """orders: what operators ask for; each is answered by `OrderDone` or a `Measured`."""
+        """orders: what operators ask for; each is answered by `OrderDone` or a `Measured`. beat:
+        tells that the thread gets on."""
         super().__init__(name="instrument", daemon=True)
         self._settings = settings
         self._clock = clock
@@ -43,7 +47,9 @@ class InstrumentThread(threading.Thread):
         self._halt = threading.Event()
         self._halves = HalfPair()
         self._told = {"bad_pixels_bridged": "none"}
+        self._beat = beat or Beat("instrument")
         self.link = instrument_of(settings.serial)
+        self._watched = Watched(self.link, self._beat)
 
     def halt(self) -> None:
         """Ask the thread to stop the stream, close the port and end."""
@@ -52,7 +58,9 @@ class InstrumentThread(threading.Thread):
     def run(self) -> None:
         """Connect, stream, and after any fault begin again."""
         while not self._halt.is_set():
-            info = reconnect(self.link, self._halt, lambda e: self._post(FaultRaised(as_fault(e))))
+            info = reconnect(
+                self._watched, self._halt, lambda e: self._post(FaultRaised(as_fault(e)))
+            )
             if info is None:
                 break
             try:
@@ -68,7 +76,8 @@ class InstrumentThread(threading.Thread):
                 )
                 self._post(FaultRaised(Fault(Faults.INTERNAL, detail)))
             self._halt.wait(_PAUSE_S)
-        self.link.close()
+        self._watched.close()
+        self._beat.rest()
 
     def _say(self, item: Item) -> None:
         """Hand on what a session says; what was told before and is as it was, is not told again."""
@@ -85,7 +94,7 @@ class InstrumentThread(threading.Thread):
             self._halves,
             self._clock,
             self._say,
-            self.link,
+            self._watched,
             self._halt,
         )
         self._post(

@@ -25,6 +25,7 @@ from spektron_edge.inbox import (
     Item,
 )
 from spektron_edge.publishing.records import Status, to_json
+from spektron_edge.service.beats import Beat
 
 from .backoff import Backoff
 from .blame import Blame
@@ -56,10 +57,12 @@ class MqttClient:
         ledger: RetainedLedger,
         backoff: Backoff | None = None,
         listeners: Mapping[str, Listener] = _NOBODY,
+        beat: Beat | None = None,
     ) -> None:
         """Prepare; nothing connects yet.
 
-        listeners: what to call, on the network's thread, with payloads of further topics.
+        listeners: what to call, on the network's thread, with payloads of further topics; beat:
+        that thread's.
         Raises Fault(CONFIG_INVALID) for unreadable secrets.
         """
         self._settings = settings
@@ -75,7 +78,9 @@ class MqttClient:
         self._blame = Blame()
         self._refused: set[str] = set()
         self._taken = False
-        self._keeper = Keeper(self._new_session, self._tell, backoff or Backoff())
+        self._keeper = Keeper(
+            self._new_session, self._tell, backoff or Backoff(), beat or Beat("mqtt")
+        )
         self._accepted_with = (settings, self._secrets)
 
     def start(self) -> None:

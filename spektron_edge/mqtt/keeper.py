@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 
 from spektron_edge.faults import Fault, Faults
+from spektron_edge.service.beats import Beat
 
 from .backoff import Backoff
 from .session import End, Session
@@ -13,19 +14,26 @@ from .session import End, Session
 _SHORT_SESSION_S = 5.0
 _SUSPICIOUS = 3
 _PATIENCE_S = 4.0
+_FILES_S = 10.0
 
 
 class Keeper:
     """Keeps a session up until it is stopped."""
 
     def __init__(
-        self, make: Callable[[], Session], tell: Callable[[Fault], None], backoff: Backoff
+        self,
+        make: Callable[[], Session],
+        tell: Callable[[Fault], None],
+        backoff: Backoff,
+        beat: Beat,
     ) -> None:
         """make: a new session, with certificates and passwords as they are in their files then;
-        raises Fault, here and later. tell: why a session ended or cannot be made; on the thread."""
+        raises Fault, here and later. tell: why a session ended or cannot be made; on the thread.
+        beat: the thread's."""
         self._make = make
         self._tell = tell
         self._backoff = backoff
+        self._beat = beat
         self._short_sessions = 0
         self._stopping = False
         self._hurry = threading.Event()
@@ -50,7 +58,8 @@ class Keeper:
 
     def _run(self) -> None:
         while not self._stopping:
-            end = self.session.run()
+            end = self.session.run(self._beat)
+            self._beat.doing("making a new session", _FILES_S)
             if end.fault is None:
                 self._hurry.clear()
             else:
@@ -59,11 +68,15 @@ class Keeper:
             while (fault := self._next()) is not None:
                 self._tell(fault)
                 self._wait(0.0)
+        self._beat.rest()
 
     def _wait(self, lasted_s: float) -> None:
         if not self._stopping:
-            self._hurry.wait(self._backoff.wait_s(lasted_s))
+            wait_s = self._backoff.wait_s(lasted_s)
+            self._beat.doing("waiting for its next attempt", wait_s)
+            self._hurry.wait(wait_s)
             self._hurry.clear()
+            self._beat.doing("making a new session", _FILES_S)
 
     def _next(self) -> Fault | None:
         if self._stopping:

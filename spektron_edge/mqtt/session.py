@@ -19,6 +19,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from spektron_edge.config.mqtt import Mqtt
 from spektron_edge.faults import Fault, Faults
+from spektron_edge.service.beats import Beat
 
 from .backoff import STEADY_S
 from .blame import OFTEN, Blame
@@ -29,6 +30,8 @@ from .tls import explain
 
 _MAX_TURN_S = 1.0
 _LAST_WORDS_S = 2.0
+# A name that no server knows: resolvers ask several, several times over.
+_CONNECTING_S = 300.0
 _KEEP_ALIVE, _TAKEN_OVER, _TOO_LARGE = 0x8D, 0x8E, 0x95
 
 
@@ -140,12 +143,17 @@ class Session:
         self._leaving = True
         self._queue.wake()
 
-    def run(self) -> End:
-        """Connect and serve until the end; then what may be lost is in the queue again."""
+    def run(self, beat: Beat) -> End:
+        """Connect and serve until the end; then what may be lost is in the queue again.
+
+        beat: of the thread that runs it.
+        """
         try:
+            beat.doing("connecting to the broker", _CONNECTING_S)
             connect(self._paho, self._settings, self._settings.session_expiry_s)
             self._began = time.monotonic()
             while self._end is None:
+                beat.doing("serving its session", _MAX_TURN_S)
                 self._turn()
         except OSError as error:
             self._end = self._end or End(connect_fault(error, self._settings), self._lasted_s)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -40,17 +40,18 @@ class Salvaged:
     records: int
 
 
-def salvage(aside: Path, db: sqlite3.Connection) -> Salvaged:
+def salvage(aside: Path, db: sqlite3.Connection, step: Callable[[], None]) -> Salvaged:
     """Copy what can be read into the new database, inside a transaction.
 
-    Raises sqlite3.Error where the new one does not take it.
+    step: called for every record that was read. Raises sqlite3.Error where the new one does not
+    take it.
     """
     before = db.total_changes
     with contextlib.closing(_read_only(aside)) as old:
         db.executemany(
             "INSERT OR IGNORE INTO record (position, id, kind, payload, state, reason, crc, size) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            _records(old),
+            _told(_records(old), step),
         )
         records = db.total_changes - before
         for table, types in _SMALL.items():
@@ -60,6 +61,12 @@ def salvage(aside: Path, db: sqlite3.Connection) -> Salvaged:
                 (row for row in _until_damage(old, f"SELECT * FROM {table}") if _fits(row, types)),  # noqa: S608
             )
     return Salvaged(aside, records)
+
+
+def _told(rows: Iterator[_Row], step: Callable[[], None]) -> Iterator[_Row]:
+    for row in rows:
+        step()
+        yield row
 
 
 def _records(old: sqlite3.Connection) -> Iterator[_Row]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -42,19 +43,24 @@ UPDATE total SET name = 'dropped_full' WHERE name = 'dropped';
 """
 _STEPS = (_TO_1, _TO_2)
 SCHEMA_VERSION = len(_STEPS)
+# Of SQLite's own machine: some milliseconds of work.
+_STEP_INSTRUCTIONS = 20_000
 
 UNSENT, SENT, REFUSED, AGAIN = 0, 1, 2, 3
 """States of a record. AGAIN: acknowledged, and to be sent once more."""
 
 
-def open_database(path: Path) -> sqlite3.Connection:
-    """Open, make or migrate. Raises OutboxError for a newer schema and a file that may only be
-    read, TROUBLE."""
+def open_database(path: Path, step: Callable[[], None] = lambda: None) -> sqlite3.Connection:
+    """Open, make or migrate. step: called while a statement gets on, many times a second.
+
+    Raises OutboxError for a newer schema and a file that may only be read, TROUBLE.
+    """
     _check_header(path)
     # SQLite would open it without a word, and leave side files that nobody may write either.
     if (denied := not_writable(path)) is not None:
         raise OutboxError(f"{denied.name} cannot be written")
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    db.set_progress_handler(step, _STEP_INSTRUCTIONS)
     try:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")

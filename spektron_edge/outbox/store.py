@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,20 +34,28 @@ from .salvage import Salvaged, salvage
 from .schema import AGAIN, REFUSED, SENT, UNSENT, open_database
 from .span import Span
 
+_COPIED = 1000
 _INSERT = "INTO record (id, kind, payload, size, crc, stored_s) VALUES (?, ?, ?, ?, ?, ?)"
 
 
 class Outbox:
     """One thread owns it. Methods raise OutboxError, OutboxFullError or OutboxDamagedError."""
 
-    def __init__(self, path: Path, limits: Limits, clock: Clock | None = None) -> None:
-        self.path = path
+    def __init__(
+        self,
+        path: Path,
+        limits: Limits,
+        clock: Clock | None = None,
+        step: Callable[[], None] = lambda: None,
+    ) -> None:
+        """step: called while something long gets on, many times a second."""
+        self.path, self._step = path, step
         self._limits = limits
         self._host_clock = clock or Clock()
         self.salvaged: Salvaged | None = None
         self._aside: Path | None = None
         try:
-            self._db = open_database(path)
+            self._db = open_database(path, step)
         except TROUBLE as error:
             if not is_damaged(error):
                 raise translated(error, self.path) from error
@@ -64,13 +72,13 @@ class Outbox:
         # Remembered until there is a new file: the disk may be full for a while.
         self._aside = self._aside or _set_aside(self.path)
         try:
-            self._db = open_database(self.path)
+            self._db = open_database(self.path, self._step)
         except TROUBLE as error:
             raise translated(error, self.path) from error
         self.salvaged = Salvaged(self._aside, 0)
         # Where there is no room for them, what was damaged is kept all the same.
         with contextlib.suppress(OutboxFullError), self._transaction():
-            self.salvaged = salvage(self._aside, self._db)
+            self.salvaged = salvage(self._aside, self._db, self._step)
         self._aside = None
         return self.salvaged
 
@@ -106,7 +114,7 @@ class Outbox:
         try:
             whole.unlink(missing_ok=True)
             with contextlib.closing(sqlite3.connect(whole)) as copy:
-                self._db.backup(copy)
+                self._db.backup(copy, pages=_COPIED, progress=lambda *_: self._step())
         except TROUBLE as error:
             with contextlib.suppress(OSError):
                 whole.unlink()
@@ -126,7 +134,7 @@ class Outbox:
         # Closed first: what it closes last, SQLite removes by its name.
         self._db.close()
         try:
-            self._db = open_database(self.path)
+            self._db = open_database(self.path, self._step)
         except TROUBLE as error:
             raise translated(error, self.path) from error
         self._open_files = _identities(self.path)
@@ -136,7 +144,7 @@ class Outbox:
         """Open the file again, if it can be written now: a connection does not learn that."""
         before = self._db
         try:
-            self._db = open_database(self.path)
+            self._db = open_database(self.path, self._step)
         except TROUBLE as error:
             raise translated(error, self.path) from error
         before.close()

@@ -18,6 +18,7 @@ from spektron_edge.mqtt.client import Listener, MqttClient
 from spektron_edge.mqtt.home_assistant import HomeAssistant
 from spektron_edge.mqtt.topics import Topics
 from spektron_edge.outbox import Outgoing
+from spektron_edge.service.beats import Beats
 
 from .metrics import Metrics
 from .records import ModelState, StateRecord, to_json
@@ -29,8 +30,10 @@ if TYPE_CHECKING:
 class Adapters:
     """What is switched on."""
 
-    def __init__(self, config: Config, topics: Topics, post: Callable[[Item], None]) -> None:
-        """post: told of what goes wrong. Nothing starts yet.
+    def __init__(
+        self, config: Config, topics: Topics, post: Callable[[Item], None], beats: Beats
+    ) -> None:
+        """post: told of what goes wrong; beats: of threads. Nothing starts yet.
 
         Raises Fault(CONFIG_INVALID) for a package that is not installed.
         """
@@ -40,7 +43,7 @@ class Adapters:
         self._announce = threading.Event()
         if config.home_assistant.enabled:
             self._home_assistant = HomeAssistant(config.home_assistant, topics, config.state_dir)
-        self._sparkplug = _sparkplug(config, topics, post)
+        self._sparkplug = _sparkplug(config, topics, post, beats)
         self._metrics: Metrics | None = None
         if config.metrics.port is not None:
             self._metrics = Metrics(config.metrics.port)
@@ -136,7 +139,7 @@ class Adapters:
 
 
 def _sparkplug(
-    config: Config, topics: Topics, post: Callable[[Item], None]
+    config: Config, topics: Topics, post: Callable[[Item], None], beats: Beats
 ) -> SparkplugNode | None:
     settings = config.sparkplug
     if not settings.enabled:
@@ -149,7 +152,15 @@ def _sparkplug(
         settings.group or topics.site, settings.edge_node or topics.instrument, settings.device
     )
     own_id = _sparkplug_id(config.mqtt, topics)
-    return SparkplugNode(config.mqtt, own_id, names, settings.queue_records, config.state_dir, post)
+    return SparkplugNode(
+        config.mqtt,
+        own_id,
+        names,
+        settings.queue_records,
+        config.state_dir,
+        post,
+        beat=beats.new("sparkplug"),
+    )
 
 
 def _sparkplug_id(mqtt: Mqtt, topics: Topics) -> str:

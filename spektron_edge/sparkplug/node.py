@@ -19,6 +19,7 @@ from spektron_edge.mqtt.keeper import Keeper
 from spektron_edge.mqtt.message import Message
 from spektron_edge.mqtt.send_queue import Numbered, Waker
 from spektron_edge.mqtt.session import Session
+from spektron_edge.service.beats import Beat
 
 from .bd_seq import BD_SEQ_FILE, BdSeq
 from .flow import Flow, Names
@@ -39,9 +40,10 @@ class SparkplugNode:
         state_dir: Path,
         post: Callable[[Item], None],
         backoff: Backoff | None = None,
+        beat: Beat | None = None,
     ) -> None:
         """client_id: its own; most: records that wait without a session; post: told of what the
-        broker does not take. Nothing connects yet."""
+        broker does not take; beat: of its thread. Nothing connects yet."""
         self._post = post
         self._refused = False
         self._settings, self._client_id = _without_expiry(settings), client_id
@@ -51,6 +53,7 @@ class SparkplugNode:
         self._bd_seq = BdSeq(state_dir / BD_SEQ_FILE)
         self._number: int | None = None
         self._backoff = backoff or Backoff()
+        self._beat = beat or Beat("sparkplug")
         self._blame = Blame()
         self._session: Session | None = None
         self._keeper: Keeper | None = None
@@ -60,7 +63,7 @@ class SparkplugNode:
     def start(self) -> None:
         """Begin to connect, and keep at it. Raises Fault(CONFIG_INVALID) for unreadable secrets."""
         self._source.open()
-        self._keeper = Keeper(self._new_session, self._tell, self._backoff)
+        self._keeper = Keeper(self._new_session, self._tell, self._backoff, self._beat)
         self._keeper.start()
 
     def stop(self) -> None:

@@ -1,0 +1,1 @@
+"""What the service manager is told: ready, alive, stopping, and a line for people."""
