@@ -33,6 +33,7 @@ _OPERATOR = _VIEWER | {
 _SIGNED = frozenset(
     {
         "transfer-finish",
+        "transfer-activate",
         "transfer-rollback",
         "adapt-approve",
         "adapt-reject",

@@ -251,6 +251,8 @@ TRANSFER: Answer = {
     "kept": [
         {
             "number": 2,
+            "id": "t-2f81",
+            "hindered": "",
             "made": ago(86400),
             "by": "anna",
             "serial": "VIRT-0001",
@@ -260,6 +262,8 @@ TRANSFER: Answer = {
         },
         {
             "number": 1,
+            "id": "t-1c07",
+            "hindered": "",
             "made": ago(9 * 86400),
             "by": "ben",
             "serial": "VIRT-0001",

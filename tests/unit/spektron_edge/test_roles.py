@@ -23,6 +23,7 @@ TABLE = {
     "transfer-finish": ("engineer", SIGNED),
     "transfer-discard": ("operator", False),
     "transfer-list": ("viewer", False),
+    "transfer-activate": ("engineer", SIGNED),
     "transfer-rollback": ("engineer", SIGNED),
     "adapt-service-event": ("operator", False),
     "adapt-stability": ("operator", False),
