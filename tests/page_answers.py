@@ -327,6 +327,7 @@ ADAPTATION: Answer = {
         _SIGN,
         {**_SIGN, "name": "Q", "value": 0.3, "over": False, "words": "Q is steady"},
     ],
+    "followed": {"since": ago(5 * 3600), "at": ago(4), "spectra": 1820, "samples": 41},
     "waiting": [adaptation(5, "proposed")],
     "kept": [adaptation(5, "proposed"), adaptation(4, "installed"), adaptation(3, "superseded")],
     "shadow": {

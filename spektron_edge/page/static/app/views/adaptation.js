@@ -7,7 +7,7 @@ import { sign } from "../dialogs.js";
 import { el, replace, setText } from "../dom.js";
 import { field } from "../form.js";
 import { frames } from "../frames.js";
-import { clockTime, moment, number, title as named } from "../format.js";
+import { clockTime, moment, number, title as named, whole } from "../format.js";
 import { LIMIT_AT, reading } from "../gauge.js";
 import { notice } from "../notice.js";
 import { badge, card, empty, facts, problem, table } from "../parts.js";
@@ -40,7 +40,7 @@ export function show(root, { live, session }) {
     known = data;
     body.hidden = false;
     replace(now, inUse(data));
-    replace(evidence, signs(data.evidence));
+    replace(evidence, signs(data.evidence), since(data));
     replace(kept, keptOnes(data.kept));
     const numbers = new Set(data.waiting.map((e) => e.number));
     for (const [n, shown] of proposals) {
@@ -78,7 +78,7 @@ export function show(root, { live, session }) {
   const draw = () => proposals.forEach((shown) => shown.measured(live.known.prediction));
   const stops = [
     live.on(["prediction"], () => frames.ask(draw)),
-    live.on(["model"], () => known && part.again()),
+    live.on(["model", "state"], () => known && part.again()),
     live.on(["event"], ({ events }) => TOLD.includes(events.last.code) && part.again()),
   ];
   return () => {
@@ -121,6 +121,13 @@ function signs(evidence) {
     el("p", {}, badge(over ? "doubt" : "good", over ? t("adaptation.over", { over, of }) : t("adaptation.within", { of }))),
     el("ul", { class: "signs" }, evidence.map(oneSign)),
   ];
+}
+
+// What the daemon's statistics of the stream rest on: they begin anew with it.
+function since({ followed, mode }) {
+  if (followed === null) return el("p", { class: "hint" }, t(mode === "frozen" ? "adaptation.followed_frozen" : "adaptation.followed_none"));
+  const { since: begun, at, spectra, samples } = followed;
+  return el("p", { class: "hint" }, t("adaptation.followed", { since: moment(begun), at: clockTime(at), spectra: whole(spectra), samples: whole(samples) }));
 }
 
 function oneSign({ name, value, limit, over, words }) {
