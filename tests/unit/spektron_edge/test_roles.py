@@ -33,6 +33,7 @@ TABLE = {
     "adapt-reject": ("engineer", SIGNED),
     "adapt-rollback": ("engineer", SIGNED),
     "adapt-reset": ("engineer", SIGNED),
+    "bundle-install": ("engineer", SIGNED),
     "bundle-activate": ("engineer", SIGNED),
     "bundle-rollback": ("engineer", SIGNED),
 }
