@@ -200,6 +200,7 @@ def history(name: str, span_s: float, points: int = 200) -> Answer:
 def now(*, door: bool) -> Answer:
     """GET /now."""
     return {
+        "utc": ago(0),
         "connection": {"door": door, "since": ago(900)},
         "state": STATE,
         "model": MODEL_RECORD,
@@ -349,6 +350,15 @@ ADAPTATION: Answer = {
             "astray": [],
         }
     },
+}
+INCOMING: Answer = {
+    "sha256": "5e" * 32,
+    "bytes": 1_234_567,
+    "bundle": "corn-3-0123456789ab",
+    "name": "corn",
+    "version": 3,
+    "products": ["corn", "soy"],
+    "signed_by": "Laboratory",
 }
 BUNDLES: Answer = {
     "uses_slots": True,

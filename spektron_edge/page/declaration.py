@@ -69,8 +69,8 @@ Handler = Callable[[Call], Awaitable[Answer]]
 @dataclass(frozen=True)
 class Endpoint:
     """method, path: below /api/v1; role: the least that may, None: nobody needs to sign in; what:
-    in a sentence; answer: model, or a media type; signed: whether the password is asked again; takes: media
-    type of an `Upload`, where the body is no JSON."""
+    in a sentence; answer: model, or a media type; signed: whether the password is asked again;
+    takes: media type of an `Upload`, where the body is no JSON."""
 
     method: Method
     path: str

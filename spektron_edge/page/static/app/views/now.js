@@ -12,6 +12,7 @@ import { t } from "../words.js";
 export const title = "now.title";
 
 const NAMES = ["prediction", "spectrum", "state", "model", "axis", "faults", "connection", "reference", "stream"];
+const AGES_MS = 2000;
 const DISTANCES = [["t2", "t2_limit"], ["q", "q_limit"], ["neighbour", "neighbour_limit"]];
 
 export function show(root, { live }) {
@@ -26,9 +27,12 @@ export function show(root, { live }) {
     el("div", { class: "now-below" }, cards.conditions.node, cards.connections.node),
     el("div", { class: "now-foot" }, cards.model.node));
   const stop = live.on(NAMES, ask);
+  // Ages go on where nothing comes.
+  const timer = setInterval(ask, AGES_MS);
   draw();
   return () => {
     stop();
+    clearInterval(timer);
     frames.forget(draw);
     spectrum.destroy();
   };
