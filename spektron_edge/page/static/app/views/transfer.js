@@ -27,7 +27,7 @@ export function show(root, { live, session }) {
     start: starting(act, again), measure: measuring(live, act, again), compute: computing(act, again),
     fitting: fitting(), use: result(act, again), discard: discarding(act, again),
   };
-  const [kept, bar] = [keeping(act, again, said), steps()];
+  const [kept, bar] = [keeping(act, again, { said, session }), steps()];
   const guide = el("div", { class: "guide" });
   const shown = el("div", { class: "guide", hidden: true }, bar.node, guide);
   let [timer, at] = [null, null];
@@ -320,7 +320,7 @@ function discarding(act, again) {
 }
 
 // What is stored, and the way back.
-function keeping(act, again, said) {
+function keeping(act, again, { said, session }) {
   const list = el("div", {});
   const back = act("transfer.rollback", "transfer-rollback", async () => {
     const signature = await sign({ title: t("transfer.rollback"), what: t("transfer.rollback_signed") });
@@ -330,20 +330,15 @@ function keeping(act, again, said) {
     return done.message;
   }, { danger: true });
   // One that is kept, once more.
-  const useAgain = ({ number: n }, used) => {
-    const node = act("transfer.use_again", "transfer-activate", () => activate(n, used));
-    node.button.setAttribute("aria-label", t("transfer.use_again_of", { number: n }));
-    return node;
-  };
-  async function activate(n, used) {
+  const useAgain = ({ number: n }, used) => actionButton({ label: t("transfer.use_again", { number: n }), action: "transfer-activate", session, run: async () => {
     const now = used ? t("transfer.transfer_number", { number: used.number }) : t("transfer.own");
-    const signature = await sign({ title: t("transfer.use_again_of", { number: n }), what: t("transfer.use_again_signed", { number: n, now }) });
+    const signature = await sign({ title: t("transfer.use_again", { number: n }), what: t("transfer.use_again_signed", { number: n, now }) });
     if (!signature) return null;
     const done = await command("transfer-activate", { transfer: n }, { signature });
     await again();
     said.say("good", done.message, { focus: true });
     return null;
-  }
+  } });
   const text = el("p", { class: "hint" }, t("transfer.rollback_text"));
   const node = card(t("transfer.kept"), list, text, back);
   node.hidden = true;
