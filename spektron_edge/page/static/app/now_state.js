@@ -33,7 +33,9 @@ export function faultsCard() {
       fault.next_step ? el("p", {}, el("strong", {}, t("now.next")), " ", prose(fault.next_step)) : null)),
     state?.waiting_for?.length ? el("p", { class: "waiting" }, t("now.waiting_for", { commands: state.waiting_for.join(", ") })) : null,
   ]]);
-  return { node: card(t("now.faults"), body), draw };
+  const node = card(t("now.faults"), body);
+  node.classList.add("now-faults");
+  return { node, draw };
 }
 
 export function connectionsCard() {

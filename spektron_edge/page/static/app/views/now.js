@@ -42,7 +42,7 @@ function applicability() {
   const gauges = DISTANCES.map(([name]) => gauge(t(`now.distance_${name}`)));
   const none = empty("");
   const body = el("div", { class: "gauges" }, gauges.map((one) => one.node));
-  const node = el("section", { class: "card" }, el("h2", {}, t("now.applicability")), body, none, el("p", { class: "hint" }, t("now.applicability_hint")));
+  const node = el("section", { class: "card now-gauges" }, el("h2", {}, t("now.applicability")), body, none, el("p", { class: "hint" }, t("now.applicability_hint")));
   function draw({ prediction }) {
     const found = prediction?.applicability ?? null;
     none.hidden = found !== null;
