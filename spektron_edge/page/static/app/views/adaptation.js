@@ -17,6 +17,8 @@ import { known as wordsFor, t } from "../words.js";
 
 export const title = "adaptation.title";
 
+const EVIDENCE_MS = 20000;
+
 const TOLD = ["drift_detected", "drift_over", "adaptation_judged", "adaptation_tried", "adaptation_doubtful", "adaptation_refused", "adaptation_failed"];
 
 export function show(root, { live, session }) {
@@ -25,7 +27,7 @@ export function show(root, { live, session }) {
   const [now, evidence, kept] = [el("div", {}), el("div", {}), el("div", {})];
   const waiting = el("div", { class: "proposals" });
   const proposals = new Map();
-  let known = null;
+  let [known, readAt] = [null, 0];
 
   // Signed; what comes of it is told where it stays, since the proposal may be gone then.
   const decide = (label, signed, name, args) => async () => {
@@ -38,6 +40,7 @@ export function show(root, { live, session }) {
   };
   const part = refreshed(() => get("/adaptation"), (data) => {
     known = data;
+    readAt = Date.now();
     body.hidden = false;
     replace(now, inUse(data));
     replace(evidence, signs(data.evidence), since(data));
@@ -78,7 +81,9 @@ export function show(root, { live, session }) {
   const draw = () => proposals.forEach((shown) => shown.measured(live.known.prediction));
   const stops = [
     live.on(["prediction"], () => frames.ask(draw)),
-    live.on(["model", "state"], () => known && part.again()),
+    live.on(["model"], () => known && part.again()),
+    // How far a drift is comes with each state, ten times more often than anybody reads it.
+    live.on(["state"], () => known && Date.now() - readAt > EVIDENCE_MS && part.again()),
     live.on(["event"], ({ events }) => TOLD.includes(events.last.code) && part.again()),
   ];
   return () => {
