@@ -59,7 +59,7 @@ async def _send(call: Call) -> Answer:
         details = {"error": fault.code, "why": fault.detail[:200]}
         await page.notes.note("bundle_refused", who, dict(details))
         raise
-    about = {"bundle": found.bundle, "sha256": found.sha256, "signed_by": found.signed_by}
+    about = {"bundle": found.bundle, "digest": found.sha256, "signed_by": found.signed_by}
     await page.notes.note("bundle_sent", who, dict(about))
     return IncomingAnswer(**found.model_dump(include=set(IncomingAnswer.model_fields)))
 
