@@ -116,7 +116,7 @@ class DriftWatch:
 
     @property
     def nearest(self) -> Nearest | None:
-        """The largest sum among those that count; None before anything was taken."""
+        """The largest sum; None where there is no statistic."""
         shares = [Nearest(name, of.now / of.ranks.threshold) for name, of in self._sums.items()]
         return max(shares, key=lambda one: one.share, default=None)
 

@@ -129,7 +129,8 @@ class Incoming:
             raise storage_fault(error, self.file) from None
 
     async def _work(self, action: Action, config: Path, who: str, serial: str | None) -> Result:
-        arguments = [action, str(config.resolve()), str(self.file), who, serial or ""]
+        # A name or a serial number may begin with a dash.
+        arguments = ["--", action, str(config.resolve()), str(self.file), who, serial or ""]
         worker = "spektron_edge.page.bundle_worker"
         with Child(
             worker, arguments, _WORK_S, "looking at the bundle", Faults.BUNDLE_UNCHECKED

@@ -95,7 +95,7 @@ class StabilityTold(Told):
 class AdaptationAnswer(Told):
     """in_use: number, null for the bundle's own calibration; not_applied: why what is in use does
     nothing now, or empty; hindered: why none would be applied now, or empty; followed: null where
-    the daemon has said of no drift anything since this page began; kept: the newest first;
+    it is not known that the daemon looks for a drift; kept: the newest first;
     stability: by the sample's name."""
 
     serial: str | None

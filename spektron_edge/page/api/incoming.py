@@ -7,6 +7,7 @@ from typing import Annotated, cast
 
 from pydantic import Field
 
+from firmware_bridge.printable import printable
 from spektron_edge.bundle.slots import SlotName
 from spektron_edge.faults import Fault
 
@@ -17,6 +18,7 @@ from .bundles import BundlesAnswer, by_slots, read
 from .commands import Signature, sign
 
 _BUNDLE = "application/octet-stream"
+_TOLD = 200
 
 
 class IncomingAnswer(Told):
@@ -56,7 +58,7 @@ async def _send(call: Call) -> Answer:
             upload.chunks, upload.length, page.config_path, who, serial
         )
     except Fault as fault:
-        details = {"error": fault.code, "why": fault.detail[:200]}
+        details = {"error": fault.code, "why": printable(fault.detail)[:_TOLD]}
         await page.notes.note("bundle_refused", who, dict(details))
         raise
     about = {"bundle": found.bundle, "digest": found.sha256, "signed_by": found.signed_by}

@@ -11,7 +11,7 @@ import { t } from "./words.js";
 
 // Card of it. installed(words): told once it lies in its slot.
 export function bundleSending(session, installed) {
-  const file = field(t("bundles.file"), { type: "file", accept: ".spektron", hint: t("bundles.file_hint") });
+  const file = field(t("bundles.file"), { type: "file", hint: t("bundles.file_hint") });
   const bar = el("progress", { max: 1, "aria-label": t("bundles.sent_bar"), hidden: true });
   const going = el("p", { class: "hint", role: "status" });
   const about = el("div", {});
@@ -53,7 +53,7 @@ export function bundleSending(session, installed) {
     verified.hidden = found === null;
     if (found === null) return;
     replace(about,
-      el("p", {}, badge("good", t("bundles.intact"))),
+      el("p", {}, found.signed_by ? badge("good", t("bundles.intact")) : badge("doubt", t("bundles.whole"))),
       facts([[t("bundles.bundle"), found.bundle], [t("bundles.version"), `${found.version}`], [t("bundles.products"), found.products.join(", ")],
         [t("bundles.signed_by"), found.signed_by ?? t("bundles.nobody")], [t("bundles.size"), t("bundles.kilobytes", { count: whole(found.bytes / 1000) })],
         [t("bundles.sha256"), el("code", {}, found.sha256)]]),

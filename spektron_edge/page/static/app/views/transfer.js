@@ -350,7 +350,7 @@ function keeping(act, again, { said, session }) {
       back.hidden = text.hidden = used === null;
       const useOf = (k) => (k.in_use ? badge("good", t("transfer.in_use")) : k.hindered ? el("span", { class: "hint" }, k.hindered) : useAgain(k, used));
       replace(list, used ? null : el("p", {}, badge("neutral", t("transfer.own_in_use"))), kept.length ? table([t("transfer.number"), t("transfer.use_column"), t("transfer.made"), t("transfer.by"), t("transfer.made_from"), t("transfer.about")],
-        kept.map((k) => [`${k.number}`, useOf(k), el("span", { class: "moment" }, moment(k.made)), k.by, k.samples.join(", "), el("div", { class: "long" }, k.words)])) : empty(t("transfer.none_kept")));
+        kept.map((k) => [el("span", {}, `${k.number} `, el("span", { class: "hint" }, k.id)), useOf(k), el("span", { class: "moment" }, moment(k.made)), k.by, k.samples.join(", "), el("div", { class: "long" }, k.words)])) : empty(t("transfer.none_kept")));
     },
   };
 }
