@@ -92,24 +92,18 @@ def _drift(known: Mapping[str, Any] | None, event: Mapping[str, Any] | None) -> 
     told = event is not None and event.get("code") == "drift_detected"
     at = (event or {}).get("time", {}).get("utc", "")
     last = f"{(event or {}).get('message', '')} ({at})"
+    if known is None and event is None:
+        return []
     if known is None:
-        return (
-            []
-            if event is None
-            else [Sign(name="drift", value=None, limit=None, over=told, words=last)]
-        )
-    share = known.get("share")
-    words = known.get("told") or (
-        f"nearest: {known['statistic']}" if known.get("statistic") else ""
-    )
-    over = known.get("told") is not None
-    if not over and told and at < known["since"] and known["samples"] < _ENOUGH:
+        return [Sign(name="drift", value=None, limit=None, over=told, words=last)]
+    share, statistic = known.get("share"), known.get("statistic")
+    limit = None if share is None else 1.0
+    over, words = False, f"nearest: {statistic}" if statistic else ""
+    if known.get("told") is not None:
+        over, words = True, known["told"]
+    elif told and at < known["since"] and known["samples"] < _ENOUGH:
         over, words = True, f"told before that: {last}"
-    return [
-        Sign(
-            name="drift", value=share, limit=None if share is None else 1.0, over=over, words=words
-        )
-    ]
+    return [Sign(name="drift", value=share, limit=limit, over=over, words=words)]
 
 
 def _distances(prediction: Mapping[str, Any] | None) -> list[Sign]:

@@ -1,7 +1,7 @@
 // A bundle from this tablet: sent and verified, shown, and installed once somebody signs.
 
 import { actionButton } from "./acting.js";
-import { post, upload } from "./api.js";
+import { get, post, upload } from "./api.js";
 import { sign } from "./dialogs.js";
 import { el, replace, setText } from "./dom.js";
 import { field } from "./form.js";
@@ -21,6 +21,8 @@ export function bundleSending(session, installed) {
     const [chosen] = file.input.files;
     if (!chosen) throw new Error(t("bundles.file_missing"));
     show(null);
+    // Refused amid a large file, a browser may hear nothing: whoever has to sign in again hears it before.
+    await get("/users");
     bar.value = 0;
     bar.hidden = false;
     setText(going, t("bundles.sending"));
