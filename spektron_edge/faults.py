@@ -228,6 +228,9 @@ class Faults(Enum):
     BUNDLE_FELL_BACK = FaultKind(
         "bundle_fell_back", 86, "install another bundle; `spektron-edge bundle list` shows why"
     )
+    BUNDLE_UNCHECKED = FaultKind(
+        "bundle_unchecked", 103, "`spektron-edge bundle install` on the device takes the same file"
+    )
     KEY_UNUSABLE = FaultKind("key_unusable", 87, "check the key's file, kind and permissions")
     TRANSFER_UNUSABLE = FaultKind(
         "transfer_unusable",

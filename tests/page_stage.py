@@ -37,7 +37,7 @@ _SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 20"><path d="M0 
 @dataclass
 class Stage:
     """What the answers depend on; tests change it. asked: commands as they came, in order; cups: a
-    transfer that goes on by commands, and not one that stands still."""
+    transfer that goes on by commands, and not one that stands still; sent: a bundle's file."""
 
     role: str = "engineer"
     signed_in: bool = True
@@ -49,6 +49,7 @@ class Stage:
     refuse: dict[str, str] | None = None
     asked: list[dict[str, Any]] = field(default_factory=list)
     cups: Cups | None = None
+    sent: bytes = b""
     url: str = ""
 
     def session(self) -> dict[str, Any]:
@@ -142,6 +143,15 @@ def _application(found: Stage) -> Starlette:
             return _refused(503, "no streams now", "wait")
         return StreamingResponse(_events(found), media_type="text/event-stream")
 
+    async def incoming(request: Request) -> Response:
+        found.sent = await request.body()
+        return JSONResponse(answers.INCOMING)
+
+    async def install(request: Request) -> Response:
+        found.asked.append({"name": "bundle-install", **await request.json()})
+        told = {"bundles": answers.BUNDLES, "slot": "b", "bundle": "corn-3-0123456789ab"}
+        return JSONResponse({**told, "tried": []})
+
     async def other(_: Request) -> Response:
         return JSONResponse({"message": "done"})
 
@@ -154,6 +164,8 @@ def _application(found: Stage) -> Starlette:
         Route("/commands/{name}", command, methods=["POST"]),
         Route("/transfer/picture.svg", picture),
         Route("/live", live),
+        Route("/bundles/incoming", incoming, methods=["POST"]),
+        Route("/bundles/incoming/install", install, methods=["POST"]),
         Route("/{rest:path}", other, methods=["POST", "PATCH"]),
     ]
     served = Mount("/", StaticFiles(directory=STATIC, html=True))

@@ -6,7 +6,7 @@ import asyncio
 import hmac
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -19,7 +19,7 @@ from spektron_edge import log
 from spektron_edge.faults import Fault
 from spektron_edge.roles import ROLES
 
-from .declaration import Call, Endpoint, as_json
+from .declaration import Call, Endpoint, Upload, as_json
 from .errors import Refused, of_fault
 from .services import Page
 from .sessions import Session
@@ -86,8 +86,10 @@ async def _checked(
         told = "there is nothing of that name"
         raise Refused(404, "not_found", told, what="no name") from None
     query = _query(request, endpoint.query)
-    body = None
-    if endpoint.writes:
+    body: BaseModel | Upload | None = None
+    if endpoint.takes:
+        body = _upload(request, endpoint.takes)
+    elif endpoint.writes:
         body = await _body(request, endpoint.body)
     address = request.client.host if request.client else "local"
     return Call(page, session, token, address, path, query, body)
@@ -134,15 +136,41 @@ def _query(request: Request, kind: type[Model]) -> Model:
     return _modelled(dict(given), kind, "query")
 
 
-async def _body(request: Request, kind: type[Model] | None) -> Model | None:
-    """Raises Refused(400, 408, 413, 415, 422)."""
-    length = request.headers.get("content-length", "0")
+def _upload(request: Request, kind: str) -> Upload:
+    """Raises Refused(400, 415)."""
+    length = _length(request, "")
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media != kind:
+        raise Refused(415, "media_type", f"the body has to be {kind}")
+    return Upload(_chunks(request), length)
+
+
+async def _chunks(request: Request) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in request.stream():
+            yield chunk
+    except ClientDisconnect:
+        raise _gone() from None
+
+
+def _length(request: Request, otherwise: str) -> int:
+    length = request.headers.get("content-length", otherwise)
     if not length.isascii() or not length.isdigit():
         raise Refused(400, "input", "Content-Length is no number")
-    if int(length) > MOST_BODY:
+    return int(length)
+
+
+def _gone() -> Refused:
+    return Refused(400, "input", "the browser went away")
+
+
+async def _body(request: Request, kind: type[Model] | None) -> Model | None:
+    """Raises Refused(400, 408, 413, 415, 422)."""
+    length = _length(request, "0")
+    if length > MOST_BODY:
         raise _too_large()
     if kind is None:
-        if int(length) or "transfer-encoding" in request.headers:
+        if length or "transfer-encoding" in request.headers:
             raise Refused(400, "input", "this takes no body")
         return None
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -153,7 +181,7 @@ async def _body(request: Request, kind: type[Model] | None) -> Model | None:
     except asyncio.TimeoutError:
         raise Refused(408, "slow", f"the body did not come within {_BODY_S:g} s") from None
     except ClientDisconnect:
-        raise Refused(400, "input", "the browser went away") from None
+        raise _gone() from None
     try:
         document = json.loads(raw, parse_constant=_no_constant, parse_float=_finite)
     except (ValueError, RecursionError):

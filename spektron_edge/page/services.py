@@ -12,6 +12,8 @@ from spektron_edge.config.loading import load_config
 from spektron_edge.faults import Fault
 
 from .first_boot import FirstBoot
+from .incoming import FOLDER as INCOMING
+from .incoming import Incoming
 from .link import Link
 from .log_ring import LogRing
 from .notes import Notes
@@ -41,6 +43,7 @@ class Page:
     hashing: Threads
     log_ring: LogRing
     sources: Sources
+    incoming: Incoming
     _config: tuple[tuple[int, int], Config] | None = None
 
     @property
@@ -61,6 +64,7 @@ class Page:
 
     def close(self) -> None:
         """The process ends."""
+        self.incoming.clear()
         self.reading.close()
         self.hashing.close()
 
@@ -68,6 +72,9 @@ class Page:
 def services(config_path: Path, config: Config, link: Link) -> Page:
     """What the page works with."""
     reading, folder = Threads(2, 32, "page-reading"), config.state_dir / FOLDER
+    incoming = Incoming(folder / INCOMING, reading)
+    # A process that was killed has left what nobody knows any more.
+    incoming.clear()
     return Page(
         config_path=config_path,
         started_with=config,
@@ -83,4 +90,5 @@ def services(config_path: Path, config: Config, link: Link) -> Page:
         hashing=Threads(1, 8, "page-hashing"),
         log_ring=LogRing(),
         sources=Sources(),
+        incoming=incoming,
     )

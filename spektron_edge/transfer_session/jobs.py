@@ -23,7 +23,7 @@ from spektron_edge.transfer_state import StateStore, Version
 from .conclusion import Finished
 from .fitting import Fitting
 from .labels import read_labels
-from .requests import Add, Finish, Start, taken
+from .requests import Activate, Add, Finish, Start, taken
 from .session import Session, Status
 from .source import Source
 from .spectra_file import Scans
@@ -58,6 +58,7 @@ class TransferJobs:
             "transfer-finish": self._finish,
             "transfer-discard": self._discard,
             "transfer-list": self._list,
+            "transfer-activate": self._activate,
             "transfer-rollback": self._roll_back,
         }
 
@@ -204,6 +205,25 @@ class TransferJobs:
         )
         message, number = _in_use(now)
         return CommandOutcome(True, message, {"in_use": number, "transfers": told})
+
+    def _activate(self, asked: Asked) -> CommandOutcome:
+        given = taken(asked, Activate)
+        store, model, serial = (
+            StateStore(self._config().state_dir),
+            self._serving.model,
+            self._serial(),
+        )
+        version = store.read().version(given.transfer)
+        if version.header.serial != serial:
+            detail = f"transfer {version.number} is for {version.header.serial}, not {serial}"
+            raise Fault(Faults.TRANSFER_INPUT, detail)
+        if why := version.header.made_for_another(model.bundle_id, model.product.name):
+            # It would make every result invalid until somebody goes back.
+            raise Fault(Faults.TRANSFER_INPUT, f"transfer {version.number}: {why}")
+        now = store.activate(version.number, asked.operator).active(serial)
+        self._serving.take_changes()
+        message, number = _in_use(now)
+        return CommandOutcome(True, message, {"in_use": number})
 
     def _roll_back(self, asked: Asked) -> CommandOutcome:
         taken(asked, Nothing)

@@ -43,6 +43,12 @@ class Finish(Taken):
     dry_run: bool = False
 
 
+class Activate(Taken):
+    """transfer: number of one that is kept."""
+
+    transfer: int = Field(ge=1)
+
+
 def taken(asked: Asked, kind: type[TakenKind]) -> TakenKind:
     """The arguments of a command. Raises Fault(TRANSFER_INPUT) naming what is wrong."""
     return take_arguments(asked.arguments, kind, Faults.TRANSFER_INPUT)

@@ -88,7 +88,8 @@ def _told(page: Page, slots: Slots, config: Config) -> BundlesAnswer:
     )
 
 
-def _read(page: Page) -> BundlesAnswer:
+def read(page: Page) -> BundlesAnswer:
+    """What the slots hold. Blocks."""
     return _told(page, SlotStore(page.state_dir).read(), page.config())
 
 
@@ -102,15 +103,20 @@ def _change(page: Page, change: Change, who: str) -> BundlesAnswer:
 
 
 async def _bundles(call: Call) -> Answer:
-    return await call.page.reading.run(functools.partial(_read, call.page))
+    return await call.page.reading.run(functools.partial(read, call.page))
+
+
+async def by_slots(call: Call) -> None:
+    """Raises Refused(409) where the configuration does not use them."""
+    config = await call.page.reading.run(call.page.config)
+    if not config.uses_slots:
+        told = f"the configuration names {config.bundle_path}, and not the slots"
+        raise Refused(409, "no_slots", told, 'write `bundle = "slots"`, then restart the daemon')
 
 
 async def _changed(call: Call, what: str, change: Change) -> Answer:
     page, who = call.page, call.who.user
-    config = await page.reading.run(page.config)
-    if not config.uses_slots:
-        told = f"the configuration names {config.bundle_path}, and not the slots"
-        raise Refused(409, "no_slots", told, 'write `bundle = "slots"`, then restart the daemon')
+    await by_slots(call)
     meaning = await sign(call, cast(Signature, call.body), what)
     # Before it is done: nothing is done that the audit log could not take.
     await page.notes.note("signed", who, {"command": what, "meaning": meaning})

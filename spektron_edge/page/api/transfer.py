@@ -85,14 +85,17 @@ class LastFit(Told):
 
 
 class KeptTransfer(Told):
-    """A transfer of this device. samples: those that it was made from."""
+    """A transfer of this device. samples: those that it was made from; hindered: why it cannot be
+    used now, or empty."""
 
     number: Annotated[int, Field(ge=1)]
+    id: str
     made: str
     by: str
     serial: str
     samples: tuple[str, ...]
     in_use: bool
+    hindered: str
     words: str
 
 
@@ -126,7 +129,7 @@ def _read(page: Page) -> TransferAnswer:
         open=opened,
         fitting=store.is_fitting,
         last=None if found is None else _told(*found, versions),
-        kept=tuple(_kept(version, versions) for version in reversed(versions.held)),
+        kept=tuple(_kept(page, version, versions) for version in reversed(versions.held)),
         samples_known=() if isinstance(source, Fault) else tuple(dict.fromkeys(source.samples)),
     )
 
@@ -210,7 +213,7 @@ def _told(result: FitResult, folder: Path, versions: Versions) -> LastFit:
     )
 
 
-def _kept(version: Version, versions: Versions) -> KeptTransfer:
+def _kept(page: Page, version: Version, versions: Versions) -> KeptTransfer:
     header = version.header
     errors = ", ".join(
         f"{p.name} {p.rmsep:.3g} ({p.rmsep_low:.3g} to {p.rmsep_high:.3g}) {p.unit}"
@@ -220,13 +223,29 @@ def _kept(version: Version, versions: Versions) -> KeptTransfer:
     valid = f"predicted RMSEP {errors}" if errors else "valid for no property"
     return KeptTransfer(
         number=version.number,
+        id=version.id,
         made=header.created.isoformat(timespec="seconds").replace("+00:00", "Z"),
         by=header.by,
         serial=header.serial,
         samples=header.samples,
         in_use=versions.active(header.serial) == version,
+        hindered=_hindered(page, version),
         words=f"for {header.product} on {header.serial}: {valid}",
     )
+
+
+def _hindered(page: Page, version: Version) -> str:
+    header, serial = version.header, serial_of(page)
+    if not any(p.valid for p in header.properties):
+        return "it is valid for no property"
+    if serial is None:
+        return "no instrument is connected"
+    if header.serial != serial:
+        return f"it is for {header.serial}, not {serial}"
+    model = page.link.known.get("model", {}).get("record", {}).get("model", {})
+    if not model:
+        return "it is not known what predicts now"
+    return header.made_for_another(str(model.get("bundle")), str(model.get("product")))
 
 
 async def _transfer(call: Call) -> Answer:

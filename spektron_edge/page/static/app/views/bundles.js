@@ -2,6 +2,7 @@
 
 import { actionButton } from "../acting.js";
 import { get, post } from "../api.js";
+import { bundleSending } from "../bundle_sending.js";
 import { sign } from "../dialogs.js";
 import { el, replace } from "../dom.js";
 import { title as named } from "../format.js";
@@ -27,15 +28,20 @@ export function show(root, { live, session }) {
   } });
   const back = card(t("bundles.back"), el("p", {}, t("bundles.back_text")), act(t("bundles.rollback"), "bundle-rollback", "/bundles/rollback", t("bundles.rollback_signed"), { danger: true }));
   const fixed = card(t("bundles.fixed_title"), el("p", {}, el("code", {}, file)), el("p", {}, t("bundles.fixed")));
-  back.hidden = fixed.hidden = true;
+  const sending = bundleSending(session, async (told) => {
+    await part.again();
+    said.say("good", told, { focus: true });
+  });
+  back.hidden = fixed.hidden = sending.hidden = true;
   const part = refreshed(() => get("/bundles"), (found) => {
     back.hidden = !found.uses_slots || found.fallback === null;
     fixed.hidden = found.uses_slots;
+    sending.hidden = !found.uses_slots;
     replace(file, found.configured);
     replace(behind, found.left_behind.map((told) => el("p", {}, badge("doubt", told))));
     replace(slots, SLOTS.map((name) => slot(name, found.slots.find((s) => s.slot === name), found.uses_slots, act)));
   });
-  root.append(el("p", { class: "lead" }, t("bundles.lead")), said.node, inUse(live), part.node, behind, fixed, slots, back);
+  root.append(el("p", { class: "lead" }, t("bundles.lead")), said.node, inUse(live), part.node, behind, fixed, slots, sending, back);
   part.again();
   return () => part.end();
 }

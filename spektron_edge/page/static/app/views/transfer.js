@@ -27,7 +27,7 @@ export function show(root, { live, session }) {
     start: starting(act, again), measure: measuring(live, act, again), compute: computing(act, again),
     fitting: fitting(), use: result(act, again), discard: discarding(act, again),
   };
-  const [kept, bar] = [keeping(act, again), steps()];
+  const [kept, bar] = [keeping(act, again, { said, session }), steps()];
   const guide = el("div", { class: "guide" });
   const shown = el("div", { class: "guide", hidden: true }, bar.node, guide);
   let [timer, at] = [null, null];
@@ -320,7 +320,7 @@ function discarding(act, again) {
 }
 
 // What is stored, and the way back.
-function keeping(act, again) {
+function keeping(act, again, { said, session }) {
   const list = el("div", {});
   const back = act("transfer.rollback", "transfer-rollback", async () => {
     const signature = await sign({ title: t("transfer.rollback"), what: t("transfer.rollback_signed") });
@@ -329,6 +329,16 @@ function keeping(act, again) {
     await again();
     return done.message;
   }, { danger: true });
+  // One that is kept, once more.
+  const useAgain = ({ number: n }, used) => actionButton({ label: t("transfer.use_again", { number: n }), action: "transfer-activate", session, run: async () => {
+    const now = used ? t("transfer.transfer_number", { number: used.number }) : t("transfer.own");
+    const signature = await sign({ title: t("transfer.use_again", { number: n }), what: t("transfer.use_again_signed", { number: n, now }) });
+    if (!signature) return null;
+    const done = await command("transfer-activate", { transfer: n }, { signature });
+    await again();
+    said.say("good", done.message, { focus: true });
+    return null;
+  } });
   const text = el("p", { class: "hint" }, t("transfer.rollback_text"));
   const node = card(t("transfer.kept"), list, text, back);
   node.hidden = true;
@@ -336,11 +346,11 @@ function keeping(act, again) {
     node,
     set({ kept, serial }) {
       node.hidden = false;
-      const used = kept.some((k) => k.in_use && k.serial === serial);
-      back.hidden = !used;
-      text.hidden = !used;
-      replace(list, used ? null : el("p", {}, badge("neutral", t("transfer.own_in_use"))), kept.length ? table([t("transfer.number"), t("transfer.made"), t("transfer.by"), t("transfer.samples"), t("transfer.about")],
-        kept.map((k) => [el("span", {}, `${k.number} `, k.in_use && badge("good", t("transfer.in_use"))), el("span", { class: "moment" }, moment(k.made)), k.by, k.samples.join(", "), el("div", { class: "long" }, k.words)])) : empty(t("transfer.none_kept")));
+      const used = kept.find((k) => k.in_use && k.serial === serial) ?? null;
+      back.hidden = text.hidden = used === null;
+      const useOf = (k) => (k.in_use ? badge("good", t("transfer.in_use")) : k.hindered ? el("span", { class: "hint" }, k.hindered) : useAgain(k, used));
+      replace(list, used ? null : el("p", {}, badge("neutral", t("transfer.own_in_use"))), kept.length ? table([t("transfer.number"), t("transfer.use_column"), t("transfer.made"), t("transfer.by"), t("transfer.made_from"), t("transfer.about")],
+        kept.map((k) => [el("span", {}, `${k.number} `, el("span", { class: "hint" }, k.id)), useOf(k), el("span", { class: "moment" }, moment(k.made)), k.by, k.samples.join(", "), el("div", { class: "long" }, k.words)])) : empty(t("transfer.none_kept")));
     },
   };
 }
