@@ -14,7 +14,11 @@ from spektron_edge.faults import Faults
 from spektron_edge.publishing.schema import generate
 from spektron_edge.transfer.methods import REGISTRY
 
+from .command_line_page import command_line_page
+from .configuration_page import configuration_page
+from .folder_pages import decisions_page, schemas_page
 from .payload_pages import filled
+from .python_page import python_page
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -76,6 +80,11 @@ def pages() -> dict[Path, str]:
     made |= {path.resolve(): text for path, text in wire_c.files().items()}
     made[DOCS / "transfer-methods.md"] = methods_page()
     made |= {DOCS / name: filled(DOCS / name) for name in ("payloads.md", "commands.md", "page.md")}
+    made[DOCS / "reference" / "commands.md"] = command_line_page()
+    made[DOCS / "reference" / "configuration.md"] = configuration_page()
+    made[DOCS / "reference" / "python.md"] = python_page()
+    made[DOCS / "decisions" / "README.md"] = decisions_page(DOCS / "decisions")
+    made[DOCS / "schemas" / "README.md"] = schemas_page()
     for name, schema in generate().items():
         for folder in (DOCS, PACKAGE):
             path = folder / "schemas" / f"{name}.schema.json"
