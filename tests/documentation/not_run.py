@@ -1,0 +1,33 @@
+"""Commands of the documentation that no test runs, and why. What they say is checked all the same:
+options of our own programs against their parsers, targets of make against the Makefile.
+
+A row is how a command begins. One that no page has any more fails the test.
+"""
+
+NOT_RUN = {
+    "make ": "sets up environments, or takes from minutes to hours; CI runs what it can",
+    "pip install": "asks a package index; CI installs the package on its own",
+    "cp ": "changes the machine's services; tests/integration/test_deploy.py checks the files",
+    "install -D deploy/": "changes the machine's services",
+    "systemctl ": "needs systemd as the first process",
+    "systemd-sysusers": "changes the machine's users",
+    "systemd-tmpfiles": "changes the machine's folders",
+    "udevadm ": "changes the machine's devices",
+    "journalctl ": "needs systemd's journal",
+    "qemu-system-arm ": "tests/integration/test_firmware.py runs the firmware",
+    "python -c import skops.io": "a model that the reader has; tests of spektron_export make one",
+    "spektron-export --from-sklearn": "the same",
+    "spektron-export CHECKPOINT": "exports for a minute; tests of spektron_export do it",
+    "spektron-train pretrain": "imports torch and trains; tests of spektron_train do it",
+    "spektron-train status build/smoke": "of the run before",
+    "spektron-edge bench-device": "measures for a minute; test_bench_device.py does it",
+    "spektron-edge build-engine": "needs a GPU with TensorRT",
+    "spektron-edge wavelength-check": "needs a standard in the beam; test_acquisition.py lays one",
+    "spektron-edge conformance": "sends a megabyte of noise; tests/contract does it",
+    "spektron-edge page-user add": "asks for a password; tests/integration/test_page.py gives one",
+    "spektron-edge transfer finish": "needs four cups in turn; the tutorial's test has them",
+    "spektron-edge transfer rollback": "needs a finished transfer; tests/integration/test_transfer.py",
+    "spektron-edge command transfer-finish": "the same",
+    "spektron-edge adapt reject": "was approved two lines before; test_adaptation_commands.py",
+    "spektron-edge adapt replay": "needs an adaptation of its own making; test_adaptation.py",
+}

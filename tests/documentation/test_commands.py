@@ -1,0 +1,107 @@
+"""Every command that the documentation tells to type runs, or is in the table of those that do not."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from spektron_edge.cli.json_errors import UsageError
+from tests.parsers import parsers
+from tests.requirements import need
+
+from .blocks import ROOT, Command, blocks, commands, mentions, pages
+from .not_run import NOT_RUN
+from .stage import Stage
+
+PARSERS = parsers()
+# Its transfer takes minutes of scans, and a daemon with a configuration of its own.
+TUTORIAL = "docs/tutorial.md"
+
+
+def runs(command: Command) -> bool:
+    return not any(command.text.startswith(start) for start in NOT_RUN)
+
+
+def with_commands_to_run() -> list[str]:
+    return [p for p in pages() if p != TUTORIAL and any(map(runs, commands(p)))]
+
+
+def spoken_to(words: tuple[str, ...]) -> tuple[str, ...]:
+    """The longest beginning that names a parser."""
+    if words[0] == "spektron-export" and "--from-sklearn" in words:
+        return ("spektron-export", "--from-sklearn")
+    return max((known for known in PARSERS if words[: len(known)] == known), key=len)
+
+
+@pytest.mark.parametrize("page", pages())
+def test_commands_of_our_programs_are_what_their_parsers_take(page):
+    for command in commands(page):
+        if command.words[0] not in ("spektron-edge", "spektron-train", "spektron-export"):
+            continue
+        known = spoken_to(command.words)
+        rest = command.words[len(known) :] if known[-1] != "--from-sklearn" else command.words[1:]
+        # A hash that the page cuts short.
+        rest = tuple("0" * 64 if re.fullmatch(r"[0-9a-f]{4}\.\.\.", word) else word for word in rest)
+        try:
+            PARSERS[known].parse_args(rest)
+        except (UsageError, SystemExit) as error:
+            pytest.fail(f"{command.where}: {error}")
+
+
+@pytest.mark.parametrize("page", pages())
+def test_what_sentences_name_is_there(page):
+    for command in mentions(page):
+        known = spoken_to(command.words)
+        parser, rest = PARSERS[known], command.words[len(known) :]
+        below = [words for words in PARSERS if words[:-1] == known and len(words) > 1]
+        asks_more = bool(below) and known != ("spektron-export",)
+        assert not (asks_more and rest and re.fullmatch(r"[a-z][a-z-]*", rest[0])), command.where
+        options = {name for action in parser._actions for name in action.option_strings}
+        for word in rest:
+            if word.startswith("-"):
+                assert word.partition("=")[0] in options, command.where
+
+
+def test_targets_of_make_are_there():
+    targets = set(re.findall(r"^([a-z][a-z0-9-]*):", (ROOT / "Makefile").read_text(), re.M))
+    for page in pages():
+        for command in commands(page):
+            if command.words[0] == "make":
+                named = [w for w in command.words[1:] if "=" not in w and not w.startswith("-")]
+                assert set(named) <= targets, command.where
+
+
+def test_every_row_of_the_table_is_of_a_command():
+    typed = [c.text for page in pages() for c in commands(page)]
+    unused = [start for start in NOT_RUN if not any(text.startswith(start) for text in typed)]
+    assert not unused, "no page has these any more"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("stage")
+
+
+@pytest.fixture(scope="module")
+def shared_stage(folder):
+    need("broker")
+    stage = Stage(folder)
+    yield stage
+    stage.close()
+
+
+@pytest.fixture
+def stage(shared_stage, folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    return shared_stage
+
+
+@pytest.mark.parametrize("page", with_commands_to_run())
+def test_commands_run(page, stage):
+    to_run = [command for command in commands(page) if runs(command)]
+    if not any(command.words[1:2] == ("run",) for command in to_run):
+        stage.begin_daemon()
+    for command in to_run:
+        stage.run(command)
