@@ -23,11 +23,16 @@ NOT_RUN = {
     "spektron-edge bench-device": "measures for a minute; test_bench_device.py does it",
     "spektron-edge build-engine": "needs a GPU with TensorRT",
     "spektron-edge wavelength-check": "needs a standard in the beam; test_acquisition.py lays one",
+    "spektron-edge replay-outbox --config spektron.toml --since 01K": "a record of another outbox",
     "spektron-edge conformance": "sends a megabyte of noise; tests/contract does it",
     "spektron-edge page-user add": "asks for a password; tests/integration/test_page.py gives one",
     "spektron-edge transfer finish": "needs four cups in turn; the tutorial's test has them",
     "spektron-edge transfer rollback": "needs a finished transfer; tests/integration/test_transfer.py",
     "spektron-edge command transfer-finish": "the same",
+    "spektron-edge command adapt-approve": "was approved some lines before, by `adapt approve`",
     "spektron-edge adapt reject": "was approved two lines before; test_adaptation_commands.py",
     "spektron-edge adapt replay": "needs an adaptation of its own making; test_adaptation.py",
 }
+
+# Their commands are for a daemon that was stopped.
+DAEMON_STOPPED = ("docs/mqtt.md",)

@@ -70,8 +70,9 @@ class Stage:
             self.rig.allow(operator, *COMMANDS)
         config = self.rig.config
         shutil.copy(config, self.folder / "edge.toml")
-        for words in (("install", "corn-1.spektron"), ("activate", "a")):
-            self.run(Command("", 0, ("spektron-edge", "bundle", *words, "--config", str(config))))
+        for words in (["install", str(self.folder / "corn-1.spektron")], ["activate", "a"]):
+            status, said = self._once(["spektron-edge", "bundle", *words, "--config", str(config)])
+            assert status == 0, said
         model = load_model(read_bundle(self.folder / "corn-1.spektron"))
         spectra = shipped.arrays(model.product.source)["x"][:6]
         store = AdaptationStore(self.folder / "state")
@@ -84,6 +85,9 @@ class Stage:
         if words[0] == "spektron-edge" and words[1] in _LASTING:
             self._begin(words)
             return
+        if words[1:3] in (["transfer", "start"], ["command", "transfer-start"]):
+            # Whatever another page has begun.
+            self._once(["spektron-edge", "transfer", "discard", "--config", "spektron.toml"])
         deadline = time.monotonic() + PATIENCE_S
         while True:
             status, said = self._once(words)
@@ -152,7 +156,7 @@ class Stage:
             "/dev/ttyUSB0": self.folder / "spare",
             "/var/lib/spektron": self.folder / "state",
             "/etc/spektron": self.folder / "etc",
-            "/tmp/": f"{self.folder}{os.sep}",
+            "/tmp/instrument": self.folder / "another",
             "deploy/": f"{ROOT / 'deploy'}{os.sep}",
         }
         for place, here in places.items():

@@ -12,7 +12,7 @@ from tests.parsers import parsers
 from tests.requirements import need
 
 from .blocks import ROOT, Command, blocks, commands, mentions, pages
-from .not_run import NOT_RUN
+from .not_run import DAEMON_STOPPED, NOT_RUN
 from .stage import Stage
 
 PARSERS = parsers()
@@ -101,7 +101,9 @@ def stage(shared_stage, folder, monkeypatch):
 @pytest.mark.parametrize("page", with_commands_to_run())
 def test_commands_run(page, stage):
     to_run = [command for command in commands(page) if runs(command)]
-    if not any(command.words[1:2] == ("run",) for command in to_run):
+    if page in DAEMON_STOPPED or any(command.words[1:2] == ("run",) for command in to_run):
+        stage.end("run")
+    else:
         stage.begin_daemon()
     for command in to_run:
         stage.run(command)
