@@ -12,6 +12,7 @@
 #   bench-encoder  the long ones: native, tokenizer, latent, pretraining (an hour or two)
 #   pretrain   the foundation that ships, from simulated spectra (within an hour; goes on where it stopped)
 #   bundle     train and export the bundle that ships; its report is build/corn.report.html
+#   docs       the pages of docs/ as a site in build/site, which opens from disk
 #   pages      regenerate what is made from the code: pages of docs/, and the firmware's C codec
 #   firmware   the reference firmware for the Arm MPS2 into build/firmware (arm-none-eabi-gcc)
 #   pictures   regenerate docs/demo.svg, docs/benchmarks from the last `make bench`, and
@@ -33,7 +34,7 @@ OTHER_TESTS := tests $(addprefix --ignore=,$(RUNTIME_TESTS))
 # Waiting OpenMP threads that spin make two torch processes on two cores ten times slower.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: demo environments test test-runtime test-beside test-host test-py310 test-long arm64 lint bench peers bench-encoder pretrain bundle pages firmware pictures screenshots clean
+.PHONY: demo environments test test-runtime test-beside test-host test-py310 test-long arm64 lint bench peers bench-encoder pretrain bundle docs pages firmware pictures screenshots clean
 .DELETE_ON_ERROR:
 
 demo: .venv/installed
@@ -137,6 +138,11 @@ bundle: $(HOST_ENV)/installed
 	$(HOST_ENV)/bin/spektron-train finetune corn --out build/corn-checkpoint
 	$(HOST_ENV)/bin/spektron-export build/corn-checkpoint -o build/corn.spektron
 	cp build/corn.spektron spektron_edge/bundles/corn.spektron
+
+# The theme would print what its makers sell.
+docs: $(HOST_ENV)/installed
+	NO_MKDOCS_2_WARNING=1 $(HOST_ENV)/bin/mkdocs build --quiet --config-file docs_site/mkdocs.yml
+	@echo "build/site/index.html"
 
 pages: $(HOST_ENV)/installed
 	$(HOST_ENV)/bin/python -m tests.pages --write

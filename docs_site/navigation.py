@@ -51,7 +51,10 @@ HOME = "index.md"
 
 def placed() -> list[str]:
     """Every page that the table names."""
-    return [HOME, *(page for groups in SECTIONS.values() for pages in groups.values() for page in pages)]
+    return [
+        HOME,
+        *(page for groups in SECTIONS.values() for pages in groups.values() for page in pages),
+    ]
 
 
 def navigation(docs: Path) -> list[object]:

@@ -19,8 +19,8 @@ _HEAD = """\
 # Configuration
 
 Generated from the models that read the file, by `make pages`. The file is TOML; a relative path
-counts from its folder. An unknown key is refused. `spektron-edge check-config spektron.toml` says what is
-wrong with a file, and `--probe` tries what it names.
+counts from its folder. An unknown key is refused. `spektron-edge check-config spektron.toml` says
+what is wrong with a file, and `--probe` tries what it names.
 
 A unit is part of the field's name, and stands beside its type.
 """
@@ -137,7 +137,9 @@ def _type(kind: Any) -> str:
         return " or ".join(dict.fromkeys(_type(k) for k in inside if k is not type(None)))
     if origin in (tuple, list):
         same = [_type(k) for k in inside if k is not Ellipsis]
-        return f"list of {same[0]}" if Ellipsis in inside or origin is list else f"[{', '.join(same)}]"
+        return (
+            f"list of {same[0]}" if Ellipsis in inside or origin is list else f"[{', '.join(same)}]"
+        )
     if origin is dict:
         return f"table of {_type(inside[1])} by {_type(inside[0])}"
     names = {str: "text", int: "integer", float: "number", bool: "true or false", Path: "path"}

@@ -26,7 +26,8 @@ _HEAD = """\
 # Python
 
 Generated from docstrings by `make pages`: what other programs may import. Everything else may
-change with any version. Transfer methods as classes have a [page of their own](../transfer-methods.md).
+change with any version. Transfer methods as classes have a
+[page of their own](../transfer-methods.md).
 """
 
 
@@ -48,7 +49,11 @@ def offered(module: ModuleType) -> list[str]:
         for name, thing in vars(module).items()
         if not name.startswith("_") and getattr(thing, "__module__", None) == module.__name__
     ]
-    return [name for name in listed if inspect.isclass(vars(module)[name]) or callable(vars(module)[name])]
+    return [
+        name
+        for name in listed
+        if inspect.isclass(vars(module)[name]) or callable(vars(module)[name])
+    ]
 
 
 def _described(name: str, thing: Any) -> list[str]:
@@ -61,7 +66,15 @@ def _described(name: str, thing: Any) -> list[str]:
         if member.startswith("_") or not inspect.isfunction(made) or not inspect.getdoc(made):
             continue
         kind = "property " if isinstance(value, property) else ""
-        lines += [f"**`{member}`** {kind}".rstrip(), "", "```python", _head_of(made), "```", "", *_doc(made)]
+        lines += [
+            f"**`{member}`** {kind}".rstrip(),
+            "",
+            "```python",
+            _head_of(made),
+            "```",
+            "",
+            *_doc(made),
+        ]
     return lines
 
 

@@ -15,9 +15,9 @@ from .section import Section
 class Operator(Section):
     """Someone who may send commands, proven by a shared key."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
-    key_file: Path
-    may: tuple[CommandName, ...]
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$", description="stands in the audit log")
+    key_file: Path = Field(description="16 bytes or more that only the two sides know")
+    may: tuple[CommandName, ...] = Field(description="commands that are carried out")
 
 
 def _distinct(operators: tuple[Operator, ...]) -> tuple[Operator, ...]:

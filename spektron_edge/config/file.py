@@ -24,16 +24,18 @@ from .section import Section, TopicPart
 class Log(Section):
     """Log lines."""
 
-    format: Literal["text", "json"] = "text"
-    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["text", "json"] = Field("text", description="json: one object a line")
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="what is less than this is left out"
+    )
 
 
 class Config(Section):
     """The whole file."""
 
-    site: TopicPart
-    instrument: TopicPart
-    state_dir: Path
+    site: TopicPart = Field(description="the plant or laboratory; the second part of every topic")
+    instrument: TopicPart = Field(description="its place there; the third part of every topic")
+    state_dir: Path = Field(description="folder of all that is kept; one daemon's own")
     bundle: Literal["slots"] | Path | None = Field(
         None, description='a file; "slots": the active slot; absent: the corn bundle of the package'
     )

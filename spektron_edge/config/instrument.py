@@ -149,7 +149,9 @@ _Pixel = Annotated[int, Field(ge=0)]
 class Acquisition(Section):
     """How scans are taken, what is corrected in them, and how long references last."""
 
-    integration_us: int = Field(1000, ge=1, le=2**32 - 1)
+    integration_us: int = Field(
+        1000, ge=1, le=2**32 - 1, description="of one exposure, unless a command has set another"
+    )
     averages: int = Field(
         1, ge=1, le=65535, description="exposures that the instrument averages into one scan"
     )
@@ -159,9 +161,13 @@ class Acquisition(Section):
         le=10_000,
         description="such scans that the host averages into one, which then knows its noise",
     )
-    reference_averages: int = Field(64, ge=1, le=65535)
-    dark_max_age_s: float = Field(3600.0, gt=0)
-    white_max_age_s: float = Field(3600.0, gt=0)
+    reference_averages: int = Field(
+        64, ge=1, le=65535, description="exposures that a dark or white reference is the mean of"
+    )
+    dark_max_age_s: float = Field(
+        3600.0, gt=0, description="an older dark is measured again; without that, scans are invalid"
+    )
+    white_max_age_s: float = Field(3600.0, gt=0, description="the same for the white reference")
     white_max_temperature_change_k: float | None = Field(
         None, gt=0, description="of the detector since the white reference; absent: any"
     )

@@ -55,7 +55,9 @@ _ResponseTree = Annotated[str, AfterValidator(_response_tree), Field(max_length=
 class Mqtt(Section):
     """The broker."""
 
-    url: Annotated[str, AfterValidator(_broker_url)]
+    url: Annotated[str, AfterValidator(_broker_url)] = Field(
+        description="mqtt://, mqtts://, ws:// or wss://host:port, without credentials"
+    )
     protocol: Literal["5", "3.1.1"] = Field(
         "5", description="3.1.1 acknowledges even what the broker's access list refuses"
     )
@@ -63,18 +65,22 @@ class Mqtt(Section):
         None,
         description="unique per broker; made from the names if absent",
     )
-    username: _Text | None = None
-    password_file: Path | None = None
+    username: _Text | None = Field(None, description="absent: anonymous, or by certificate")
+    password_file: Path | None = Field(None, description="holds the password alone")
     ca_file: Path | None = Field(
         None, description="mqtts, wss: certificate authority; else the system's"
     )
     cert_file: Path | None = Field(None, description="our own certificate, with its chain (PEM)")
     key_file: Path | None = Field(None, description="its key, unless in the same file")
-    keepalive_s: int = Field(30, ge=5, le=3600)
+    keepalive_s: int = Field(
+        30, ge=5, le=3600, description="silence after which the broker is asked for a sign of life"
+    )
     timeout_s: float = Field(
         10.0, ge=1, le=600, description="without an answer for so long, the connection is dead"
     )
-    in_flight: int = Field(20, ge=1, le=1000)
+    in_flight: int = Field(
+        20, ge=1, le=1000, description="records under way at once; the broker may allow fewer"
+    )
     session_expiry_s: int = Field(
         0,
         ge=0,

@@ -13,7 +13,7 @@ _MOST_DAYS = 36500
 class OutboxLimits(Section):
     """How much is kept on disk, and for how long. docs/outbox.md has the policy."""
 
-    max_mb: float = Field(256.0, gt=0, le=_MOST_MB)
+    max_mb: float = Field(256.0, gt=0, le=_MOST_MB, description="of everything that is kept")
     max_age_days: float = Field(
         90.0, gt=0, le=_MOST_DAYS, description="records that were not acknowledged"
     )

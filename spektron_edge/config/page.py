@@ -17,7 +17,7 @@ class PageSettings(Section):
     """Where the page is served and how long a login lasts (docs/page.md)."""
 
     host: str = Field("127.0.0.1", max_length=253, description="address to listen on")
-    port: int = Field(8765, ge=1, le=65535)
+    port: int = Field(8765, ge=1, le=65535, description="of HTTP, or HTTPS with a certificate")
     names: tuple[_Name, ...] = Field(
         (), max_length=16, description="host names by which browsers may ask for it, beside `host`"
     )

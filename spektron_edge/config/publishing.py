@@ -17,7 +17,7 @@ class SpectraSettings(Section):
     precision: Literal["float32", "float16"] = Field(
         "float32", description="float16 keeps three digits: to look at, not to calibrate with"
     )
-    compression: Literal["none", "zlib"] = "none"
+    compression: Literal["none", "zlib"] = Field("none", description="of the payload's body")
     noise: bool = Field(
         False, description="also the standard deviation per channel, where it is known"
     )
@@ -29,8 +29,8 @@ _Prefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$", 
 class HomeAssistantSettings(Section):
     """The instrument as a device of Home Assistant (docs/ecosystem.md)."""
 
-    enabled: bool = False
-    discovery_prefix: _Prefix = "homeassistant"
+    enabled: bool = Field(False, description="publish its discovery")
+    discovery_prefix: _Prefix = Field("homeassistant", description="as set in Home Assistant")
     birth_topic: _Prefix = Field(
         "homeassistant/status", description="where it says `online` when it has started"
     )
@@ -39,10 +39,10 @@ class HomeAssistantSettings(Section):
 class SparkplugSettings(Section):
     """The instrument as a Sparkplug B edge node (docs/ecosystem.md)."""
 
-    enabled: bool = False
+    enabled: bool = Field(False, description="publish under spBv1.0/ as well")
     group: TopicPart | None = Field(None, description="absent: the site")
     edge_node: TopicPart | None = Field(None, description="absent: the instrument")
-    device: TopicPart = "spectrometer"
+    device: TopicPart = Field("spectrometer", description="its name below the edge node")
     queue_records: int = Field(
         1000, ge=1, le=100_000, description="records that wait in memory without a session"
     )

@@ -14,7 +14,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SHELL = ("", "sh", "console")
-_BLOCK = re.compile(r"^(?P<indent> *)```(?P<language>\S*)\n(?P<text>.*?)^(?P=indent)```", re.M | re.S)
+_BLOCK = re.compile(
+    r"^(?P<indent> *)```(?P<language>\S*)\n(?P<text>.*?)^(?P=indent)```", re.M | re.S
+)
 _INLINE = re.compile(r"`(spektron-(?:edge|train|export) [^`]+)`")
 
 
@@ -72,10 +74,11 @@ def blocks(page: str) -> list[Block]:
 
 def commands(page: str) -> list[Command]:
     """What its blocks tell to type, in order."""
-    return [c for block in blocks(page) if block.language in SHELL for c in _typed(block)]
+    return [c for block in blocks(page) if block.language in SHELL for c in typed(block)]
 
 
-def _typed(block: Block) -> Iterator[Command]:
+def typed(block: Block) -> Iterator[Command]:
+    """The commands of a block."""
     lines = block.text.replace("\\\n", " \n").splitlines()
     said = block.text.splitlines()
     prompt = block.language == "console" or block.text.startswith("$ ")

@@ -4,8 +4,15 @@ options of our own programs against their parsers, targets of make against the M
 A row is how a command begins. One that no page has any more fails the test.
 """
 
+from __future__ import annotations
+
+from .blocks import Command
+
 NOT_RUN = {
     "make ": "sets up environments, or takes from minutes to hours; CI runs what it can",
+    "python3 -m venv": "makes an environment; CI installs the package on its own",
+    "venv/bin/pip install": "asks a package index",
+    "export PATH": "of the reader's terminal",
     "pip install": "asks a package index; CI installs the package on its own",
     "cp ": "changes the machine's services; tests/integration/test_deploy.py checks the files",
     "install -D deploy/": "changes the machine's services",
@@ -27,7 +34,7 @@ NOT_RUN = {
     "spektron-edge conformance": "sends a megabyte of noise; tests/contract does it",
     "spektron-edge page-user add": "asks for a password; tests/integration/test_page.py gives one",
     "spektron-edge transfer finish": "needs four cups in turn; the tutorial's test has them",
-    "spektron-edge transfer rollback": "needs a finished transfer; tests/integration/test_transfer.py",
+    "spektron-edge transfer rollback": "needs a finished transfer: the same",
     "spektron-edge command transfer-finish": "the same",
     "spektron-edge command adapt-approve": "was approved some lines before, by `adapt approve`",
     "spektron-edge adapt reject": "was approved two lines before; test_adaptation_commands.py",
@@ -36,3 +43,8 @@ NOT_RUN = {
 
 # Their commands are for a daemon that was stopped.
 DAEMON_STOPPED = ("docs/mqtt.md",)
+
+
+def runs(command: Command) -> bool:
+    """Whether a test runs it."""
+    return not any(command.text.startswith(start) for start in NOT_RUN)

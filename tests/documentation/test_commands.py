@@ -1,9 +1,8 @@
-"""Every command that the documentation tells to type runs, or is in the table of those that do not."""
+"""Every command that the documentation tells to type runs, or stands in `not_run`."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
@@ -11,17 +10,13 @@ from spektron_edge.cli.json_errors import UsageError
 from tests.parsers import parsers
 from tests.requirements import need
 
-from .blocks import ROOT, Command, blocks, commands, mentions, pages
-from .not_run import DAEMON_STOPPED, NOT_RUN
+from .blocks import ROOT, commands, mentions, pages
+from .not_run import DAEMON_STOPPED, NOT_RUN, runs
 from .stage import Stage
 
 PARSERS = parsers()
-# Its transfer takes minutes of scans, and a daemon with a configuration of its own.
+# It has a test of its own.
 TUTORIAL = "docs/tutorial.md"
-
-
-def runs(command: Command) -> bool:
-    return not any(command.text.startswith(start) for start in NOT_RUN)
 
 
 def with_commands_to_run() -> list[str]:
@@ -43,7 +38,9 @@ def test_commands_of_our_programs_are_what_their_parsers_take(page):
         known = spoken_to(command.words)
         rest = command.words[len(known) :] if known[-1] != "--from-sklearn" else command.words[1:]
         # A hash that the page cuts short.
-        rest = tuple("0" * 64 if re.fullmatch(r"[0-9a-f]{4}\.\.\.", word) else word for word in rest)
+        rest = tuple(
+            "0" * 64 if re.fullmatch(r"[0-9a-f]{4}\.\.\.", word) else word for word in rest
+        )
         try:
             PARSERS[known].parse_args(rest)
         except (UsageError, SystemExit) as error:
