@@ -49,7 +49,7 @@ def test_the_tutorial_goes_from_an_unknown_instrument_to_valid_predictions(tmp_p
     assert [("is invalid" in said, "is valid" in said) for said in scans] == [
         (True, False),
         (False, True),
-    ]
+    ], scans
     added = [said for text, (said,) in reader.answers.items() if " transfer add " in text]
     assert len(added) == 5
     assert all("is good" in said for said in added)
