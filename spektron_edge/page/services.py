@@ -27,7 +27,8 @@ _MIN_S = 60.0
 @dataclass(eq=False)
 class Page:
     """config_path: read again where it changes, for bundle and adaptation; `[page]` is that of the
-    start. reading, hashing: threads for files, and for passwords one at a time."""
+    start. reading: threads for what browsers look at; keeping: for accounts and notes, which never
+    wait behind it; hashing: for passwords, one at a time."""
 
     config_path: Path
     started_with: Config
@@ -38,6 +39,7 @@ class Page:
     notes: Notes
     first_boot: FirstBoot
     reading: Threads
+    keeping: Threads
     hashing: Threads
     log_ring: LogRing
     sources: Sources
@@ -62,12 +64,13 @@ class Page:
     def close(self) -> None:
         """The process ends."""
         self.reading.close()
+        self.keeping.close()
         self.hashing.close()
 
 
 def services(config_path: Path, config: Config, link: Link) -> Page:
     """What the page works with."""
-    reading, folder = Threads(2, 32, "page-reading"), config.state_dir / FOLDER
+    keeping, folder = Threads(1, 64, "page-keeping"), config.state_dir / FOLDER
     return Page(
         config_path=config_path,
         started_with=config,
@@ -77,9 +80,10 @@ def services(config_path: Path, config: Config, link: Link) -> Page:
             config.page.session_min * _MIN_S, config.page.idle_min * _MIN_S, time.monotonic
         ),
         tries=Tries(time.monotonic),
-        notes=Notes(config.state_dir, link.note, reading.run, time.monotonic),
+        notes=Notes(config.state_dir, link.note, keeping.run, time.monotonic),
         first_boot=FirstBoot(folder),
-        reading=reading,
+        reading=Threads(2, 32, "page-reading"),
+        keeping=keeping,
         hashing=Threads(1, 8, "page-hashing"),
         log_ring=LogRing(),
         sources=Sources(),

@@ -25,7 +25,6 @@ from spektron_edge.door.door import DOOR_FILE
 from spektron_edge.faults import Fault, Faults
 
 from .app import application
-from .errors import Refused
 from .link import Link
 from .notes import Details
 from .patient import MOST_HEADERS, PatientProtocol
@@ -129,9 +128,9 @@ async def _look_for_users(page: Page) -> None:
     said = ""
     while True:
         try:
-            await page.reading.run(page.users.refresh)
+            await page.keeping.run(page.users.refresh)
             said = ""
-        except (Fault, Refused) as error:
+        except Exception as error:  # noqa: BLE001  without memory for it, too: it has to go on
             # Those that were read last stay; each way to fail is said once.
             if str(error) != said:
                 said = str(error)

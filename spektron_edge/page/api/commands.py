@@ -12,7 +12,7 @@ from spektron_edge.roles import may, needs_signature
 
 from ..declaration import Answer, Call, Endpoint, Given, Told, as_json
 from ..errors import Refused
-from ..signing_in import proven
+from ..signing_in import proven_again
 from .session import Password
 
 _WAIT_S = 20.0
@@ -54,7 +54,7 @@ class CommandPath(Given):
 
 
 async def sign(call: Call, given: Signature, what: str) -> str:
-    """What the signature means, once it is proven. Raises Refused(403, 429)."""
+    """What the signature means, once it is proven. Raises Refused(401, 403, 429)."""
     if given.password is None or given.meaning is None or given.reason is None:
         raise Refused(
             403,
@@ -62,7 +62,7 @@ async def sign(call: Call, given: Signature, what: str) -> str:
             f"{what} has to be signed",
             "give password, meaning (reviewed, approved or responsible) and reason",
         )
-    await proven(call, call.who.user, given.password, f"signature of {what}")
+    await proven_again(call, given.password, f"signature of {what}")
     return f"{given.meaning}: {given.reason}"
 
 
