@@ -228,6 +228,8 @@ async def refusal(
                 "path": printable(request.scope["path"])[:_TOLD],
                 "address": address,
                 **({} if refused.what is None else {"what": refused.what}),
+                # By somebody's open page, as somebody else.
+                **({} if refused.by in (None, who) else {"claimed": refused.by}),
             },
             "" if session is None else session.user,
         )

@@ -175,6 +175,10 @@ ATTACKS: dict[str, tuple[Callable[[PageProcess], Answer], tuple[int, str]]] = {
     "host: another": (_got("/", Host="evil.example"), (400, "host")),
     "host: ours before it": (_got("/", Host="127.0.0.1.evil.example"), (400, "host")),
     "host: with a user": (_got("/", Host="evil.example@127.0.0.1"), (400, "host")),
+    "host: with a path, which the audit log would name": (
+        lambda page: page.ask("GET", f"{API}/users", {"Host": "127.0.0.1/harmless?"}),
+        (400, "host"),
+    ),
     "host: forwarded": (_got("/", Host="evil.example", X_Forwarded_Host="x"), (400, "host")),
     "query: twice": (
         lambda page: page.browser("viewer").ask("GET", "/live?spectra=1&spectra=2"),
