@@ -16,6 +16,8 @@ from ..signing_in import proven_again
 from .session import Password
 
 _WAIT_S = 20.0
+# What is in use, or was reported, may be another one by the time that it is signed.
+_OF_WHAT_WAS_SEEN = ("transfer-finish", "transfer-rollback", "adapt-rollback", "adapt-reset")
 _WITH_WHY = ("adapt-approve", "adapt-reject", "adapt-rollback", "adapt-reset")
 Meaning = Literal["reviewed", "approved", "responsible"]
 Reason = Annotated[
@@ -88,6 +90,9 @@ async def _command(call: Call) -> Answer:
         raise Refused(403, "role", told, "ask somebody who may")
     arguments, meaning = dict(given.arguments), None
     if needs_signature(name, arguments):
+        if name in _OF_WHAT_WAS_SEEN and arguments.get("seen") is None:
+            told = f"{name} is signed for what was seen, which has to be said"
+            raise Refused(422, "input", told, "give the argument `seen` (docs/commands.md)")
         meaning = await sign(call, given, name)
         if name in _WITH_WHY and given.reason is not None:
             arguments.setdefault("why", given.reason)

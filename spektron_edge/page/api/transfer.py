@@ -77,8 +77,10 @@ class PredictedError(Told):
 
 
 class LastFit(Told):
-    """accepted: whether the instrument was given it, and it was not taken back."""
+    """accepted: whether the instrument was given it, and it was not taken back; work: of the session
+    as it was fitted, `seen` of `transfer-finish`."""
 
+    work: str
     message: str
     predicted: dict[str, PredictedError]
     accepted: bool
@@ -199,6 +201,7 @@ def _told(result: FitResult, folder: Path, versions: Versions) -> LastFit:
     used = any(result.version in stack for stack in versions.used.values())
     now = {active.number for s in versions.used if (active := versions.active(s)) is not None}
     return LastFit(
+        work=result.work,
         message=Finished(result, in_use=result.version in now, folder=folder).message,
         predicted={
             p.name: PredictedError(
