@@ -1,4 +1,4 @@
-"""Whoever decides says what was seen: a decision is about that, and about nothing that came since."""
+"""Whoever decides says what was seen: a decision is about nothing that came since."""
 
 from __future__ import annotations
 

@@ -215,7 +215,7 @@ async def refusal(
     if refused.status in (503, 409):
         log.info("page_not_done", code=refused.code, detail=refused.message)
     of_state = refused.status in (503, 409) or (refused.status == 404 and session is not None)
-    # What is asked for and is not there, or not now, is nobody's attack; what was to be done is told.
+    # To ask for what is not there, or not now, is no attack; what was to be done is always told.
     if not (reads and of_state) or refused.what is not None:
         who = session.user if session is not None else refused.by or "nobody"
         address = request.client.host if request.client else "local"

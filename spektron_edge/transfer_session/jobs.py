@@ -12,8 +12,8 @@ from spektron_edge.commands.arguments import Nothing
 from spektron_edge.commands.asked import Asked, CommandOutcome, Result
 from spektron_edge.config.file import Config
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.files.seen import check_seen
 from spektron_edge.files.ledger import Action
+from spektron_edge.files.seen import check_seen
 from spektron_edge.prediction.pipeline import Outcome
 from spektron_edge.prediction.serving import Serving
 from spektron_edge.publishing.notices import Notices

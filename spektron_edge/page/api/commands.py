@@ -90,10 +90,10 @@ async def _command(call: Call) -> Answer:
         raise Refused(403, "role", told, "ask somebody who may")
     arguments, meaning = dict(given.arguments), None
     if needs_signature(name, arguments):
+        meaning = await sign(call, given, name)
         if name in _OF_WHAT_WAS_SEEN and arguments.get("seen") is None:
             told = f"{name} is signed for what was seen, which has to be said"
             raise Refused(422, "input", told, "give the argument `seen` (docs/commands.md)")
-        meaning = await sign(call, given, name)
         if name in _WITH_WHY and given.reason is not None:
             arguments.setdefault("why", given.reason)
     found = await send(call, name, arguments, meaning)

@@ -77,8 +77,8 @@ class PredictedError(Told):
 
 
 class LastFit(Told):
-    """accepted: whether the instrument was given it, and it was not taken back; work: of the session
-    as it was fitted, `seen` of `transfer-finish`."""
+    """accepted: whether the instrument was given it, and it was not taken back; work: the session
+    as it was fitted, for `seen` of `transfer-finish`."""
 
     work: str
     message: str

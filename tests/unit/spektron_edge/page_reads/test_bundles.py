@@ -10,8 +10,10 @@ from spektron_edge.bundle.slots import proven
 from spektron_edge.door.notes import notes
 from tests import bundles
 
-from .asking import SIGNED
+from .asking import SIGNED as SIGNATURE
 
+SIGNED = SIGNATURE | {"seen": "tiny-2"}
+BACK = SIGNATURE | {"seen": "tiny-1"}
 ANYBODY = Terms(trust=None, product=None, precision=None)
 
 
@@ -79,6 +81,8 @@ def test_activated_with_a_signature_and_taken_by_the_daemon(asked, page, store):
     done = store.read().untold[-1]
     assert (done.what, done.who, done.details["slot"]) == ("bundle_activated", "anna", "b")
 
+    left = asked("/bundles/rollback", method="POST", json=BACK)
+    assert (left.status_code, left.json()["error"]) == (409, "other_than_seen")
     back = asked("/bundles/rollback", method="POST", json=SIGNED).json()
     assert back["bundles"]["active"] == "a"
     assert store.read().untold[-1].what == "bundle_rolled_back"
@@ -114,6 +118,16 @@ def test_an_incomplete_signature_changes_nothing(asked, store, changes, code):
     assert store.read().active == "a"
 
 
+def test_what_was_signed_for_another_bundle_activates_nothing(asked, store, tmp_path):
+    """Somebody installs another one into the slot while the dialog is open."""
+    other = bundles.write_tiny(tmp_path / "3.spektron", version=3)
+    install(store, other, ANYBODY, "local:bert")
+    answer = asked("/bundles/b/activate", method="POST", json=SIGNED)
+    assert (answer.status_code, answer.json()["error"]) == (409, "other_than_seen")
+    assert "tiny-3" in answer.json()["message"]
+    assert store.read().active == "a"
+
+
 @pytest.mark.parametrize("role", ["viewer", "operator"])
 def test_nobody_but_an_engineer_may(asked, store, role):
     for path in ("/bundles/b/activate", "/bundles/rollback"):
@@ -121,7 +135,7 @@ def test_nobody_but_an_engineer_may(asked, store, role):
 
 
 def test_what_cannot_be_used_is_refused_with_why(asked, store):
-    back = asked("/bundles/rollback", method="POST", json=SIGNED)
+    back = asked("/bundles/rollback", method="POST", json=BACK)
     assert (back.status_code, back.json()["error"]) == (409, "slot_unfit")
     store.path(store.read().held["b"]).write_bytes(b"PK not really")
     broken = asked("/bundles/b/activate", method="POST", json=SIGNED)
