@@ -122,8 +122,8 @@ class AdaptationStore(KeptStates[Adaptations]):
         """The bundle's own calibration, whatever is in use and whatever is damaged of it.
 
         serial, seen: as in `roll_back`. A damaged `adaptations.json` is set aside: then no
-        instrument has an adaptation in use. Raises Fault(ADAPTATION_MISSING) where several instruments have one
-        and none is named, or others than the named one.
+        instrument has an adaptation in use. Raises Fault(OTHER_THAN_SEEN), and ADAPTATION_MISSING
+        where several instruments have one and none is named, or others than the named one.
         """
         try:
             before = self.read()
