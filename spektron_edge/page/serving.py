@@ -9,7 +9,6 @@ import logging
 import os
 import resource
 import signal
-import socket
 import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,8 +25,9 @@ from spektron_edge.faults import Fault, Faults
 
 from .app import application
 from .link import Link
+from .listening import Listening, listening_at
 from .notes import Details
-from .patient import MOST_HEADERS, PatientProtocol
+from .patient import HEADERS_S, MOST_HEADERS, PatientProtocol
 from .services import Page, services
 
 _MIB = 2**20
@@ -72,7 +72,7 @@ def serve(config_path: Path, say: Callable[[dict[str, object]], None]) -> int:
 
 
 async def _run(
-    config: Config, page: Page, listening: socket.socket, tls: ssl.SSLContext | None
+    config: Config, page: Page, listening: Listening, tls: ssl.SSLContext | None
 ) -> None:
     noted: set[asyncio.Task[None]] = set()
 
@@ -81,6 +81,8 @@ async def _run(
         task = asyncio.create_task(page.notes.refused("nobody", about))
         noted.add(task)
         task.add_done_callback(noted.discard)
+
+    listening.told = told
 
     class Protocol(PatientProtocol):
         __init__ = functools.partialmethod(PatientProtocol.__init__, told=told)
@@ -107,6 +109,10 @@ async def _run(
         page.link.close()
 
     loop = asyncio.get_running_loop()
+    if tls is not None:
+        # uvicorn has no word for it, and asyncio would wait a minute for who says nothing.
+        patient = functools.partial(loop.create_server, ssl_handshake_timeout=HEADERS_S)
+        loop.create_server = patient  # type: ignore[method-assign]
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
     async with DoorClient(config.state_dir / DOOR_FILE) as client:
@@ -160,24 +166,12 @@ def _tls(settings: PageSettings) -> ssl.SSLContext | None:
     return context
 
 
-def _listen(settings: PageSettings) -> socket.socket:
+def _listen(settings: PageSettings) -> Listening:
     try:
-        found = socket.getaddrinfo(
-            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
-        family, kind, protocol, _, address = found[0]
-        listening = socket.socket(family, kind, protocol)
-        try:
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listening.bind(address)
-            listening.listen(64)
-        except OSError:
-            listening.close()
-            raise
+        return listening_at(settings.host, settings.port)
     except OSError as error:
         detail = f"cannot listen on {settings.host} port {settings.port}: {error.strerror}"
         raise Fault(Faults.PAGE_UNSERVED, detail) from None
-    return listening
 
 
 def _url(settings: PageSettings) -> str:

@@ -15,6 +15,7 @@ from spektron_edge.command_names import COMMANDS
 from spektron_edge.page.certificate import make
 from spektron_edge.page.endpoints import ENDPOINTS
 from spektron_edge.page.link import MOST_STREAMS
+from spektron_edge.page.listening import MOST_OF_ONE
 from spektron_edge.page.patient import MOST_CONNECTIONS
 from spektron_edge.roles import ROLES, may
 from tests.integration.page_process import API, PASSWORD, Answer, PageProcess, page_process
@@ -313,6 +314,19 @@ def test_many_streams_are_refused_and_end_with_the_login(own_page):
             pass
 
 
+def test_machines_that_say_nothing_keep_nobody_else_out(own_page):
+    """Some of them before TLS has been agreed upon, when each takes the most memory."""
+    with contextlib.ExitStack() as open_ones:
+        for _ in range(MOST_OF_ONE):
+            one = open_ones.enter_context(socket.socket())
+            one.connect(("127.0.0.1", own_page.port))
+        other = open_ones.enter_context(socket.socket())
+        other.bind(("127.0.0.2", 0))
+        other.connect(("127.0.0.1", own_page.port))
+        other.sendall(f"GET / HTTP/1.0\r\nHost: 127.0.0.1:{own_page.port}\r\n\r\n".encode())
+        assert other.recv(100).startswith(b"HTTP/1.1 200 ")
+
+
 @pytest.fixture(scope="module")
 def encrypted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PageProcess]:
     folder = tmp_path_factory.mktemp("encrypted")
@@ -349,3 +363,14 @@ def test_old_tls_and_none_get_nothing(encrypted):
         bare.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
         with contextlib.suppress(ConnectionError):
             assert b"HTTP/" not in bare.recv(1000)
+
+
+def test_a_flood_before_tls_is_agreed_upon_is_shown_out(encrypted):
+    """asyncio keeps 256 kB for each: a thousand would have ended the process."""
+    with contextlib.ExitStack() as open_ones:
+        for _ in range(1000):
+            one = open_ones.enter_context(socket.socket())
+            one.connect(("127.0.0.1", encrypted.port))
+        _audited(encrypted, "connections")
+    until(lambda: _answers(encrypted), "an answer after the flood")
+    assert encrypted.running

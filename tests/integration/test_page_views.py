@@ -244,7 +244,7 @@ def test_a_product_is_chosen_among_those_of_the_bundle(chromium: Browser, staged
     product = page.get_by_label("What is measured")
     expect(product).to_have_value("corn")
     product.select_option("soy")
-    page.get_by_role("button", name="Choose the product").click()
+    page.get_by_role("button", name="Measure this product").click()
     page.get_by_text("choose-product done").wait_for()
     page.close()
     assert [one["arguments"] for one in staged.asked] == [{"product": "soy"}]

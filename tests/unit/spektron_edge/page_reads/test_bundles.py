@@ -72,7 +72,7 @@ def test_a_configured_file_leaves_the_slots_alone(asked):
 
 
 def test_products_to_choose_from_are_those_of_the_bundle_in_use(asked, page, config_path):
-    assert asked("/products", "viewer").json() == {"products": ["corn"], "chosen": None}
+    assert asked("/products", "viewer").json() == {"products": ["grain"], "chosen": None}
     page.link.known["model"] = {"record": {"model": {"product": "corn"}}}
     assert asked("/products").json()["chosen"] == "corn"
     (config_path.parent / "tiny.spektron").write_bytes(b"PK not really")
