@@ -28,7 +28,8 @@ _MIN_S = 60.0
 class Page:
     """config_path: read again where it changes, for bundle and adaptation; `[page]` is that of the
     start. reading: threads for what browsers look at; keeping: for accounts and notes, which never
-    wait behind it; hashing: for passwords, one at a time."""
+    wait behind it; surveying: for questions about everything that was stored, which take seconds
+    and memory, one at a time; hashing: for passwords, one at a time."""
 
     config_path: Path
     started_with: Config
@@ -39,6 +40,7 @@ class Page:
     notes: Notes
     first_boot: FirstBoot
     reading: Threads
+    surveying: Threads
     keeping: Threads
     hashing: Threads
     log_ring: LogRing
@@ -64,6 +66,7 @@ class Page:
     def close(self) -> None:
         """The process ends."""
         self.reading.close()
+        self.surveying.close()
         self.keeping.close()
         self.hashing.close()
 
@@ -83,6 +86,7 @@ def services(config_path: Path, config: Config, link: Link) -> Page:
         notes=Notes(config.state_dir, link.note, keeping.run, time.monotonic),
         first_boot=FirstBoot(folder),
         reading=Threads(2, 32, "page-reading"),
+        surveying=Threads(1, 16, "page-surveying"),
         keeping=keeping,
         hashing=Threads(1, 8, "page-hashing"),
         log_ring=LogRing(),
