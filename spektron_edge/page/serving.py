@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import functools
 import logging
 import os
 import resource
 import signal
 import ssl
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -32,6 +34,9 @@ from .services import Page, services
 
 _MIB = 2**20
 _GRACE_S = 3
+_STACK = 2 * _MIB
+# mallopt(3).
+_M_ARENA_MAX, _ARENAS = -8, 2
 _USERS_EVERY_S = 1.0
 
 
@@ -147,6 +152,10 @@ async def _look_for_users(page: Page) -> None:
 def _limit(settings: PageSettings) -> None:
     """Memory and niceness: whatever browsers ask for, the daemon has what it needs."""
     most = settings.memory_mb * _MIB
+    # The whole stack of a thread counts, 8 MiB otherwise, and what glibc keeps for each of them.
+    threading.stack_size(_STACK)
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     if hard == resource.RLIM_INFINITY or hard > most:
         resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
