@@ -57,6 +57,16 @@ def _answering(page: Page, endpoint: Endpoint):  # type: ignore[no-untyped-def]
             return await refusal(page, request, of_fault(fault), session)
         except Refused as refused:
             return await refusal(page, request, refused, session)
+        except MemoryError:
+            log.warn("page_memory", path=request.scope["path"])
+            refused = Refused(
+                503,
+                "memory",
+                "the page has no memory left for this",
+                "ask for less, or give it more: `memory_mb` of `[page]`",
+                wait_s=5.0,
+            )
+            return await refusal(page, request, refused, session)
         if isinstance(made, Response):
             return made
         return as_json(made, endpoint.status)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -244,7 +245,8 @@ def _file(page: Page, name: str) -> bytes:
         if found is None:
             raise FileNotFoundError
         with (found[1] / name).open("rb") as stream:
-            return stream.read(_MOST_BYTES)
+            # Not so much room at once for a small file.
+            return stream.read(min(_MOST_BYTES, os.fstat(stream.fileno()).st_size))
     except OSError:
         raise absent("no fit has left a report here") from None
 

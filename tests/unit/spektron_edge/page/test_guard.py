@@ -203,6 +203,20 @@ def test_accounts_and_notes_do_not_wait_behind_what_is_read(client):
     assert (guessed.who, guessed.details["claimed"]) == ("anna", "bert")
 
 
+def test_what_there_is_no_memory_for_is_refused_and_the_page_goes_on(client, monkeypatch):
+    _signed_in(client)
+
+    def much(_: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patched:
+        patched.setattr("spektron_edge.page.api.live.last_prediction", much)
+        answer = client.get("/now")
+    assert (answer.status_code, answer.json()["error"]) == (503, "memory")
+    assert "memory_mb" in answer.json()["next_step"]
+    assert client.get("/now").status_code == 200
+
+
 def test_who_lost_the_role_while_the_request_came_does_nothing(client, monkeypatch):
     headers = _signed_in(client)
     page = client.page
