@@ -59,14 +59,14 @@ def _answering(page: Page, endpoint: Endpoint):  # type: ignore[no-untyped-def]
             return await refusal(page, request, refused, session)
         except MemoryError:
             log.warn("page_memory", path=request.scope["path"])
-            refused = Refused(
+            no_room = Refused(
                 503,
                 "memory",
                 "the page has no memory left for this",
                 "ask for less, or give it more: `memory_mb` of `[page]`",
                 wait_s=5.0,
             )
-            return await refusal(page, request, refused, session)
+            return await refusal(page, request, no_room, session)
         if isinstance(made, Response):
             return made
         return as_json(made, endpoint.status)
