@@ -365,6 +365,9 @@ class Faults(Enum):
     PAGE_ACCOUNT = FaultKind(
         "page_account", 117, "do what the detail says; `spektron-edge page-user list` shows who is"
     )
+    OTHER_THAN_SEEN = FaultKind(
+        "other_than_seen", 119, "look at what is there now, and decide again"
+    )
     INTERNAL = FaultKind(
         "internal", 70, "report this with the log; the daemon starts the part again"
     )

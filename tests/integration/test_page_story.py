@@ -181,6 +181,9 @@ def gives_an_account(anna: Visitor, name: str, role: str) -> None:
     anna.page.get_by_label("Role", exact=True).select_option(role)
     anna.page.get_by_label("First password").fill(PASSWORD)
     anna.press("Add the account")
+    dialog = anna.page.get_by_role("dialog")
+    dialog.get_by_label("Your password").fill(PASSWORD)
+    dialog.get_by_role("button", name="Add the account").click()
     anna.page.get_by_text(f"{name} has an account now.").wait_for()
 
 
