@@ -1,4 +1,4 @@
-"""Known vulnerabilities and licences of what is pinned: `make audit`. Asks a service over the network.
+"""Known vulnerabilities and licences of what is pinned: `make audit`, which asks a service.
 
 Exit status 0: all were asked for and nothing is known; 1: something is known, or a licence may not
 ship; 3: the service did not answer for all of them, which says nothing about the rest.
@@ -81,7 +81,9 @@ def _tell(findings: Findings, refused: dict[str, str]) -> None:
     print(f"licences: {len(licences.entered())} packages, of which {len(refused)} may not ship")
     for name, text in refused.items():
         print(f"  {name}: {text}")
-    print(f"known vulnerabilities: {len(findings.known)} in {findings.asked} pins that were asked for")
+    print(
+        f"known vulnerabilities: {len(findings.known)} in {findings.asked} pins that were asked for"
+    )
     for line in findings.known:
         print(f"  {line}")
     if findings.known:
