@@ -61,7 +61,7 @@ _BOXES = (
     _Box(20, 560, 135, "support", "who helps from afar"),
     _Box(960, 60, 140, "broker", "consumers, operators"),
     _Box(960, 150, 140, "browsers", "viewer to engineer"),
-    _Box(960, 230, 140, "journal, Prometheus", "who watches"),
+    _Box(960, 230, 140, "monitoring", "journal, Prometheus"),
     _Box(960, 390, 140, "training host", "signs bundles"),
     _Box(960, 560, 140, "packages", "ours, dependencies"),
 )
@@ -70,7 +70,7 @@ _FLOWS = (
     _Flow((155, 284, 370, 284), "Serial line", "frames", (165, 278)),
     _Flow((425, 260, 425, 198), "Drivers", "counts, axis", (433, 240)),
     _Flow((440, 150, 960, 84), "MQTT", "records out, signed commands in", (520, 100)),
-    _Flow((610, 174, 480, 174), "Door", "commands by role", (514, 168)),
+    _Flow((610, 174, 480, 174), "Door", "by role", (524, 168)),
     _Flow((960, 174, 780, 174), "Page", "HTTP(S)", (830, 168)),
     _Flow((480, 190, 960, 250), "Logs and metrics", "lines, figures", (830, 220)),
     _Flow((610, 310, 450, 198), "Configuration and keys", "read at the start", (625, 282)),
@@ -79,7 +79,7 @@ _FLOWS = (
     _Flow((330, 438, 330, 490), "Audit log", "who, what, when", (338, 472)),
     _Flow((310, 414, 155, 414), "Backup", "there and back", (165, 408)),
     _Flow((610, 584, 155, 584), "Support file", "no secrets", (165, 578)),
-    _Flow((960, 584, 780, 584), "Update and dependencies", "by hash", (806, 578)),
+    _Flow((960, 584, 780, 584), "Update and dependencies", "by hash", (815, 551)),
 )
 BOUNDARIES = tuple(flow.boundary for flow in _FLOWS)
 
