@@ -29,6 +29,7 @@ def test_dependencies_resolve_to_wheels(platform, python):
     assert {"numpy", "onnxruntime", "cryptography", "pydantic-core", "starlette"} <= names
 
 
+@pytest.mark.long
 def test_what_has_no_wheel_is_told(tmp_path):
     """pyscf's wheels are for Linux and macOS: Windows would have to build it."""
     wanted = tmp_path / "pyproject.toml"
