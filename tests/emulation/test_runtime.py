@@ -1,6 +1,6 @@
 """The runtime's tests that matter to a device, in the guest, and what it computes beside this host.
 
-Bounded: golden vectors, and what does not come a hundred times from hypothesis; `make arm64`: all.
+Bounded: golden vectors, and what does not come a hundred times from hypothesis; `make arm64`: more.
 """
 
 from __future__ import annotations
