@@ -88,8 +88,8 @@ def test_a_comparison_as_scipy_has_it():
 def test_limits_of_agreement_hold_what_they_promise():
     rng, held = np.random.default_rng(1), 0
     for _ in range(400):
-        difference = 0.3 + 0.5 * rng.standard_normal(12)
-        found = compare(10 + difference, np.full(12, 10.0))
+        difference = 0.3 + 0.5 * rng.standard_normal(60)
+        found = compare(10 + difference, np.full(60, 10.0))
         held += found.upper.low <= 0.3 + stats.norm.ppf(0.975) * 0.5 <= found.upper.high
     assert 0.92 < held / 400 < 0.98
 
@@ -195,13 +195,13 @@ def test_what_is_usual():
 
 def test_noise_is_found_beside_a_drift():
     rng = np.random.default_rng(7)
-    spectra = 1e-4 * rng.standard_normal((40, AXIS.size)) + np.linspace(0, 0.01, 40)[:, None]
+    spectra = 1e-4 * rng.standard_normal((40, AXIS.size)) + np.linspace(0, 2e-3, 40)[:, None]
     spectra += 2e-4 * rng.standard_normal(spectra.shape) * (AXIS >= 2400)
     found = noise(spectra, AXIS, 100.0)
     assert [w.start_nm for w in found] == list(range(1100, 2500, 100))
-    # A drift of 2.6e-4 from spectrum to spectrum adds 1.8e-4 in quadrature, not 29e-4.
-    assert all(w.rms == pytest.approx(math.hypot(1e-4, 1.8e-4), rel=0.1) for w in found[:-1])
-    assert found[-1].rms == pytest.approx(math.hypot(1e-4, 1.8e-4, 2e-4), rel=0.1)
+    # Of the drift, 20 times the noise, a step between neighbours is left.
+    assert all(w.rms == pytest.approx(math.hypot(1e-4, 3.6e-5), rel=0.1) for w in found[:-1])
+    assert found[-1].rms == pytest.approx(math.hypot(1e-4, 3.6e-5, 2e-4), rel=0.1)
     assert all(w.peak_to_peak > 3 * w.rms for w in found)
     with pytest.raises(ValueError, match="two spectra"):
         noise(spectra[:1], AXIS, 100.0)
