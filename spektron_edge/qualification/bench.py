@@ -161,7 +161,9 @@ def _welcome(door: DoorStream) -> Known:
     while "faults" not in seen:
         message = door.receive()
         seen[message["type"]] = message
-    record = {name: seen[name]["record"] for name in ("model", "state", "prediction") if name in seen}
+    record = {
+        name: seen[name]["record"] for name in ("model", "state", "prediction") if name in seen
+    }
     return Known(
         hello=seen["hello"],
         model=record.get("model"),

@@ -107,6 +107,4 @@ class BookStore:
 
     def told(self, count: int) -> None:
         """The oldest `count` actions stand in the audit log."""
-        self._ledger.update(
-            lambda book: book.model_copy(update={"untold": book.untold[count:]})
-        )
+        self._ledger.update(lambda book: book.model_copy(update={"untold": book.untold[count:]}))

@@ -142,7 +142,11 @@ def _bundle(config: Config, expected: Mapping[str, str]) -> Iterator[Item]:
     computed = f"{model.graph.precision} on {model.backend.provider}"
     yield noted("bundle", "computed in", computed, expected.get("computed in"))
     yield checked(
-        "bundle", "self-test", "golden vectors hold", good=True, limit="within the bundle's tolerance"
+        "bundle",
+        "self-test",
+        "golden vectors hold",
+        good=True,
+        limit="within the bundle's tolerance",
     )
 
 

@@ -57,7 +57,9 @@ def judge(plan: Plan, taken: Taken, tables: Path, today: date) -> Findings:
         found += _none("baseline")
     else:
         found += _measured("baseline", "baseline", taken, _baseline(plan.baseline))
-    found += _repeatability(plan.repeatability, taken) if plan.repeatability else _none("repeatability")
+    found += (
+        _repeatability(plan.repeatability, taken) if plan.repeatability else _none("repeatability")
+    )
     return found + certificates(_standards(plan), today)
 
 
@@ -157,9 +159,7 @@ def _bands(checks: list[Check], given: Wavelength) -> Findings:
         places.append((band.nm, float(np.mean(errors))))
         limit = Limit(limit=accuracy.limit + band.uncertainty_nm, source=accuracy.source)
         told = f"{accuracy.limit:g} nm and the band's own uncertainty of {band.uncertainty_nm:g} nm"
-        items.append(
-            judged("wavelength accuracy", what, float(np.mean(errors)), limit, "nm", told)
-        )
+        items.append(judged("wavelength accuracy", what, float(np.mean(errors)), limit, "nm", told))
         told = f"standard deviation of {len(errors)} looks"
         spread = float(np.std(errors, ddof=1))
         items.append(judged("wavelength precision", what, spread, given.precision_nm, "nm", told))
@@ -307,7 +307,9 @@ def _baseline(given: Baseline) -> Callable[[Measured], Findings]:
 
 def _repeatability(given: Repeatability, taken: Taken) -> Findings:
     part = "repeatability"
-    fills = [taken.get(f"repeatability {k}", "it was not measured") for k in range(1, given.fills + 1)]
+    fills = [
+        taken.get(f"repeatability {k}", "it was not measured") for k in range(1, given.fills + 1)
+    ]
     missing = [fill for fill in fills if isinstance(fill, str)]
     if missing:
         return Findings((not_done(part, given.sample, missing[0]),))
@@ -326,7 +328,9 @@ def _repeatability(given: Repeatability, taken: Taken) -> Findings:
             continue
         told = f"{table.shape[0]} fillings, {table.shape[1]} scans each"
         items += [
-            judged(part, f"{name}, within a filling", found.within, given.within.get(name), unit, told),
+            judged(
+                part, f"{name}, within a filling", found.within, given.within.get(name), unit, told
+            ),
             judged(part, f"{name}, with refilling", found.total, given.total.get(name), unit, told),
         ]
     unknown = sorted((set(given.within) | set(given.total)) - set(measured[0].values))

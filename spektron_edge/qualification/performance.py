@@ -162,7 +162,10 @@ def _figures(
     name: str, unit: str, pairs: Sequence[tuple[str, float, float]], found: Comparison
 ) -> tuple[Figure, ...]:
     predicted, reference = np.array([p[1] for p in pairs]), np.array([p[2] for p in pairs])
-    ends = (float(min(predicted.min(), reference.min())), float(max(predicted.max(), reference.max())))
+    ends = (
+        float(min(predicted.min(), reference.min())),
+        float(max(predicted.max(), reference.max())),
+    )
     mean = (predicted + reference) / 2
     identity = Figure(
         title=f"{name}: reference against prediction",
@@ -265,7 +268,9 @@ def _trend(part: str, control: Control, before: list[float], value: float) -> Fi
         drawn = chart(values, centre, sigma)
     except ValueError as error:
         told = f"no chart yet: {error}; or give `sigma` in the plan"
-        item = Item(part=part, what=what, value=value, unit=control.unit, verdict="no limit", told=told)
+        item = Item(
+            part=part, what=what, value=value, unit=control.unit, verdict="no limit", told=told
+        )
         return Findings((item,))
     broken = drawn.broken[-1]
     item = Item(

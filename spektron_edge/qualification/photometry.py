@@ -33,9 +33,7 @@ class Stability:
 def windows(axis_nm: Array, width_nm: float) -> list[slice]:
     """Channels of (P,) in pieces of a width, from round wavelengths on; pieces that the axis covers
     by less than half are left out."""
-    edges = np.arange(
-        np.floor(axis_nm[0] / width_nm) * width_nm, axis_nm[-1] + width_nm, width_nm
-    )
+    edges = np.arange(np.floor(axis_nm[0] / width_nm) * width_nm, axis_nm[-1] + width_nm, width_nm)
     found = []
     for low, high in zip(edges[:-1], edges[1:], strict=True):
         covered = min(high, axis_nm[-1]) - max(low, axis_nm[0])

@@ -1,0 +1,353 @@
+"""One qualification from its number to its signed report."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+import numpy as np
+
+from spektron_edge import __version__
+from spektron_edge.bundle.canonical import canonical
+from spektron_edge.bundle.device_signature import DeviceSigner, device_signer
+from spektron_edge.bundle.members import write_members
+from spektron_edge.clock_sync import kernel_synchronised
+from spektron_edge.config.file import Config
+from spektron_edge.faults import Fault, Faults
+from spektron_edge.files.durable import share_with_owner, write_durably
+from spektron_edge.files.ledger import Action
+from spektron_edge.files.state_file import npy
+from spektron_edge.files.state_folder import storage_fault
+from spektron_edge.instrument.wavelength_checks import TABLES
+
+from . import installation, operation, performance
+from .bench import Bench, Known, Measured, calibration_of
+from .book import About, BookStore, Calibration, Control, Kind, Run
+from .html import page
+from .items import Strict, overall
+from .measuring import Findings, Guide, Taken, take
+from .performance import Stated
+from .plan import PlanFile
+from .references import References
+from .report import DATA, PAGE, REPORT, PlanUsed, Report, Sealed, Signed, seal, verified
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who qualifies, and stands for it. proven: how that is known."""
+
+    by: str
+    proven: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of it, and where it is."""
+
+    sealed: Sealed
+    folder: Path
+
+
+class _Measurement(Strict):
+    """What is known of one measurement beside its numbers."""
+
+    serial: str
+    calibration: Calibration
+    units: dict[str, str]
+    invalid: tuple[str, ...]
+    records: tuple[str, ...]
+
+
+class Conduct:
+    """Qualifies the instrument of a configuration. Methods raise Fault for what keeps a report from
+    being made; all else is among its items."""
+
+    def __init__(
+        self,
+        config: Config,
+        config_path: Path,
+        person: Person,
+        bench: Bench | None = None,
+    ) -> None:
+        """bench: default: the daemon's door."""
+        self._config, self._config_path, self._person = config, config_path, person
+        self._bench = bench or Bench(config.state_dir)
+        self._book = BookStore(config.state_dir)
+        # Before anything is measured: a report that cannot be signed is none.
+        self._signer = device_signer(config.state_dir)
+
+    def installation(self, plan: PlanFile | None) -> Done:
+        """What is installed."""
+        known = self._known()
+        expected = {} if plan is None else plan.plan.expected
+
+        def judge(_: int) -> tuple[Findings, Taken, tuple[Control, ...]]:
+            found = installation.judge(self._config, self._config_path, known, expected)
+            return found, {}, ()
+
+        return self._conducted("iq", "installation", plan, known, judge)
+
+    def operation(self, plan: PlanFile, guide: Guide) -> Done:
+        """What standards show."""
+        known = self._needed()
+
+        def judge(_: int) -> tuple[Findings, Taken, tuple[Control, ...]]:
+            taken = take(operation.steps(plan.plan), self._bench, guide)
+            today = datetime.now(timezone.utc).date()
+            tables = self._config.state_dir / TABLES
+            return operation.judge(plan.plan, taken, tables, today), taken, ()
+
+        return self._conducted("oq", "operation", plan, known, judge)
+
+    def comparison(self, plan: PlanFile, references: References, guide: Guide) -> Done:
+        """What samples with the laboratory's values show."""
+        known = self._needed()
+
+        def judge(_: int) -> tuple[Findings, Taken, tuple[Control, ...]]:
+            steps = performance.comparison_steps(references, plan.plan.compare_scans)
+            taken = take(steps, self._bench, guide)
+            stated = stated_errors(self._config, known)
+            found = performance.judge_comparison(plan.plan, references, taken, stated)
+            return found, taken, ()
+
+        return self._conducted("pq", "comparison", plan, known, judge)
+
+    def control(self, plan: PlanFile, guide: Guide) -> Done:
+        """What the control samples show, beside what they showed before."""
+        known = self._needed()
+        serial = _serial(known)
+        before = [run for run in self._book.read().runs if run.serial == serial]
+
+        def judge(_: int) -> tuple[Findings, Taken, tuple[Control, ...]]:
+            taken = take(performance.control_steps(plan.plan), self._bench, guide)
+            found, kept = performance.judge_controls(plan.plan, taken, before)
+            return found, taken, kept
+
+        return self._conducted("pq", "control", plan, known, judge)
+
+    def _known(self) -> Known | Fault:
+        try:
+            return self._bench.look()
+        except Fault as fault:
+            return fault
+
+    def _needed(self) -> Known:
+        known = self._bench.look()
+        if _serial(known) is None:
+            raise Fault(Faults.COMMAND_NOT_DONE, "no instrument is connected to the daemon")
+        return known
+
+    def _conducted(
+        self,
+        kind: Kind,
+        about: About,
+        plan: PlanFile | None,
+        known: Known | Fault,
+        judge: Callable[[int], tuple[Findings, Taken, tuple[Control, ...]]],
+    ) -> Done:
+        began, person = _utc(), self._person
+
+        def begun(number: int) -> Action:
+            details: dict[str, str | int | bool | None] = {"number": number, "kind": kind}
+            details |= {"about": about, "utc": began}
+            return Action(what="qualification_begun", who=person.by, details=details)
+
+        number = self._book.begin(begun)
+        found, taken, kept = judge(number)
+        # Each measurement is of one calibration: all have to be of the same.
+        used = [m.calibration for m in taken.values() if isinstance(m, Measured)]
+        serials = {m.serial for m in taken.values() if isinstance(m, Measured)}
+        serial, calibration = _serial(known), _calibration(known)
+        if any(c != calibration for c in used) or serials - {serial}:
+            told = "the instrument or its calibration was changed meanwhile; qualify again"
+            raise Fault(Faults.COMMAND_NOT_DONE, told)
+        data = _packed(taken)
+        report = Report(
+            schema="spektron.qualification/1",
+            kind=kind,
+            about=about,
+            number=number,
+            site=self._config.site,
+            instrument=self._config.instrument,
+            serial=serial,
+            calibration=calibration,
+            began=began,
+            ended=_utc(),
+            clock=_clock(),
+            software=f"spektron-edge {__version__}",
+            plan=None
+            if plan is None
+            else PlanUsed(title=plan.plan.title, version=plan.plan.version, sha256=plan.sha256),
+            performed_by=person.by,
+            items=found.items,
+            figures=found.figures,
+            verdict=overall(found.items),
+            data=None if data is None else hashlib.sha256(data).hexdigest(),
+        )
+        signed = Signed(
+            by=person.by,
+            meaning="responsible",
+            reason=person.reason,
+            utc=_utc(),
+            proven=person.proven,
+        )
+        folder = self._book.folder / f"{number:04d}-{kind}"
+        sealed = _keep(folder, report, (signed,), self._signer, data)
+        self._book.end(
+            Run(
+                number=number,
+                kind=kind,
+                about=about,
+                serial=serial,
+                calibration=calibration,
+                utc_s=datetime.now(timezone.utc).timestamp(),
+                verdict=report.verdict,
+                report=report.sha256,
+                by=person.by,
+                controls=kept,
+            ),
+            _told("qualification_done", report, signed, self._signer.key_id),
+        )
+        return Done(sealed, folder)
+
+
+def sign(state_dir: Path, number: int, signed: Signed) -> Done:
+    """Add a person's signature to a report. Raises Fault(COMMAND_INPUT, QUALIFICATION_BROKEN)."""
+    folder, signer = folder_of(state_dir, number), device_signer(state_dir)
+    before = verified(folder, signer.public)
+    if any(
+        s.by.lower() == signed.by.lower() and s.meaning == signed.meaning for s in before.signatures
+    ):
+        told = f"{signed.by} has signed report {number} as {signed.meaning} already"
+        raise Fault(Faults.COMMAND_INPUT, told)
+    sealed = _keep(folder, before.report, (*before.signatures, signed), signer, None)
+    action = _told("qualification_signed", before.report, signed, signer.key_id)
+    BookStore(state_dir).note(action)
+    return Done(sealed, folder)
+
+
+def folder_of(state_dir: Path, number: int) -> Path:
+    """Where a report is. Raises Fault(COMMAND_INPUT)."""
+    found = sorted(BookStore(state_dir).folder.glob(f"{number:04d}-?q"))
+    if not found or not (found[0] / REPORT).exists():
+        told = f"there is no report {number}; `spektron-edge qualify show` lists them"
+        raise Fault(Faults.COMMAND_INPUT, told)
+    return found[0]
+
+
+def stated_errors(config: Config, known: Known) -> Mapping[str, Stated]:
+    """RMSEP by property, as whoever made what is in use has measured it; empty where nobody did."""
+    from spektron_edge.prediction.product import load_product
+    from spektron_edge.transfer_state import StateStore
+
+    calibration = _calibration(known)
+    if calibration is None or calibration.adaptation is not None:
+        return {}
+    if calibration.transfer is not None:
+        versions = StateStore(config.state_dir).read().held
+        headers = [v.header for v in versions if v.id == calibration.transfer]
+        return {
+            p.name: Stated(p.rmsep, len(h.samples), "the transfer's report")
+            for h in headers
+            for p in h.properties
+        }
+    model = load_product(config).model
+    evaluation = model.product.evaluation
+    figures = evaluation.figures.get(model.graph.precision, {})
+    return {
+        name: Stated(found.rmsep, evaluation.samples, "the bundle")
+        for name, found in figures.items()
+        if evaluation.samples > 1
+    }
+
+
+def _keep(
+    folder: Path,
+    report: Report,
+    signatures: tuple[Signed, ...],
+    signer: DeviceSigner,
+    data: bytes | None,
+) -> Sealed:
+    """Write what belongs to a report. Raises Fault(STATE_UNWRITABLE, DISK_FULL)."""
+    text = page(report, signatures, signer.key_id).encode()
+    sealed = seal(report, signatures, text, signer)
+    try:
+        if not folder.is_dir():
+            folder.mkdir(parents=True)
+            share_with_owner(folder)
+        for name, content in ((DATA, data), (PAGE, text), (REPORT, sealed.bytes)):
+            if content is not None:
+                write_durably(folder / name, content)
+    except OSError as error:
+        raise storage_fault(error, folder) from None
+    return sealed
+
+
+def _packed(taken: Taken) -> bytes | None:
+    """All that was measured, as a zip of arrays and what belongs to them."""
+    import io
+
+    measured = {key: m for key, m in taken.items() if isinstance(m, Measured)}
+    if not measured:
+        return None
+    entries: list[tuple[str, bytes]] = []
+    for i, (key, m) in enumerate(measured.items(), start=1):
+        about = _Measurement(
+            serial=m.serial,
+            calibration=m.calibration,
+            units=m.units,
+            invalid=m.invalid,
+            records=m.records,
+        )
+        entries.append(
+            (f"{i:02d}/about.json", canonical({"key": key, **about.model_dump(mode="json")}))
+        )
+        arrays = {"absorbance": m.absorbance, "axis_nm": m.axis_nm, "at_s": m.at_s}
+        arrays["values"] = np.array(list(m.values.values()))
+        entries += [(f"{i:02d}/{name}.npy", npy(array)) for name, array in arrays.items()]
+    stream = io.BytesIO()
+    write_members(stream, entries)
+    return stream.getvalue()
+
+
+def _told(what: str, report: Report, signed: Signed, key: str) -> Action:
+    return Action(
+        what=what,
+        who=signed.by,
+        details={
+            "number": report.number,
+            "kind": report.kind,
+            "about": report.about,
+            "verdict": report.verdict,
+            "report": report.sha256,
+            "meaning": f"{signed.meaning}: {signed.reason}",
+            "proven": signed.proven,
+            "key": key,
+            "utc": signed.utc,
+        },
+    )
+
+
+def _serial(known: Known | Fault) -> str | None:
+    if isinstance(known, Fault) or known.state is None or known.state["device"] is None:
+        return None
+    return str(known.state["device"]["serial"])
+
+
+def _calibration(known: Known | Fault) -> Calibration | None:
+    if isinstance(known, Fault) or known.model is None:
+        return None
+    return calibration_of(known.model["model"])
+
+
+def _clock() -> str:
+    state = kernel_synchronised()
+    return "unknown" if state is None else "synchronised" if state else "not synchronised"
+
+
+def _utc() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
