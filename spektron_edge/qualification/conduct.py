@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -22,12 +23,15 @@ from spektron_edge.files.ledger import Action
 from spektron_edge.files.state_file import npy
 from spektron_edge.files.state_folder import storage_fault
 from spektron_edge.instrument.wavelength_checks import TABLES
+from spektron_edge.prediction.product import load_product
+from spektron_edge.roles import Meaning
+from spektron_edge.transfer_state import StateStore
 
 from . import installation, operation, performance
 from .bench import Bench, Known, Measured, calibration_of
 from .book import About, BookStore, Calibration, Control, Kind, Run
 from .html import page
-from .items import Strict, overall
+from .items import Strict, checked, overall
 from .measuring import Findings, Guide, Taken, take
 from .performance import Stated
 from .plan import PlanFile
@@ -85,7 +89,7 @@ class Conduct:
         known = self._known()
         expected = {} if plan is None else plan.plan.expected
 
-        def judge(_: int) -> tuple[Findings, Taken, tuple[Control, ...]]:
+        def judge() -> tuple[Findings, Taken, tuple[Control, ...]]:
             found = installation.judge(self._config, self._config_path, known, expected)
             return found, {}, ()
 
@@ -95,7 +99,7 @@ class Conduct:
         """What standards show."""
         known = self._needed()
 
-        def judge(_: int) -> tuple[Findings, Taken, tuple[Control, ...]]:
+        def judge() -> tuple[Findings, Taken, tuple[Control, ...]]:
             taken = take(operation.steps(plan.plan), self._bench, guide)
             today = datetime.now(timezone.utc).date()
             tables = self._config.state_dir / TABLES
@@ -107,7 +111,7 @@ class Conduct:
         """What samples with the laboratory's values show."""
         known = self._needed()
 
-        def judge(_: int) -> tuple[Findings, Taken, tuple[Control, ...]]:
+        def judge() -> tuple[Findings, Taken, tuple[Control, ...]]:
             steps = performance.comparison_steps(references, plan.plan.compare_scans)
             taken = take(steps, self._bench, guide)
             stated = stated_errors(self._config, known)
@@ -122,7 +126,7 @@ class Conduct:
         serial = _serial(known)
         before = [run for run in self._book.read().runs if run.serial == serial]
 
-        def judge(_: int) -> tuple[Findings, Taken, tuple[Control, ...]]:
+        def judge() -> tuple[Findings, Taken, tuple[Control, ...]]:
             taken = take(performance.control_steps(plan.plan), self._bench, guide)
             found, kept = performance.judge_controls(plan.plan, taken, before)
             return found, taken, kept
@@ -147,7 +151,7 @@ class Conduct:
         about: About,
         plan: PlanFile | None,
         known: Known | Fault,
-        judge: Callable[[int], tuple[Findings, Taken, tuple[Control, ...]]],
+        judge: Callable[[], tuple[Findings, Taken, tuple[Control, ...]]],
     ) -> Done:
         began, person = _utc(), self._person
 
@@ -157,14 +161,9 @@ class Conduct:
             return Action(what="qualification_begun", who=person.by, details=details)
 
         number = self._book.begin(begun)
-        found, taken, kept = judge(number)
-        # Each measurement is of one calibration: all have to be of the same.
-        used = [m.calibration for m in taken.values() if isinstance(m, Measured)]
-        serials = {m.serial for m in taken.values() if isinstance(m, Measured)}
+        found, taken, kept = judge()
         serial, calibration = _serial(known), _calibration(known)
-        if any(c != calibration for c in used) or serials - {serial}:
-            told = "the instrument or its calibration was changed meanwhile; qualify again"
-            raise Fault(Faults.COMMAND_NOT_DONE, told)
+        found += _unchanged(taken, serial, calibration)
         data = _packed(taken)
         report = Report(
             schema="spektron.qualification/1",
@@ -188,13 +187,7 @@ class Conduct:
             verdict=overall(found.items),
             data=None if data is None else hashlib.sha256(data).hexdigest(),
         )
-        signed = Signed(
-            by=person.by,
-            meaning="responsible",
-            reason=person.reason,
-            utc=_utc(),
-            proven=person.proven,
-        )
+        signed = signature(person.by, "responsible", person.reason, person.proven)
         folder = self._book.folder / f"{number:04d}-{kind}"
         sealed = _keep(folder, report, (signed,), self._signer, data)
         self._book.end(
@@ -213,6 +206,11 @@ class Conduct:
             _told("qualification_done", report, signed, self._signer.key_id),
         )
         return Done(sealed, folder)
+
+
+def signature(by: str, meaning: Meaning, reason: str, proven: str) -> Signed:
+    """A person's, made now."""
+    return Signed(by=by, meaning=meaning, reason=reason, utc=_utc(), proven=proven)
 
 
 def sign(state_dir: Path, number: int, signed: Signed) -> Done:
@@ -241,9 +239,6 @@ def folder_of(state_dir: Path, number: int) -> Path:
 
 def stated_errors(config: Config, known: Known) -> Mapping[str, Stated]:
     """RMSEP by property, as whoever made what is in use has measured it; empty where nobody did."""
-    from spektron_edge.prediction.product import load_product
-    from spektron_edge.transfer_state import StateStore
-
     calibration = _calibration(known)
     if calibration is None or calibration.adaptation is not None:
         return {}
@@ -289,8 +284,6 @@ def _keep(
 
 def _packed(taken: Taken) -> bytes | None:
     """All that was measured, as a zip of arrays and what belongs to them."""
-    import io
-
     measured = {key: m for key, m in taken.items() if isinstance(m, Measured)}
     if not measured:
         return None
@@ -312,6 +305,18 @@ def _packed(taken: Taken) -> bytes | None:
     stream = io.BytesIO()
     write_members(stream, entries)
     return stream.getvalue()
+
+
+def _unchanged(taken: Taken, serial: str | None, calibration: Calibration | None) -> Findings:
+    """Whether all was measured with what there was at the beginning."""
+    measured = [m for m in taken.values() if isinstance(m, Measured)]
+    if not measured:
+        return Findings()
+    good = all((m.serial, m.calibration) == (serial, calibration) for m in measured)
+    others = {f"{m.serial}, {m.calibration.told}" for m in measured}
+    what, limit = "instrument and calibration", "the same throughout"
+    value = "; ".join(sorted(others))
+    return Findings((checked("conditions", what, value, good=good, limit=limit),))
 
 
 def _told(what: str, report: Report, signed: Signed, key: str) -> Action:

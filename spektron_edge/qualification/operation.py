@@ -321,7 +321,7 @@ def _repeatability(given: Repeatability, taken: Taken) -> Findings:
             table = np.array([fill.values[name] for fill in measured])
             if not np.all(np.isfinite(table)):
                 reasons = sorted({why for fill in measured for why in fill.invalid})
-                raise ValueError(f"not every result is valid: {', '.join(reasons)}")  # noqa: TRY301
+                raise ValueError(f"not every result is valid: {', '.join(reasons)}")
             found = repeatability(table)
         except (ValueError, KeyError) as error:
             items.append(not_done(part, name, str(error)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,7 +36,7 @@ def windows(axis_nm: Array, width_nm: float) -> list[slice]:
     by less than half are left out."""
     edges = np.arange(np.floor(axis_nm[0] / width_nm) * width_nm, axis_nm[-1] + width_nm, width_nm)
     found = []
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in itertools.pairwise(edges):
         covered = min(high, axis_nm[-1]) - max(low, axis_nm[0])
         first, last = np.searchsorted(axis_nm, (low, high))
         if 2 * covered >= width_nm and last - first >= 2:

@@ -17,7 +17,8 @@ _HEADED = re.compile(r"^(?P<name>[^\[\]]+?)\s*\[(?P<unit>[^\[\]]+)\]$")
 
 @dataclass(frozen=True)
 class References:
-    """values: sample -> property -> value, NaN where the laboratory has none; units: by property."""
+    """values: sample -> property -> value, NaN where the laboratory has none; units: by
+    property."""
 
     values: Mapping[str, Mapping[str, float]]
     units: Mapping[str, str]

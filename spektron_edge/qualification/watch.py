@@ -105,10 +105,11 @@ class QualificationWatch:
             self.fault = None
         elif in_use is not None:
             self.fault = standing(self._runs, *in_use, every_s, self._now_s())
-        kind = None if self.fault is None else self.fault.kind
-        self._notices.end(other for other in _KINDS if other is not kind)
-        if self.fault is not None:
-            if before is not None and before.kind is kind and before.detail != self.fault.detail:
-                # Another reason is news.
-                self._notices.end((kind,) if kind is not None else ())
-            self._notices.begin(self.fault)
+        fault = self.fault
+        self._notices.end(kind for kind in _KINDS if fault is None or kind is not fault.kind)
+        if fault is None:
+            return
+        if before is not None and before.kind is fault.kind and before.detail != fault.detail:
+            # Another reason is news.
+            self._notices.end((fault.kind,))
+        self._notices.begin(fault)
