@@ -1,4 +1,4 @@
-"""What a qualification comes to: one item for each thing that was looked at, none of them silent."""
+"""What a qualification comes to: an item for each thing that was looked at, none silent."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ def _judged(
                 told=told,
             )
         ]
-    items += [_sep(part, unit, found, limits, stated), _slope(part, found)]
+    items += [_sep(part, unit, found, limits, stated), _slope(part, found, limits)]
     if found.intercept is not None:
         told = f"95 % interval {found.intercept.low:.4g} to {found.intercept.high:.4g}"
         items.append(judged(part, "intercept", found.intercept.value, None, unit, told))
@@ -143,13 +143,17 @@ def _sep(
     return judged(part, "SEP", found.sep, Limit(limit=most, source=source), unit, told)
 
 
-def _slope(part: str, found: Comparison) -> Item:
+def _slope(part: str, found: Comparison, limits: Compared | None) -> Item:
+    what = "slope of reference on prediction"
     if found.slope is None:
-        return not_done(part, "slope", "all predictions are equal")
+        return not_done(part, what, "all predictions are equal")
     slope = found.slope
+    if limits is not None and limits.slope is not None:
+        told = f"95 % interval {slope.low:.4g} to {slope.high:.4g}"
+        return judged(part, what, slope.value, limits.slope, "", told, target=1.0)
     return Item(
         part=part,
-        what="slope of reference on prediction",
+        what=what,
         value=slope.value,
         limit="1 within its 95 % interval",
         source=_ISO,
