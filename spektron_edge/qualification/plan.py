@@ -136,8 +136,8 @@ class Control(_Table):
 
 class Compared(_Table):
     """A property's predictions against the laboratory's values. Without `bias`, one that is not
-    significant passes; without `sep`, one that does not contradict the stated error; without `slope`
-    (its distance from 1), one that does not differ from 1 significantly."""
+    significant passes; without `sep`, one that does not contradict the stated error; without
+    `slope` (its distance from 1), one that does not differ from 1 significantly."""
 
     unit: str
     laboratory_error: float | None = Field(None, gt=0, description="SEL, 1 sigma")

@@ -12,7 +12,7 @@ from spektron_edge.cli.main import main
 from spektron_edge.config.loading import load_config
 from spektron_edge.faults import Faults
 from spektron_edge.qualification.conduct import Conduct, Done, Person
-from spektron_edge.qualification.plan import read_plan
+from spektron_edge.qualification.plan import PlanFile, read_plan
 from spektron_edge.qualification.references import read_references
 from tests.integration.qualified import Hand, write_plan
 from tests.integration.rig import Rig, until
@@ -35,6 +35,7 @@ def newest(rig: Rig) -> dict:
     return rig.newest
 
 
+@pytest.mark.once
 def test_a_plants_qualification(broker, make_rig, streaming, capsys, tmp_path):
     rig = make_rig(broker.url)
     rig.settings["qualification"] = {"every": "7d", "predictions": "mark", "plan": "plan.toml"}
@@ -84,10 +85,7 @@ def test_a_plants_qualification(broker, make_rig, streaming, capsys, tmp_path):
     assert "qualification 5            pq, comparison: fail; by anna" in capsys.readouterr().out
 
 
-def test_what_is_wrong_with_an_instrument_shows(broker, make_rig, streaming, tmp_path):
-    rig = make_rig(broker.url)
-    plan = read_plan(write_plan(tmp_path))
-    streaming(rig)
+def wrong_instrument(rig: Rig, plan: PlanFile) -> None:
     hand = Hand(rig.port, shift_nm=3.5, noise=3e-3)
     hand.answers = {"photometric grey 1": "skip", "repeatability 1": "end"}
     done = conduct(rig).operation(plan, hand)
@@ -103,14 +101,17 @@ def test_what_is_wrong_with_an_instrument_shows(broker, make_rig, streaming, tmp
     assert newest(rig)["valid"]
 
 
-def test_at_a_terminal(broker, make_rig, streaming, capsys, monkeypatch, tmp_path):
+@pytest.mark.once
+def test_what_is_wrong_shows_and_a_terminal_guides(
+    broker, make_rig, streaming, capsys, monkeypatch, tmp_path
+):
     rig = make_rig(broker.url)
-    write_plan(tmp_path)
+    plan = read_plan(write_plan(tmp_path))
     rig.settings["qualification"] = {"plan": "plan.toml"}
     streaming(rig)
+    wrong_instrument(rig, plan)
     hand = Hand(rig.port)
     hand.lay(hand.rows("control"))
-
     # Enter, once.
     monkeypatch.setattr("sys.stdin", io.StringIO("what?\n\n"))
     words = ["qualify", "pq", "--control", "--by", "bert", "--reason", "weekly", "--json"]
@@ -124,7 +125,7 @@ def test_at_a_terminal(broker, make_rig, streaming, capsys, monkeypatch, tmp_pat
     told = json.loads(capsys.readouterr().out)
     assert told["verdict"] == "incomplete"
     assert told["items"][0]["told"] == "left out by the operator"
-    sign = ["qualify", "sign", "1", "--by", "carl", "--reason", "read it", "--meaning", "approved"]
+    sign = ["qualify", "sign", "2", "--by", "carl", "--reason", "read it", "--meaning", "approved"]
     assert main([*sign, "--config", str(rig.config)]) == 0
     assert "carl, approved: read it" in capsys.readouterr().out
     assert main([*sign, "--config", str(rig.config)]) == Faults.COMMAND_INPUT.value.exit_status
