@@ -71,6 +71,7 @@ class QualificationWatch:
         self._stamp: tuple[int, int] | None = None
         self._before: tuple[str, Calibration] | None = None
         self._runs: tuple[Run, ...] = ()
+        self._untold = False
         self.fault: Fault | None = None
 
     def look_after(self, now: float) -> None:
@@ -80,16 +81,17 @@ class QualificationWatch:
             return
         self._due_s, self._before = now + _EVERY_S, in_use
         with self._notices.noticed():
-            if stamp != self._stamp:
-                self._take_up()
+            if stamp != self._stamp or self._untold:
+                # Noted first: what cannot be read now is read again when it is another file.
                 self._stamp = stamp
+                self._take_up()
             self._judge(in_use)
 
     def _take_up(self) -> None:
         """Raises Fault."""
         book = self._store.read()
         self._runs = book.runs
-        done = 0
+        self._untold, done = bool(book.untold), 0
         for action in book.untold:
             if not self._audit(action):
                 break
@@ -98,6 +100,7 @@ class QualificationWatch:
             self._notices.say(action.what, f"{said}, by {action.who}")
         if done:
             self._store.told(done)
+            self._untold = done < len(book.untold)
 
     def _judge(self, in_use: tuple[str, Calibration] | None) -> None:
         every_s, before = self._every_s(), self.fault

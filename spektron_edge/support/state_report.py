@@ -47,8 +47,8 @@ def inspect_state(folder: Path) -> dict[str, object]:
             report["adaptations"] = describe_adaptations(adaptations)
         if runs := BookStore(folder).read().runs:
             report["qualifications"] = {
-                f"{run.number:04d}-{run.kind}": f"{run.about}: {run.verdict}, report {run.report[:12]}"
-                for run in runs
+                f"{r.number:04d}-{r.kind}": f"{r.about}: {r.verdict}, report {r.report[:12]}"
+                for r in runs
             }
     except (OutboxDamagedError, AuditError) as error:
         raise Fault(Faults.STATE_DAMAGED, str(error)) from None
