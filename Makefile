@@ -16,7 +16,8 @@
 #   firmware   the reference firmware for the Arm MPS2 into build/firmware (arm-none-eabi-gcc)
 #   pictures   regenerate docs/demo.svg, docs/benchmarks from the last `make bench`, and
 #              docs/export-report.png from the last `make bundle`; docs/transfer-report.png
-#   screenshots  docs/page/*.png, the instrument's page in a browser before a running daemon (chromium)
+#   screenshots  docs/page/*.png, the instrument's page in a browser before a running daemon (chromium),
+#              and docs/qualification-*.png
 PYTHON ?= python3
 HOST_ENV := .venv-host
 OLD_ENV := .venv-py310
@@ -149,6 +150,7 @@ pictures: $(HOST_ENV)/installed
 
 screenshots: $(HOST_ENV)/installed
 	$(HOST_ENV)/bin/python -m tests.page_pictures
+	$(HOST_ENV)/bin/python -m tests.qualification_pictures
 
 clean:
 	rm -rf .venv .venv-host .venv-py310 build dist .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -21,15 +21,16 @@ from numpy.typing import NDArray
 from spektron_edge.door.client import DoorAway, DoorStream, Message
 from spektron_edge.door.door import DOOR_FILE
 from spektron_edge.faults import Fault, Faults
+from spektron_edge.publishing.active_faults import QUALIFICATION
 
 from .book import Calibration
-from .watch import CODES
 
 Array = NDArray[np.float64]
 PATIENCE_S = 60.0
 # So many scans in a row that tell nothing are no accident.
 _UNSOUND = 8
 _PREDICTIONS_KEPT = 64
+_DUE = {kind.value.code for kind in QUALIFICATION}
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,7 +218,7 @@ def _take(taking: _Taking, spectrum: Message, record: Message, axis: Axis) -> No
 def _measured(taking: _Taking, axis: Axis) -> Measured:
     assert taking.calibration is not None  # noqa: S101  of the first that was taken
     # That a qualification is due does not speak against the values that it is made of.
-    reasons = [set(record["reasons"]) - CODES for record in taking.records]
+    reasons = [set(record["reasons"]) - _DUE for record in taking.records]
     names = taking.records[0]["values"]
     values = {
         name: np.array(

@@ -20,6 +20,7 @@ from spektron_edge.faults import Fault
 from spektron_edge.files.audit import AuditError, verify
 from spektron_edge.files.state_folder import AUDIT_FILE
 from spektron_edge.prediction.product import load_product
+from spektron_edge.publishing.active_faults import QUALIFICATION
 
 from .bench import Known
 from .items import Item, checked, not_done, noted
@@ -173,7 +174,7 @@ def _instrument(known: Known | Fault, expected: Mapping[str, str]) -> Iterator[I
     yield checked(
         "software", "running daemon", running, good=running == __version__, limit=__version__
     )
-    faults = sorted(set(known.faults) - {"qualification_due", "qualification_failed"})
+    faults = sorted(set(known.faults) - {kind.value.code for kind in QUALIFICATION})
     yield checked(
         "instrument", "faults", ", ".join(faults) or "none", good=not faults, limit="none"
     )

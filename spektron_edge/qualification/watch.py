@@ -7,14 +7,11 @@ from datetime import datetime, timezone
 
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.files.ledger import Action
+from spektron_edge.publishing.active_faults import QUALIFICATION
 from spektron_edge.publishing.notices import Notices
 
 from .book import BookStore, Calibration, Run
 
-CODES = frozenset(
-    fault.value.code for fault in (Faults.QUALIFICATION_DUE, Faults.QUALIFICATION_FAILED)
-)
-_KINDS = (Faults.QUALIFICATION_DUE, Faults.QUALIFICATION_FAILED)
 _EVERY_S = 5.0
 # A run that is dated ahead by more says nothing about its age.
 _AHEAD_S = 3600.0
@@ -109,7 +106,7 @@ class QualificationWatch:
         elif in_use is not None:
             self.fault = standing(self._runs, *in_use, every_s, self._now_s())
         fault = self.fault
-        self._notices.end(kind for kind in _KINDS if fault is None or kind is not fault.kind)
+        self._notices.end(kind for kind in QUALIFICATION if fault is None or kind is not fault.kind)
         if fault is None:
             return
         if before is not None and before.kind is fault.kind and before.detail != fault.detail:
