@@ -19,10 +19,11 @@ _STYLE = (
     "@page{size:A4;margin:16mm}body{font:14px/1.45 system-ui,sans-serif;max-width:1180px;"
     "margin:1.5em auto;padding:0 1em;color:#222}h1{font-size:1.5em}h2{font-size:1.15em;"
     "margin-top:1.6em}table{border-collapse:collapse;width:100%}td,th{padding:.25em .6em;"
-    "text-align:left;vertical-align:top;border-bottom:1px solid #ddd;overflow-wrap:anywhere}"
+    "text-align:left;vertical-align:top;border-bottom:1px solid #ddd}"
+    "td.w,.facts td{overflow-wrap:anywhere}"
     "thead{display:table-header-group}tr,figure{break-inside:avoid}"
     "figure{margin:0 0 1em;display:inline-block}figcaption{font-weight:600}"
-    "figure svg{width:560px;max-width:100%;font-size:12px}.n{text-align:right}"
+    "figure svg{width:560px;max-width:100%;font-size:12px}.n,.v{white-space:nowrap}"
     ".pass{color:#00684b}.fail{color:#a33c00;font-weight:600}.not-done,.incomplete{color:#7a5c00;"
     "font-weight:600}.verdict{font-size:1.15em;font-weight:600}.facts td:first-child{width:14em}"
     "@media print{body{margin:0;padding:0;font-size:11px}figure svg{width:84mm}}"
@@ -89,10 +90,11 @@ def _facts(report: Report, key_id: str) -> str:
 
 def _items(items: Sequence[Item]) -> str:
     rows = [
-        f"<tr><td>{escape(item.what)}</td><td class=n>{escape(value(item))}</td>"
+        f"<tr><td>{escape(item.what)}</td>"
+        f'<td class="{"n" if isinstance(item.value, float) else "w"}">{escape(value(item))}</td>'
         f"<td>{escape(item.unit)}</td><td>{escape(item.limit or '')}</td>"
         f"<td>{escape(item.source or '')}</td>"
-        f'<td class="{item.verdict.replace(" ", "-")}">{item.verdict}</td>'
+        f'<td class="v {item.verdict.replace(" ", "-")}">{item.verdict}</td>'
         f"<td>{escape(item.told)}</td></tr>"
         for item in items
     ]

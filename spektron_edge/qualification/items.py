@@ -49,13 +49,16 @@ def judged(
     limit: Limit | None,
     unit: str = "",
     told: str = "",
-    target: float = 0.0,
+    target: float | None = None,
 ) -> Item:
-    """A number that may lie so far from its target."""
+    """A number that may lie so far from its target, or be so large where it has none."""
     if limit is None:
         return Item(part=part, what=what, value=value, unit=unit, verdict="no limit", told=told)
-    words = f"<= {limit.limit:g}" if target == 0 else f"{target:g} +- {limit.limit:g}"
-    good = abs(value - target) <= limit.limit
+    if target is None:
+        words, good = f"at most {limit.limit:g}", abs(value) <= limit.limit
+    else:
+        words = f"{target - limit.limit:g} to {target + limit.limit:g}"
+        good = abs(value - target) <= limit.limit
     return Item(
         part=part,
         what=what,

@@ -159,7 +159,11 @@ def _bands(checks: list[Check], given: Wavelength) -> Findings:
         places.append((band.nm, float(np.mean(errors))))
         limit = Limit(limit=accuracy.limit + band.uncertainty_nm, source=accuracy.source)
         told = f"{accuracy.limit:g} nm and the band's own uncertainty of {band.uncertainty_nm:g} nm"
-        items.append(judged("wavelength accuracy", what, float(np.mean(errors)), limit, "nm", told))
+        items.append(
+            judged(
+                "wavelength accuracy", what, float(np.mean(errors)), limit, "nm", told, target=0.0
+            )
+        )
         told = f"standard deviation of {len(errors)} looks"
         spread = float(np.std(errors, ddof=1))
         items.append(judged("wavelength precision", what, spread, given.precision_nm, "nm", told))
@@ -227,6 +231,7 @@ def _linearity(plan: Plan, taken: Taken) -> Findings:
                 settings.intercept,
                 _ABSORBANCE,
                 told_intercept,
+                target=0.0,
             ),
             judged(part, f"largest residual {where}", left, settings.residual, _ABSORBANCE),
         ]
@@ -289,7 +294,9 @@ def _baseline(given: Baseline) -> Callable[[Measured], Findings]:
             items.append(not_done(part, "drift", "all scans have one time"))
         else:
             unit = f"{_ABSORBANCE} per hour"
-            items.append(judged(part, "drift", found.slope.value, given.drift, unit, told))
+            items.append(
+                judged(part, "drift", found.slope.value, given.drift, unit, told, target=0.0)
+            )
         items.append(judged(part, "range of the mean", found.range, given.range, _ABSORBANCE, told))
         mean = np.mean(measured.absorbance, axis=0)
         figures = (

@@ -96,7 +96,7 @@ def _judged(
     bias, n = found.bias, found.samples
     told = f"n {n}; 95 % interval {bias.low:.4g} to {bias.high:.4g}; p {found.p:.3g}"
     if limits is not None and limits.bias is not None:
-        items = [judged(part, "bias", bias.value, limits.bias, unit, told)]
+        items = [judged(part, "bias", bias.value, limits.bias, unit, told, target=0.0)]
     else:
         items = [
             Item(

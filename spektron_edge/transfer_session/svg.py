@@ -78,11 +78,13 @@ def line_chart(lines: Sequence[Line], x_label: str, y_label: str) -> str:
         )
     for i, line in enumerate(lines):
         y, dash = _TOP + 14 + 16 * i, ' stroke-dasharray="5 3"' if line.dashed else ""
-        parts.append(
-            f'<line x1="{_LEFT + 10}" x2="{_LEFT + 34}" y1="{y - 4}" y2="{y - 4}" '
+        sample = (
+            f'<circle cx="{_LEFT + 22}" cy="{y - 4}" r="3" fill="{line.colour}"/>'
+            if line.points
+            else f'<line x1="{_LEFT + 10}" x2="{_LEFT + 34}" y1="{y - 4}" y2="{y - 4}" '
             f'stroke="{line.colour}" stroke-width="2"{dash}/>'
-            f'<text x="{_LEFT + 40}" y="{y}">{escape(line.name)}</text>'
         )
+        parts.append(f'{sample}<text x="{_LEFT + 40}" y="{y}">{escape(line.name)}</text>')
     return _svg(parts, y_label)
 
 
