@@ -21,16 +21,15 @@ from numpy.typing import NDArray
 from spektron_edge.door.client import DoorAway, DoorStream, Message
 from spektron_edge.door.door import DOOR_FILE
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.publishing.active_faults import QUALIFICATION
 
 from .book import Calibration
+from .results import Measured, calibration_of, measured
 
 Array = NDArray[np.float64]
 PATIENCE_S = 60.0
 # So many scans in a row that tell nothing are no accident.
 _UNSOUND = 8
 _PREDICTIONS_KEPT = 64
-_DUE = {kind.value.code for kind in QUALIFICATION}
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,23 +50,6 @@ class Known:
     axis: Axis | None
     newest: str | None
     faults: tuple[str, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Measured:
-    """n scans of one thing. absorbance: (n, P) on axis_nm (P,); at_s: (n,) UTC, seconds since 1970;
-    values: property -> (n,), NaN where there is no valid value; units: of them; invalid: reasons of
-    results that do not count; records: ids of the predictions."""
-
-    serial: str
-    axis_nm: Array
-    absorbance: Array
-    at_s: Array
-    values: dict[str, Array]
-    units: dict[str, str]
-    invalid: tuple[str, ...]
-    calibration: Calibration
-    records: tuple[str, ...]
 
 
 @dataclass(eq=False)
@@ -188,17 +170,6 @@ def _why(record: Message) -> str:
     return f"{_UNSOUND} scans in a row could not be used: {reasons}"
 
 
-def calibration_of(model: Message) -> Calibration:
-    """What values come from; model: of a prediction or of the model's record."""
-    transfer, adaptation = model["transfer"], model["adaptation"]
-    return Calibration(
-        bundle=model["bundle"],
-        product=model["product"],
-        transfer=None if transfer is None else transfer["id"],
-        adaptation=None if adaptation is None else adaptation["id"],
-    )
-
-
 def _take(taking: _Taking, spectrum: Message, record: Message, axis: Axis) -> None:
     calibration = calibration_of(record["model"])
     if not taking.spectra:
@@ -216,28 +187,5 @@ def _take(taking: _Taking, spectrum: Message, record: Message, axis: Axis) -> No
 
 
 def _measured(taking: _Taking, axis: Axis) -> Measured:
-    assert taking.calibration is not None  # noqa: S101  of the first that was taken
-    # That a qualification is due does not speak against the values that it is made of.
-    reasons = [set(record["reasons"]) - _DUE for record in taking.records]
-    names = taking.records[0]["values"]
-    values = {
-        name: np.array(
-            [
-                np.nan if why or (v := record["values"][name]["value"]) is None else v
-                for record, why in zip(taking.records, reasons, strict=True)
-            ],
-            np.float64,
-        )
-        for name in names
-    }
-    return Measured(
-        serial=taking.serial,
-        axis_nm=axis.values_nm,
-        absorbance=np.array(taking.spectra),
-        at_s=np.array(taking.at_s),
-        values=values,
-        units={name: names[name]["unit"] for name in names},
-        invalid=tuple(sorted(set().union(*reasons))),
-        calibration=taking.calibration,
-        records=tuple(record["id"] for record in taking.records),
-    )
+    spectra, at_s = np.array(taking.spectra), np.array(taking.at_s)
+    return measured(taking.records, spectra, axis.values_nm, at_s)

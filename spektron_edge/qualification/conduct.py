@@ -28,8 +28,9 @@ from spektron_edge.roles import Meaning
 from spektron_edge.transfer_state import StateStore
 
 from . import installation, operation, performance
-from .bench import Bench, Known, Measured, calibration_of
+from .bench import Bench, Known
 from .book import About, BookStore, Calibration, Control, Kind, Run
+from .history import measured_before
 from .html import page
 from .items import Strict, checked, overall
 from .measuring import Findings, Guide, Taken, take
@@ -37,6 +38,7 @@ from .performance import Stated
 from .plan import PlanFile
 from .references import References
 from .report import DATA, PAGE, REPORT, PlanUsed, Report, Sealed, Signed, seal, verified
+from .results import Measured, calibration_of
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,8 @@ class Conduct:
 
         def judge() -> tuple[Findings, Taken, tuple[Control, ...]]:
             steps = performance.comparison_steps(references, plan.plan.compare_scans)
-            taken = take(steps, self._bench, guide)
+            taken = measured_before(self._config.state_dir, references.records)
+            taken |= take(steps, self._bench, guide)
             stated = stated_errors(self._config, known)
             found = performance.judge_comparison(plan.plan, references, taken, stated)
             return found, taken, ()

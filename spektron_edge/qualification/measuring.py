@@ -8,9 +8,10 @@ from typing import Literal, Protocol
 
 from spektron_edge.faults import Fault
 
-from .bench import Bench, Measured
+from .bench import Bench
 from .figures import Figure
 from .items import Item
+from .results import Measured
 
 Answer = Literal["measure", "skip", "end"]
 

@@ -11,13 +11,13 @@ import numpy as np
 from spektron_edge.detector.wavelength_check import Check, check, load_standard
 from spektron_edge.faults import Fault
 
-from .bench import Measured
 from .comparison import line
 from .figures import Figure, level, series
 from .items import Item, Limit, judged, not_done
 from .measuring import Findings, Step, Taken
 from .photometry import at_wavelength, flatness, noise, repeatability, stability
 from .plan import Baseline, Noise, Photometric, Plan, Repeatability, Standard, Wavelength
+from .results import Measured
 
 _ABSORBANCE = "absorbance"
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .bench import Measured
 from .book import Control as ControlValue
 from .book import Run
 from .comparison import Comparison, compare, expected_sep
@@ -17,6 +16,7 @@ from .items import Item, Limit, judged, not_done
 from .measuring import Findings, Step, Taken
 from .plan import Compared, Control, Plan
 from .references import References
+from .results import Measured
 
 _ISO = "ISO 12099, 95 %"
 _NOT_BIASED = 0.05
@@ -32,8 +32,9 @@ class Stated:
 
 
 def comparison_steps(references: References, scans: int) -> list[Step]:
-    """Every sample once."""
-    return [Step(f"sample {name}", f"sample {name}", scans) for name in references.values]
+    """Every sample once that was not measured before."""
+    wanted = [name for name in references.values if name not in references.records]
+    return [Step(f"sample {name}", f"sample {name}", scans) for name in wanted]
 
 
 def judge_comparison(

@@ -6,22 +6,24 @@ import csv
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from spektron_edge.faults import Fault, Faults
 
 _MOST_BYTES = 1_000_000
+_RECORDS = "records"
 _HEADED = re.compile(r"^(?P<name>[^\[\]]+?)\s*\[(?P<unit>[^\[\]]+)\]$")
 
 
 @dataclass(frozen=True)
 class References:
-    """values: sample -> property -> value, NaN where the laboratory has none; units: by
-    property."""
+    """values: sample -> property -> value, NaN where the laboratory has none; units: by property;
+    records: sample -> ids of predictions, for samples that were measured before."""
 
     values: Mapping[str, Mapping[str, float]]
     units: Mapping[str, str]
+    records: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def read_references(path: Path) -> References:
@@ -37,19 +39,26 @@ def read_references(path: Path) -> References:
     rows = [[cell.strip() for cell in row] for row in rows if any(cell.strip() for cell in row)]
     if not rows or rows[0][0].lower() != "sample" or len(rows[0]) < 2:
         raise _wrong(f"{path}: expected a heading such as: sample,moisture [% by mass]")
-    units = _units(path, rows[0][1:])
+    at = [i for i, heading in enumerate(rows[0]) if heading.lower() == _RECORDS]
+    if len(at) > 1:
+        raise _wrong(f"{path}: the heading {_RECORDS} is there twice")
+    units = _units(path, [heading for i, heading in enumerate(rows[0]) if i and i not in at])
     values: dict[str, dict[str, float]] = {}
+    records: dict[str, tuple[str, ...]] = {}
     for number, row in enumerate(rows[1:], start=2):
         if len(row) != len(rows[0]) or not row[0]:
             raise _wrong(f"{path}: row {number} has not one value for each heading")
         if row[0] in values or len(row[0]) > 64 or not row[0].isprintable():
             raise _wrong(f"{path}: row {number}: {row[0][:64]!r} is there twice, or is no name")
+        cells = [cell for i, cell in enumerate(row) if i and i not in at]
         values[row[0]] = {
-            name: _number(path, number, cell) for name, cell in zip(units, row[1:], strict=True)
+            name: _number(path, number, cell) for name, cell in zip(units, cells, strict=True)
         }
+        if ids := tuple(id_ for i in at for id_ in row[i].split()):
+            records[row[0]] = ids
     if not values:
         raise _wrong(f"{path} has no sample")
-    return References(values, units)
+    return References(values, units, records)
 
 
 def _units(path: Path, headings: list[str]) -> dict[str, str]:

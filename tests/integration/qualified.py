@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -119,9 +120,18 @@ class Hand:
         name = key.removeprefix("sample corn ")
         return self._corn.spectra["m5"][[int(name) if name.isdigit() else 0]]
 
-    def references(self, path: Path, samples: int, bias: float = 0.0) -> Path:
-        """The laboratory's values of the first samples, as a file."""
-        column = PROPERTIES.index("moisture")
-        lines = [f"corn {i},{self._corn.references[i, column] + bias:.4f}" for i in range(samples)]
-        path.write_text("\n".join(["sample,moisture [% by mass]", *lines]))
+    def references(
+        self,
+        path: Path,
+        samples: int,
+        bias: float = 0.0,
+        records: Sequence[Sequence[str]] = (),
+    ) -> Path:
+        """The laboratory's values of the first samples, as a file; records: ids of predictions."""
+        values = self._corn.references[:samples, PROPERTIES.index("moisture")] + bias
+        lines = ["sample,moisture [% by mass],records"]
+        for i, value in enumerate(values):
+            ids = " ".join(records[i]) if records else ""
+            lines.append(f"corn {i},{value:.4f},{ids}")
+        path.write_text("\n".join(lines))
         return path

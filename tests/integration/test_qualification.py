@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from spektron_edge.faults import Faults
 from spektron_edge.qualification.conduct import Conduct, Done, Person
 from spektron_edge.qualification.plan import PlanFile, read_plan
 from spektron_edge.qualification.references import read_references
+from spektron_edge.qualification.report import DATA
 from tests.integration.qualified import Hand, write_plan
 from tests.integration.rig import Rig, until
 
@@ -28,6 +30,13 @@ def verdicts(done: Done, *parts: str) -> dict[str, str]:
     """Of the items of some parts."""
     items = done.sealed.report.items
     return {f"{i.part}, {i.what}": i.verdict for i in items if i.part.startswith(parts)}
+
+
+def raw_records(done: Done) -> list[tuple[str, ...]]:
+    """Ids of the predictions that each measurement of a report was made of."""
+    with zipfile.ZipFile(done.folder / DATA) as archive:
+        names = sorted(name for name in archive.namelist() if name.endswith("about.json"))
+        return [tuple(json.loads(archive.read(name))["records"]) for name in names]
 
 
 def newest(rig: Rig) -> dict:
@@ -67,6 +76,18 @@ def test_a_plants_qualification(broker, make_rig, streaming, capsys, tmp_path):
     until(lambda: newest(rig)["valid"], "predictions that count")
     assert "qualification_due_over" in rig.codes()
 
+    # The same from predictions that are there already: nobody is asked for anything.
+    asked = len(hand.asked)
+    before = hand.references(tmp_path / "before.csv", 8, records=raw_records(compared))
+    history = conduct(rig).comparison(plan, read_references(before), hand)
+    assert history.sealed.report.verdict == "pass"
+    assert len(hand.asked) == asked
+    biases = [
+        next(i.value for i in done.sealed.report.items if i.what == "bias")
+        for done in (compared, history)
+    ]
+    assert biases[0] == pytest.approx(biases[1])
+
     controlled = conduct(rig).control(plan, hand)
     assert controlled.sealed.report.verdict == "pass"
 
@@ -77,12 +98,12 @@ def test_a_plants_qualification(broker, make_rig, streaming, capsys, tmp_path):
     until(lambda: rig.gather(rig.subscriber) and "qualification_failed" in rig.codes(), "an event")
 
     audited = [(line["what"], line["details"].get("report")) for line in rig.audited]
-    for done in (installed, operated, compared, controlled, failed):
+    for done in (installed, operated, compared, history, controlled, failed):
         assert ("qualification_done", done.sealed.report.sha256) in audited
         assert main(["qualify", "verify", str(done.folder), "--config", str(rig.config)]) == 0
     capsys.readouterr()
     assert main(["qualify", "show", "--config", str(rig.config)]) == 0
-    assert "qualification 5            pq, comparison: fail; by anna" in capsys.readouterr().out
+    assert "qualification 6            pq, comparison: fail; by anna" in capsys.readouterr().out
 
 
 def wrong_instrument(rig: Rig, plan: PlanFile) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from spektron_edge.qualification.bench import Measured
 from spektron_edge.qualification.book import Calibration, Control, Run
+from spektron_edge.qualification.results import Measured
 
 AXIS = np.arange(1100.0, 2500.0, 2.0)
 CALIBRATION = Calibration(bundle="corn 3", product="corn")

@@ -325,6 +325,8 @@ def test_a_control_of_another_unit_or_property():
         ("sample,a [%]\nx,nan", "no number"),
         ("sample,a [%]\nx,1\nx,2", "twice"),
         ("sample,a [%]\nx,1,2", "not one value"),
+        ("sample,records,a [%],records\nx,1,2,3", "records is there twice"),
+        ("sample,records\nx,1", "no unit|heading|no sample"),
         ("sample,a [%]\n", "no sample"),
         ('sample,a [%]\n"x,1', "no table"),
     ],
@@ -342,6 +344,14 @@ def test_references_with_gaps(tmp_path):
     assert found.units == {"moisture": "% by mass", "fat": "g/kg"}
     assert found.values["a"]["moisture"] == 1.5
     assert np.isnan(found.values["a"]["fat"])
+
+
+def test_references_of_samples_that_were_measured_before(tmp_path):
+    (tmp_path / "lab.csv").write_text("sample,records,a [%]\nx,A B,1\ny,,2\n")
+    found = read_references(tmp_path / "lab.csv")
+    assert found.records == {"x": ("A", "B")}
+    assert found.values == {"x": {"a": 1.0}, "y": {"a": 2.0}}
+    assert [step.key for step in performance.comparison_steps(found, 3)] == ["sample y"]
 
 
 class Somebody:
