@@ -43,6 +43,8 @@ def read_references(path: Path) -> References:
     if len(at) > 1:
         raise _wrong(f"{path}: the heading {_RECORDS} is there twice")
     units = _units(path, [heading for i, heading in enumerate(rows[0]) if i and i not in at])
+    if not units:
+        raise _wrong(f"{path}: no property, as in `moisture [% by mass]`")
     values: dict[str, dict[str, float]] = {}
     records: dict[str, tuple[str, ...]] = {}
     for number, row in enumerate(rows[1:], start=2):

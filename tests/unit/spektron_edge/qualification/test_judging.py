@@ -326,7 +326,7 @@ def test_a_control_of_another_unit_or_property():
         ("sample,a [%]\nx,1\nx,2", "twice"),
         ("sample,a [%]\nx,1,2", "not one value"),
         ("sample,records,a [%],records\nx,1,2,3", "records is there twice"),
-        ("sample,records\nx,1", "no unit|heading|no sample"),
+        ("sample,records\nx,1", "no property"),
         ("sample,a [%]\n", "no sample"),
         ('sample,a [%]\n"x,1', "no table"),
     ],
