@@ -11,7 +11,6 @@ from spektron_edge.qualification.bench import Bench
 from spektron_edge.qualification.conduct import Conduct, Done, Person
 from spektron_edge.qualification.plan import read_plan
 from spektron_edge.qualification.references import read_references
-from spektron_edge.qualification.report import PAGE
 from tests.integration.qualified import Hand, write_plan
 from tests.integration.rig import Rig, instrument, standard_settings, until
 from tests.page_browser import chromium
@@ -40,7 +39,7 @@ def pictures() -> None:
             }
             for kind, found in done.items():
                 view = program.new_page(viewport={"width": _WIDTH, "height": _HEIGHT})
-                view.goto((found.folder / PAGE).as_uri())
+                view.goto(found.page.as_uri())
                 view.screenshot(path=DOCS / f"qualification-{kind}.png", full_page=kind == "pq")
                 view.close()
         finally:

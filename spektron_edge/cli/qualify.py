@@ -84,7 +84,7 @@ def _qualify(arguments: argparse.Namespace) -> int:
     references = None
     if arguments.action == "pq" and arguments.references is not None:
         references = read_references(arguments.references)
-    person = Person(arguments.by, _proven(config, arguments.by), arguments.reason)
+    person = Person(arguments.by, _proven(config, arguments.by, "responsible"), arguments.reason)
     conduct, guide = Conduct(config, arguments.config, person), TerminalGuide()
     if arguments.action == "iq":
         done = conduct.installation(plan)
@@ -107,7 +107,7 @@ def _plan_of(arguments: argparse.Namespace, config: Config) -> PlanFile | None:
     return None if path is None else read_plan(path)
 
 
-def _proven(config: Config, by: str) -> str:
+def _proven(config: Config, by: str, meaning: str) -> str:
     """How we know who signs: the password of the page's account of that name, where there is one.
 
     Raises Fault(PAGE_ACCOUNT, PAGE_MISSING).
@@ -117,6 +117,8 @@ def _proven(config: Config, by: str) -> str:
     user = UserStore(config.state_dir).read().find(by)
     if user is None:
         return f"logged in on the device as {local_operator()}; no account of that name"
+    if user.role == "viewer" or (meaning == "approved" and user.role != "engineer"):
+        raise _refused(config, by, f"{user.name} as {user.role} may not sign as {meaning}")
     try:
         from spektron_edge.page.passwords import matches
     except ModuleNotFoundError as error:
@@ -124,13 +126,23 @@ def _proven(config: Config, by: str) -> str:
     told = f"password of {user.name}, who signs: "
     given = getpass.getpass(told) if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
     if not user.active or not matches(user.hash, given):
-        raise Fault(Faults.PAGE_ACCOUNT, f"the password is not {user.name}'s; nothing was done")
+        raise _refused(config, by, f"the password is not {user.name}'s")
     return f"the password of the account {user.name} ({user.role})"
+
+
+def _refused(config: Config, by: str, why: str) -> Fault:
+    """It is in the audit log as well."""
+    from spektron_edge.files.ledger import Action
+    from spektron_edge.qualification.book import BookStore
+
+    details: dict[str, str | int | bool | None] = {"why": why, "through": local_operator()}
+    BookStore(config.state_dir).note(Action(what="qualification_refused", who=by, details=details))
+    return Fault(Faults.PAGE_ACCOUNT, f"{why}; nothing was done")
 
 
 def _tell(done: Done, *, as_json: bool) -> int:
     from spektron_edge.qualification.html import value
-    from spektron_edge.qualification.report import PAGE, REPORT
+    from spektron_edge.qualification.report import REPORT
 
     report = done.sealed.report
     told: dict[str, object] = {
@@ -142,7 +154,7 @@ def _tell(done: Done, *, as_json: bool) -> int:
         "calibration": None if report.calibration is None else report.calibration.told,
         "signed": [f"{s.by}, {s.meaning}: {s.reason}" for s in done.sealed.signatures],
         "report": report.sha256,
-        "page": str(done.folder / PAGE),
+        "page": str(done.page),
         "file": str(done.folder / REPORT),
     }
     if as_json:
@@ -165,7 +177,7 @@ def _sign(arguments: argparse.Namespace) -> int:
     from spektron_edge.qualification.conduct import sign, signature
 
     config = load_config(arguments.config)
-    proven = _proven(config, arguments.by)
+    proven = _proven(config, arguments.by, arguments.meaning)
     signed = signature(arguments.by, arguments.meaning, arguments.reason, proven)
     done = sign(config.state_dir, arguments.number, signed)
     told: dict[str, object] = {

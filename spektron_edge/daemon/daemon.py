@@ -288,7 +288,7 @@ class Daemon:
         self._transfers.measured(scan, outcome, now)
         self._spare.later(lambda: self._adaptations.measured(scan, outcome, now))
         # What transfers and adaptations learn from is the spectrum, whoever has qualified it.
-        outcome = marked(outcome, self._qualification.fault, self._config.qualification)
+        outcome = marked(outcome, self._qualification, self._config.qualification)
         record = self._scans.store(measured, outcome, now)
         if record is None:
             return

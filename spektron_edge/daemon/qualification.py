@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
 from spektron_edge.clock import Clock
 from spektron_edge.config.file import Config
 from spektron_edge.config.qualification import QualificationSettings
-from spektron_edge.faults import Fault
 from spektron_edge.prediction.pipeline import Outcome
 from spektron_edge.prediction.serving import Serving
 from spektron_edge.qualification.book import BookStore, Calibration
@@ -44,8 +44,9 @@ def qualification_watch(
     )
 
 
-def marked(outcome: Outcome, fault: Fault | None, settings: QualificationSettings) -> Outcome:
+def marked(outcome: Outcome, watch: QualificationWatch, settings: QualificationSettings) -> Outcome:
     """The same, invalid where a qualification is due or has failed and the settings say so."""
-    if fault is None or settings.predictions == "warn":
+    if settings.predictions == "warn":
         return outcome
-    return replace(outcome, reasons=(*outcome.reasons, fault.code))
+    fault = watch.against(time.monotonic())
+    return outcome if fault is None else replace(outcome, reasons=(*outcome.reasons, fault.code))

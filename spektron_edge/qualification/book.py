@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Literal
 
@@ -100,6 +101,10 @@ class BookStore:
             return noted(book.model_copy(update={"runs": (*book.runs, run)}), action)
 
         self._ledger.update(added)
+
+    def signing(self) -> AbstractContextManager[None]:
+        """One signature at a time."""
+        return self._ledger.locked("sign.lock", wait=True)
 
     def note(self, action: Action) -> None:
         """Something else for the audit log."""

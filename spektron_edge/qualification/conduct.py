@@ -37,7 +37,7 @@ from .measuring import Findings, Guide, Taken, take
 from .performance import Stated
 from .plan import PlanFile
 from .references import References
-from .report import DATA, PAGE, REPORT, PlanUsed, Report, Sealed, Signed, seal, verified
+from .report import DATA, REPORT, PlanUsed, Report, Sealed, Signed, page_name, seal, verified
 from .results import Measured, calibration_of
 
 
@@ -56,6 +56,11 @@ class Done:
 
     sealed: Sealed
     folder: Path
+
+    @property
+    def page(self) -> Path:
+        """For people."""
+        return self.folder / page_name(len(self.sealed.signatures))
 
 
 class _Measurement(Strict):
@@ -218,16 +223,16 @@ def signature(by: str, meaning: Meaning, reason: str, proven: str) -> Signed:
 
 def sign(state_dir: Path, number: int, signed: Signed) -> Done:
     """Add a person's signature to a report. Raises Fault(COMMAND_INPUT, QUALIFICATION_BROKEN)."""
-    folder, signer = folder_of(state_dir, number), device_signer(state_dir)
-    before = verified(folder, signer.public)
-    if any(
-        s.by.lower() == signed.by.lower() and s.meaning == signed.meaning for s in before.signatures
-    ):
-        told = f"{signed.by} has signed report {number} as {signed.meaning} already"
-        raise Fault(Faults.COMMAND_INPUT, told)
-    sealed = _keep(folder, before.report, (*before.signatures, signed), signer, None)
-    action = _told("qualification_signed", before.report, signed, signer.key_id)
-    BookStore(state_dir).note(action)
+    store, signer = BookStore(state_dir), device_signer(state_dir)
+    folder = folder_of(state_dir, number)
+    with store.signing():
+        before = verified(folder, signer.public)
+        theirs = {s.meaning for s in before.signatures if s.by.lower() == signed.by.lower()}
+        if signed.meaning in theirs:
+            told = f"{signed.by} has signed report {number} as {signed.meaning} already"
+            raise Fault(Faults.COMMAND_INPUT, told)
+        sealed = _keep(folder, before.report, (*before.signatures, signed), signer, None)
+    store.note(_told("qualification_signed", before.report, signed, signer.key_id))
     return Done(sealed, folder)
 
 
@@ -277,9 +282,13 @@ def _keep(
         if not folder.is_dir():
             folder.mkdir(parents=True)
             share_with_owner(folder)
-        for name, content in ((DATA, data), (PAGE, text), (REPORT, sealed.bytes)):
+        name = page_name(len(signatures))
+        for file, content in ((DATA, data), (name, text), (REPORT, sealed.bytes)):
             if content is not None:
-                write_durably(folder / name, content)
+                write_durably(folder / file, content)
+        for old in folder.glob("report*.html"):
+            if old.name != name:
+                old.unlink()
     except OSError as error:
         raise storage_fault(error, folder) from None
     return sealed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, time, timezone
 
 import numpy as np
 
@@ -254,11 +255,14 @@ def _unfit_control(measured: Measured, control: Control) -> str:
 
 
 def _history(before: Sequence[Run], control: Control) -> list[float]:
+    start = datetime.min if control.since is None else datetime.combine(control.since, time.min)
+    since = start.replace(tzinfo=timezone.utc)
     return [
         kept.value
         for run in before
         for kept in run.controls
         if (kept.name, kept.property, kept.unit) == (control.name, control.property, control.unit)
+        and datetime.fromtimestamp(run.utc_s, timezone.utc) >= since
     ]
 
 

@@ -123,7 +123,7 @@ class Repeatability(_Table):
 
 class Control(_Table):
     """A control sample, stable and always the same. tolerance: about the target; sigma: what is
-    usual; absent, the first ten measurements say."""
+    usual; absent, the first ten measurements say; since: of the trend, after a repair say."""
 
     name: _Name
     property: str
@@ -131,6 +131,7 @@ class Control(_Table):
     target: float
     tolerance: _Limit
     sigma: float | None = Field(None, gt=0)
+    since: date | None = None
     scans: int = Field(5, ge=1, le=1000)
 
 

@@ -22,7 +22,7 @@ from .book import About, Calibration, Kind
 from .figures import Figure
 from .items import Item, Overall, Strict
 
-REPORT, PAGE, DATA = "report.json", "report.html", "data.zip"
+REPORT, DATA = "report.json", "data.zip"
 _DOMAIN = b"spektron-qualification-v1\n"
 _MOST_BYTES = 32 * 2**20
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -100,7 +100,7 @@ class _Document(Strict):
 
 
 class Sealed(_Document):
-    """`report.json`. page: SHA-256 of `report.html`."""
+    """`report.json`. page: SHA-256 of its page."""
 
     device: DeviceSigned
 
@@ -108,6 +108,12 @@ class Sealed(_Document):
     def bytes(self) -> bytes:
         """As it is kept."""
         return canonical(self.model_dump(mode="json", by_alias=True))
+
+
+def page_name(signatures: int) -> str:
+    """Of the page that shows so many: another one, so that the old one is there until the report
+    names the new one, whenever the power fails."""
+    return "report.html" if signatures < 2 else f"report-{signatures}.html"
 
 
 def seal(
@@ -161,7 +167,8 @@ def verified(path: Path, key: bytes | None) -> Sealed:
     signature = bytes.fromhex(sealed.device.signature)
     if not signed_by(public, signature, _DOMAIN, sealed.signed_bytes):
         raise _broken(f"{path}: the device's signature does not hold: it was changed")
-    for name, digest in ((PAGE, sealed.page), (DATA, sealed.report.data)):
+    page = page_name(len(sealed.signatures))
+    for name, digest in ((page, sealed.page), (DATA, sealed.report.data)):
         _check_beside(folder / name, digest)
     return sealed
 

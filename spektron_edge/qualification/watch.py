@@ -71,18 +71,24 @@ class QualificationWatch:
         self._untold = False
         self.fault: Fault | None = None
 
+    def against(self, now: float) -> Fault | None:
+        """What speaks against the values of what is in use; now: time.monotonic()."""
+        if self._in_use() != self._before:
+            self.look_after(now)
+        return self.fault
+
     def look_after(self, now: float) -> None:
         """In spare time; now: time.monotonic()."""
         in_use, stamp = self._in_use(), self._store.stamp
         if now < self._due_s and in_use == self._before and stamp == self._stamp:
             return
         self._due_s, self._before = now + _EVERY_S, in_use
-        with self._notices.noticed():
-            if stamp != self._stamp or self._untold:
-                # Noted first: what cannot be read now is read again when it is another file.
-                self._stamp = stamp
+        if stamp != self._stamp or self._untold:
+            # Noted first: what cannot be read now is read again when it is another file.
+            self._stamp = stamp
+            with self._notices.noticed():
                 self._take_up()
-            self._judge(in_use)
+        self._judge(in_use)
 
     def _take_up(self) -> None:
         """Raises Fault."""

@@ -301,6 +301,11 @@ def test_a_control_sample_in_time():
     assert "4 of 10" in early["trend"].told
     given, _, _ = controlled(10.2, (), sigma=0.05)
     assert given["trend"].verdict == "fail"
+    # After a repair the trend begins anew (all of these are of January 2027).
+    repaired, _, _ = controlled(10.0, (10.5,) * 8, sigma=0.05, since="2027-02-01")
+    assert repaired["trend"].verdict == "pass"
+    before, _, _ = controlled(10.0, (10.5,) * 8, sigma=0.05, since="2027-01-01")
+    assert before["trend"].verdict == "fail"
     same, _, _ = controlled(10.0, (10.0,) * 10)
     assert "do not scatter" in same["trend"].told
 

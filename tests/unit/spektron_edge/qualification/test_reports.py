@@ -22,7 +22,7 @@ from spektron_edge.qualification.book import BookStore
 from spektron_edge.qualification.conduct import Conduct, Person, folder_of, sign, signature
 from spektron_edge.qualification.plan import read_plan
 from spektron_edge.qualification.references import read_references
-from spektron_edge.qualification.report import DATA, PAGE, REPORT, verified
+from spektron_edge.qualification.report import DATA, REPORT, verified
 from spektron_edge.support.state_report import inspect_state
 
 from .made import AXIS, CALIBRATION, measured
@@ -109,7 +109,7 @@ def test_a_report_says_what_was_found_and_who_stands_for_it(done, config):
     assert report.verdict == "incomplete"
     (signed,) = sealed.signatures
     assert (signed.by, signed.meaning, signed.reason) == ("anna", "responsible", "<why>")
-    page = (done.folder / PAGE).read_text()
+    page = (done.page).read_text()
     assert "&lt;plan&gt;" in page
     assert "<plan>" not in page
     assert "white &amp; bright" in page
@@ -152,7 +152,7 @@ def test_what_was_changed_does_not_verify(done, config, tmp_path, capsys, what):
     if what == "verdict":
         changed(report, verdict="pass")
     elif what == "page":
-        page = done.folder / PAGE
+        page = done.page
         page.write_text(page.read_text().replace("Incomplete", "Passed"))
     elif what == "data":
         (done.folder / DATA).write_bytes(b"PK")
@@ -195,6 +195,8 @@ def test_a_second_person_signs(done, config, capsys):
     twice = sign(state_dir, 1, signature("bert", "reviewed", "read it", "here"))
     assert [s.by for s in verified(done.folder, None).signatures] == ["anna", "bert"]
     assert twice.sealed.report == done.sealed.report
+    assert "read it" in twice.page.read_text()
+    assert len(list(done.folder.glob("*.html"))) == 1
     with pytest.raises(Fault, match="already"):
         sign(state_dir, 1, signature("BERT", "reviewed", "again", "here"))
     with pytest.raises(Fault, match="no report 9"):
@@ -217,6 +219,12 @@ def test_who_has_an_account_gives_its_password(done, config, capsys, monkeypatch
     assert main([*words, "--config", str(config)]) == Faults.PAGE_ACCOUNT.value.exit_status
     monkeypatch.setattr("sys.stdin", io.StringIO("beam splitter 42\n"))
     assert main([*words, "--config", str(config)]) == 0
+    UserStore(state_dir).add("carl", "operator", hashed("beam splitter 43"))
+    words[4] = "carl"
+    assert main([*words, "--config", str(config)]) == Faults.PAGE_ACCOUNT.value.exit_status
+    assert "may not sign as approved" in capsys.readouterr().err
+    untold = BookStore(state_dir).read().untold
+    assert [a.who for a in untold if a.what == "qualification_refused"] == ["bert", "carl"]
     proven = [s.proven for s in verified(done.folder, None).signatures]
     assert proven[-1] == "the password of the account Bert (engineer)"
     capsys.readouterr()

@@ -152,17 +152,21 @@ def test_a_full_disk_loses_no_line(desk):
 def test_a_damaged_book_is_told_and_the_daemon_goes_on(desk):
     desk.store.folder.mkdir()
     (desk.store.folder / "book.json").write_text("{")
-    assert desk.look(1.0) == ["state_damaged"]
-    assert desk.watch.fault is None
+    # Nobody knows of a qualification: it is due.
+    assert desk.look(1.0) == ["state_damaged", "qualification_due"]
 
 
-def test_marking():
+def test_marking(desk):
     outcome = failed(Fault(Faults.SATURATED, "full"))
-    due = Fault(Faults.QUALIFICATION_DUE, "x")
     mark, warn = (QualificationSettings(every="7d", predictions=p) for p in ("mark", "warn"))
-    assert marked(outcome, due, warn) is outcome
-    assert marked(outcome, None, mark) is outcome
-    assert marked(outcome, due, mark).reasons == ("saturated", "qualification_due")
+    assert marked(outcome, desk.watch, warn) is outcome
+    assert marked(outcome, desk.watch, mark).reasons == ("saturated", "qualification_due")
+    desk.store.end(run(), done())
+    desk.look(1e9)
+    assert marked(outcome, desk.watch, mark) is outcome
+    # The first scan with another calibration, before anybody had time to look.
+    desk.in_use = ("VIRT-0001", OTHER)
+    assert marked(outcome, desk.watch, mark).reasons == ("saturated", "qualification_due")
 
 
 def test_how_often():
