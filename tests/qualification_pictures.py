@@ -8,7 +8,8 @@ from pathlib import Path
 from spektron_edge.config.loading import load_config
 from spektron_edge.door.door import DOOR_FILE
 from spektron_edge.qualification.bench import Bench
-from spektron_edge.qualification.conduct import Conduct, Done, Person
+from spektron_edge.qualification.conduct import Conduct, Person
+from spektron_edge.qualification.keeping import Done
 from spektron_edge.qualification.plan import read_plan
 from spektron_edge.qualification.references import read_references
 from tests.integration.qualified import Hand, write_plan

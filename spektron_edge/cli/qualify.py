@@ -17,7 +17,7 @@ from .show import show
 
 if TYPE_CHECKING:
     from spektron_edge.config.file import Config
-    from spektron_edge.qualification.conduct import Done
+    from spektron_edge.qualification.keeping import Done
     from spektron_edge.qualification.plan import PlanFile
 
 
@@ -174,7 +174,7 @@ def _tell(done: Done, *, as_json: bool) -> int:
 
 def _sign(arguments: argparse.Namespace) -> int:
     from spektron_edge.config.loading import load_config
-    from spektron_edge.qualification.conduct import sign, signature
+    from spektron_edge.qualification.keeping import sign, signature
 
     config = load_config(arguments.config)
     proven = _proven(config, arguments.by, arguments.meaning)
@@ -192,7 +192,7 @@ def _sign(arguments: argparse.Namespace) -> int:
 def _show(arguments: argparse.Namespace) -> int:
     from spektron_edge.config.loading import load_config
     from spektron_edge.qualification.book import BookStore
-    from spektron_edge.qualification.conduct import Done, folder_of
+    from spektron_edge.qualification.keeping import Done, folder_of
     from spektron_edge.qualification.report import verified
 
     state_dir = load_config(arguments.config).state_dir

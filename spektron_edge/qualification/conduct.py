@@ -3,41 +3,32 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-import numpy as np
-
 from spektron_edge import __version__
-from spektron_edge.bundle.canonical import canonical
-from spektron_edge.bundle.device_signature import DeviceSigner, device_signer
-from spektron_edge.bundle.members import write_members
+from spektron_edge.bundle.device_signature import device_signer
 from spektron_edge.clock_sync import kernel_synchronised
 from spektron_edge.config.file import Config
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.files.durable import share_with_owner, write_durably
 from spektron_edge.files.ledger import Action
-from spektron_edge.files.state_file import npy
-from spektron_edge.files.state_folder import storage_fault
 from spektron_edge.instrument.wavelength_checks import TABLES
 from spektron_edge.prediction.product import load_product
-from spektron_edge.roles import Meaning
 from spektron_edge.transfer_state import StateStore
 
-from . import installation, operation, performance
+from . import controls, installation, operation, performance
 from .bench import Bench, Known
 from .book import About, BookStore, Calibration, Control, Kind, Run
 from .history import measured_before
-from .html import page
-from .items import Strict, checked, overall
+from .items import checked, overall
+from .keeping import Done, keep, packed, signature, told, utc
 from .measuring import Findings, Guide, Taken, take
 from .performance import Stated
 from .plan import PlanFile
 from .references import References
-from .report import DATA, REPORT, PlanUsed, Report, Sealed, Signed, page_name, seal, verified
+from .report import PlanUsed, Report
 from .results import Measured, calibration_of
 
 
@@ -48,29 +39,6 @@ class Person:
     by: str
     proven: str
     reason: str
-
-
-@dataclass(frozen=True)
-class Done:
-    """What came of it, and where it is."""
-
-    sealed: Sealed
-    folder: Path
-
-    @property
-    def page(self) -> Path:
-        """For people."""
-        return self.folder / page_name(len(self.sealed.signatures))
-
-
-class _Measurement(Strict):
-    """What is known of one measurement beside its numbers."""
-
-    serial: str
-    calibration: Calibration
-    units: dict[str, str]
-    invalid: tuple[str, ...]
-    records: tuple[str, ...]
 
 
 class Conduct:
@@ -119,11 +87,11 @@ class Conduct:
         known = self._needed()
 
         def judge() -> tuple[Findings, Taken, tuple[Control, ...]]:
-            steps = performance.comparison_steps(references, plan.plan.compare_scans)
+            steps = performance.steps(references, plan.plan.compare_scans)
             taken = measured_before(self._config.state_dir, references.records)
             taken |= take(steps, self._bench, guide)
             stated = stated_errors(self._config, known)
-            found = performance.judge_comparison(plan.plan, references, taken, stated)
+            found = performance.judge(plan.plan, references, taken, stated)
             return found, taken, ()
 
         return self._conducted("pq", "comparison", plan, known, judge)
@@ -135,8 +103,8 @@ class Conduct:
         before = [run for run in self._book.read().runs if run.serial == serial]
 
         def judge() -> tuple[Findings, Taken, tuple[Control, ...]]:
-            taken = take(performance.control_steps(plan.plan), self._bench, guide)
-            found, kept = performance.judge_controls(plan.plan, taken, before)
+            taken = take(controls.steps(plan.plan), self._bench, guide)
+            found, kept = controls.judge(plan.plan, taken, before)
             return found, taken, kept
 
         return self._conducted("pq", "control", plan, known, judge)
@@ -161,7 +129,7 @@ class Conduct:
         known: Known | Fault,
         judge: Callable[[], tuple[Findings, Taken, tuple[Control, ...]]],
     ) -> Done:
-        began, person = _utc(), self._person
+        began, person = utc(), self._person
 
         def begun(number: int) -> Action:
             details: dict[str, str | int | bool | None] = {"number": number, "kind": kind}
@@ -172,7 +140,7 @@ class Conduct:
         found, taken, kept = judge()
         serial, calibration = _serial(known), _calibration(known)
         found += _unchanged(taken, serial, calibration)
-        data = _packed(taken)
+        data = packed(taken)
         report = Report(
             schema="spektron.qualification/1",
             kind=kind,
@@ -183,7 +151,7 @@ class Conduct:
             serial=serial,
             calibration=calibration,
             began=began,
-            ended=_utc(),
+            ended=utc(),
             clock=_clock(),
             software=f"spektron-edge {__version__}",
             plan=None
@@ -197,7 +165,7 @@ class Conduct:
         )
         signed = signature(person.by, "responsible", person.reason, person.proven)
         folder = self._book.folder / f"{number:04d}-{kind}"
-        sealed = _keep(folder, report, (signed,), self._signer, data)
+        sealed = keep(folder, report, (signed,), self._signer, data)
         self._book.end(
             Run(
                 number=number,
@@ -211,38 +179,9 @@ class Conduct:
                 by=person.by,
                 controls=kept,
             ),
-            _told("qualification_done", report, signed, self._signer.key_id),
+            told("qualification_done", report, signed, self._signer.key_id),
         )
         return Done(sealed, folder)
-
-
-def signature(by: str, meaning: Meaning, reason: str, proven: str) -> Signed:
-    """A person's, made now."""
-    return Signed(by=by, meaning=meaning, reason=reason, utc=_utc(), proven=proven)
-
-
-def sign(state_dir: Path, number: int, signed: Signed) -> Done:
-    """Add a person's signature to a report. Raises Fault(COMMAND_INPUT, QUALIFICATION_BROKEN)."""
-    store, signer = BookStore(state_dir), device_signer(state_dir)
-    folder = folder_of(state_dir, number)
-    with store.signing():
-        before = verified(folder, signer.public)
-        theirs = {s.meaning for s in before.signatures if s.by.lower() == signed.by.lower()}
-        if signed.meaning in theirs:
-            told = f"{signed.by} has signed report {number} as {signed.meaning} already"
-            raise Fault(Faults.COMMAND_INPUT, told)
-        sealed = _keep(folder, before.report, (*before.signatures, signed), signer, None)
-    store.note(_told("qualification_signed", before.report, signed, signer.key_id))
-    return Done(sealed, folder)
-
-
-def folder_of(state_dir: Path, number: int) -> Path:
-    """Where a report is. Raises Fault(COMMAND_INPUT)."""
-    found = sorted(BookStore(state_dir).folder.glob(f"{number:04d}-?q"))
-    if not found or not (found[0] / REPORT).exists():
-        told = f"there is no report {number}; `spektron-edge qualify show` lists them"
-        raise Fault(Faults.COMMAND_INPUT, told)
-    return found[0]
 
 
 def stated_errors(config: Config, known: Known) -> Mapping[str, Stated]:
@@ -268,57 +207,6 @@ def stated_errors(config: Config, known: Known) -> Mapping[str, Stated]:
     }
 
 
-def _keep(
-    folder: Path,
-    report: Report,
-    signatures: tuple[Signed, ...],
-    signer: DeviceSigner,
-    data: bytes | None,
-) -> Sealed:
-    """Write what belongs to a report. Raises Fault(STATE_UNWRITABLE, DISK_FULL)."""
-    text = page(report, signatures, signer.key_id).encode()
-    sealed = seal(report, signatures, text, signer)
-    try:
-        if not folder.is_dir():
-            folder.mkdir(parents=True)
-            share_with_owner(folder)
-        name = page_name(len(signatures))
-        for file, content in ((DATA, data), (name, text), (REPORT, sealed.bytes)):
-            if content is not None:
-                write_durably(folder / file, content)
-        for old in folder.glob("report*.html"):
-            if old.name != name:
-                old.unlink()
-    except OSError as error:
-        raise storage_fault(error, folder) from None
-    return sealed
-
-
-def _packed(taken: Taken) -> bytes | None:
-    """All that was measured, as a zip of arrays and what belongs to them."""
-    measured = {key: m for key, m in taken.items() if isinstance(m, Measured)}
-    if not measured:
-        return None
-    entries: list[tuple[str, bytes]] = []
-    for i, (key, m) in enumerate(measured.items(), start=1):
-        about = _Measurement(
-            serial=m.serial,
-            calibration=m.calibration,
-            units=m.units,
-            invalid=m.invalid,
-            records=m.records,
-        )
-        entries.append(
-            (f"{i:02d}/about.json", canonical({"key": key, **about.model_dump(mode="json")}))
-        )
-        arrays = {"absorbance": m.absorbance, "axis_nm": m.axis_nm, "at_s": m.at_s}
-        arrays["values"] = np.array(list(m.values.values()))
-        entries += [(f"{i:02d}/{name}.npy", npy(array)) for name, array in arrays.items()]
-    stream = io.BytesIO()
-    write_members(stream, entries)
-    return stream.getvalue()
-
-
 def _unchanged(taken: Taken, serial: str | None, calibration: Calibration | None) -> Findings:
     """Whether all was measured with what there was at the beginning."""
     measured = [m for m in taken.values() if isinstance(m, Measured)]
@@ -329,24 +217,6 @@ def _unchanged(taken: Taken, serial: str | None, calibration: Calibration | None
     what, limit = "instrument and calibration", "the same throughout"
     value = "; ".join(sorted(others))
     return Findings((checked("conditions", what, value, good=good, limit=limit),))
-
-
-def _told(what: str, report: Report, signed: Signed, key: str) -> Action:
-    return Action(
-        what=what,
-        who=signed.by,
-        details={
-            "number": report.number,
-            "kind": report.kind,
-            "about": report.about,
-            "verdict": report.verdict,
-            "report": report.sha256,
-            "meaning": f"{signed.meaning}: {signed.reason}",
-            "proven": signed.proven,
-            "key": key,
-            "utc": signed.utc,
-        },
-    )
 
 
 def _serial(known: Known | Fault) -> str | None:
@@ -364,7 +234,3 @@ def _calibration(known: Known | Fault) -> Calibration | None:
 def _clock() -> str:
     state = kernel_synchronised()
     return "unknown" if state is None else "synchronised" if state else "not synchronised"
-
-
-def _utc() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Verdict = Literal["pass", "fail", "not done", "no limit"]
 Overall = Literal["pass", "fail", "incomplete"]
+ABSORBANCE = "absorbance"
 OWN = "set by you, in the plan"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -10,7 +10,7 @@ from spektron_edge.faults import Fault
 
 from .bench import Bench
 from .figures import Figure
-from .items import Item
+from .items import Item, not_done
 from .results import Measured
 
 Answer = Literal["measure", "skip", "end"]
@@ -75,3 +75,17 @@ def take(steps: Iterable[Step], bench: Bench, guide: Guide) -> Taken:
             taken[step.key] = fault.detail
             guide.failed(step, fault.detail)
     return taken
+
+
+def judged_of(
+    part: str, key: str, taken: Taken, judge_: Callable[[Measured], Findings]
+) -> Findings:
+    """Judge a measurement; one that is missing, or cannot be judged, says why."""
+    found = taken.get(key, "it was not measured")
+    if isinstance(found, str):
+        return Findings((not_done(part, key, found),))
+    try:
+        return judge_(found)
+    except (ValueError, Fault) as error:
+        told = error.detail if isinstance(error, Fault) else str(error)
+        return Findings((not_done(part, key, told),))

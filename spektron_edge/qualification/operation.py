@@ -8,18 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from spektron_edge.detector.wavelength_check import Check, check, load_standard
-from spektron_edge.faults import Fault
-
-from .comparison import line
+from . import linearity, wavelengths
 from .figures import Figure, level, series
-from .items import Item, Limit, judged, not_done
-from .measuring import Findings, Step, Taken
-from .photometry import at_wavelength, flatness, noise, repeatability, stability
-from .plan import Baseline, Noise, Photometric, Plan, Repeatability, Standard, Wavelength
+from .items import ABSORBANCE, Item, judged, not_done
+from .measuring import Findings, Step, Taken, judged_of
+from .photometry import flatness, noise, repeatability, stability
+from .plan import Baseline, Noise, Plan, Repeatability, Standard
 from .results import Measured
-
-_ABSORBANCE = "absorbance"
 
 
 def steps(plan: Plan) -> list[Step]:
@@ -47,16 +42,20 @@ def judge(plan: Plan, taken: Taken, tables: Path, today: date) -> Findings:
 
     tables: folder of wavelength standards of one's own.
     """
-    found = _wavelength(plan.wavelength, taken, tables) if plan.wavelength else _none("wavelength")
-    found += _linearity(plan, taken) if plan.photometric else _none("photometric linearity")
+    found = (
+        wavelengths.judge(plan.wavelength, taken, tables)
+        if plan.wavelength
+        else _none("wavelength")
+    )
+    found += linearity.judge(plan, taken) if plan.photometric else _none("photometric linearity")
     for level_ in plan.noise:
-        found += _measured("noise", f"noise {level_.name}", taken, _noise(level_))
+        found += judged_of("noise", f"noise {level_.name}", taken, _noise(level_))
     if not plan.noise:
         found += _none("photometric noise")
     if plan.baseline is None:
         found += _none("baseline")
     else:
-        found += _measured("baseline", "baseline", taken, _baseline(plan.baseline))
+        found += judged_of("baseline", "baseline", taken, _baseline(plan.baseline))
     found += (
         _repeatability(plan.repeatability, taken) if plan.repeatability else _none("repeatability")
     )
@@ -103,156 +102,6 @@ def certificates(standards: list[Standard], today: date) -> Findings:
     return Findings(tuple(items))
 
 
-def _measured(
-    part: str, key: str, taken: Taken, judge_: Callable[[Measured], Findings]
-) -> Findings:
-    """Judge a measurement; one that is missing, or cannot be judged, says why."""
-    found = taken.get(key, "it was not measured")
-    if isinstance(found, str):
-        return Findings((not_done(part, key, found),))
-    try:
-        return judge_(found)
-    except (ValueError, Fault) as error:
-        told = error.detail if isinstance(error, Fault) else str(error)
-        return Findings((not_done(part, key, told),))
-
-
-def _wavelength(given: Wavelength, taken: Taken, tables: Path) -> Findings:
-    def judge_(measured: Measured) -> Findings:
-        standard = load_standard(given.name, tables)
-        looks = np.split(measured.absorbance, given.repeats)
-        checks = [_look(standard_look, measured, standard, given) for standard_look in looks]
-        return _bands(checks, given)
-
-    return _measured("wavelength", "wavelength", taken, judge_)
-
-
-def _look(spectra: np.ndarray, measured: Measured, standard: object, given: Wavelength) -> Check:
-    from spektron_edge.detector.wavelength_check import Standard as Table
-
-    assert isinstance(standard, Table)  # noqa: S101
-    mean = np.mean(spectra, axis=0)
-    # From the channels' own roughness: a band is smooth, noise is not.
-    rough = 1.4826 * float(np.median(np.abs(np.diff(mean, 2)))) / np.sqrt(6.0)
-    return check(standard, mean, measured.axis_nm, given.accuracy_nm.limit, rough)
-
-
-def _bands(checks: list[Check], given: Wavelength) -> Findings:
-    items, accuracy, places = [], given.accuracy_nm, []
-    for i, first in enumerate(checks[0].bands):
-        band = first.band
-        errors = [e for c in checks if (e := c.bands[i].error_nm) is not None]
-        what = f"band at {band.nm:g} nm"
-        if len(errors) < len(checks):
-            told = f"seen in {len(errors)} of {len(checks)} looks"
-            items.append(
-                Item(
-                    part="wavelength accuracy",
-                    what=what,
-                    limit="seen every time",
-                    source="required by this program",
-                    verdict="fail",
-                    told=told,
-                )
-            )
-            continue
-        places.append((band.nm, float(np.mean(errors))))
-        limit = Limit(limit=accuracy.limit + band.uncertainty_nm, source=accuracy.source)
-        told = f"{accuracy.limit:g} nm and the band's own uncertainty of {band.uncertainty_nm:g} nm"
-        items.append(
-            judged(
-                "wavelength accuracy", what, float(np.mean(errors)), limit, "nm", told, target=0.0
-            )
-        )
-        told = f"standard deviation of {len(errors)} looks"
-        spread = float(np.std(errors, ddof=1))
-        items.append(judged("wavelength precision", what, spread, given.precision_nm, "nm", told))
-    if not places:
-        return Findings(tuple(items))
-    at = [nm for nm, _ in places]
-    figure = Figure(
-        title=f"Wavelength errors, {given.name}",
-        x_label="wavelength [nm]",
-        y_label="mean error [nm]",
-        series=(
-            series("bands", at, [error for _, error in places], points=True),
-            level("limit, without the bands' uncertainty", accuracy.limit, at),
-            level("the same", -accuracy.limit, at),
-        ),
-    )
-    return Findings(tuple(items), (figure,))
-
-
-def _given(standard: Photometric) -> list[float]:
-    if standard.absorbance is not None:
-        return list(standard.absorbance)
-    return [-float(np.log10(r)) for r in standard.reflectance or ()]
-
-
-def _linearity(plan: Plan, taken: Taken) -> Findings:
-    part, settings = "photometric linearity", plan.linearity
-    points: dict[float, list[tuple[float, float]]] = {}
-    items: list[Item] = []
-    for standard in plan.photometric:
-        measured = taken.get(f"photometric {standard.name}", "it was not measured")
-        if isinstance(measured, str):
-            items.append(not_done(part, standard.name, measured))
-            continue
-        mean = np.mean(measured.absorbance, axis=0)
-        for nm, value in zip(standard.nm, _given(standard), strict=True):
-            try:
-                seen = at_wavelength(mean, measured.axis_nm, nm, settings.half_width_nm)
-            except ValueError as error:
-                items.append(not_done(part, f"{standard.name} at {nm:g} nm", str(error)))
-                continue
-            points.setdefault(nm, []).append((value, seen))
-    figures = []
-    for nm, found in sorted(points.items()):
-        given, seen_ = (np.array(column) for column in zip(*found, strict=True))
-        try:
-            fitted = line(given, seen_)
-        except ValueError as error:
-            items.append(not_done(part, f"at {nm:g} nm", str(error)))
-            continue
-        if fitted is None:
-            items.append(not_done(part, f"at {nm:g} nm", "all standards have one value"))
-            continue
-        slope, intercept = fitted
-        left = float(np.max(np.abs(seen_ - intercept.value - slope.value * given)))
-        where, told = f"at {nm:g} nm", f"{len(found)} standards; 95 % interval {{}} to {{}}"
-        told_slope = told.format(f"{slope.low:.4f}", f"{slope.high:.4f}")
-        told_intercept = told.format(f"{intercept.low:.4f}", f"{intercept.high:.4f}")
-        items += [
-            judged(part, f"slope {where}", slope.value, settings.slope, "", told_slope, target=1.0),
-            judged(
-                part,
-                f"intercept {where}",
-                intercept.value,
-                settings.intercept,
-                _ABSORBANCE,
-                told_intercept,
-                target=0.0,
-            ),
-            judged(part, f"largest residual {where}", left, settings.residual, _ABSORBANCE),
-        ]
-        figures.append(
-            Figure(
-                title=f"Photometric linearity at {nm:g} nm",
-                x_label="given absorbance",
-                y_label="measured absorbance",
-                series=(
-                    series("standards", given, seen_, points=True),
-                    series(
-                        "line",
-                        [given.min(), given.max()],
-                        intercept.value + slope.value * np.array([given.min(), given.max()]),
-                    ),
-                ),
-            )
-        )
-    return Findings(tuple(items), tuple(figures))
-
-
 def _noise(given: Noise) -> Callable[[Measured], Findings]:
     def judge_(measured: Measured) -> Findings:
         part = f"photometric noise, {given.name}"
@@ -263,9 +112,9 @@ def _noise(given: Noise) -> Callable[[Measured], Findings]:
         mean = float(np.mean([window.rms for window in found]))
         highest = max(window.peak_to_peak for window in found)
         items = (
-            judged(part, "rms, mean of windows", mean, given.mean, _ABSORBANCE, told),
-            judged(part, "rms, worst window", worst.rms, given.largest, _ABSORBANCE, where),
-            judged(part, "peak to peak, worst window", highest, given.peak_to_peak, _ABSORBANCE),
+            judged(part, "rms, mean of windows", mean, given.mean, ABSORBANCE, told),
+            judged(part, "rms, worst window", worst.rms, given.largest, ABSORBANCE, where),
+            judged(part, "peak to peak, worst window", highest, given.peak_to_peak, ABSORBANCE),
         )
         middle = [(window.start_nm + window.end_nm) / 2 for window in found]
         figure = Figure(
@@ -289,15 +138,15 @@ def _baseline(given: Baseline) -> Callable[[Measured], Findings]:
         found = stability(measured.absorbance, measured.at_s)
         lasted = float(measured.at_s[-1] - measured.at_s[0])
         told = f"{len(measured.at_s)} scans in {lasted:.0f} s"
-        items = [judged(part, "flatness", flat, given.flatness, _ABSORBANCE)]
+        items = [judged(part, "flatness", flat, given.flatness, ABSORBANCE)]
         if found.slope is None:
             items.append(not_done(part, "drift", "all scans have one time"))
         else:
-            unit = f"{_ABSORBANCE} per hour"
+            unit = f"{ABSORBANCE} per hour"
             items.append(
                 judged(part, "drift", found.slope.value, given.drift, unit, told, target=0.0)
             )
-        items.append(judged(part, "range of the mean", found.range, given.range, _ABSORBANCE, told))
+        items.append(judged(part, "range of the mean", found.range, given.range, ABSORBANCE, told))
         mean = np.mean(measured.absorbance, axis=0)
         figures = (
             Figure(

@@ -12,7 +12,8 @@ import pytest
 from spektron_edge.cli.main import main
 from spektron_edge.config.loading import load_config
 from spektron_edge.faults import Faults
-from spektron_edge.qualification.conduct import Conduct, Done, Person
+from spektron_edge.qualification.conduct import Conduct, Person
+from spektron_edge.qualification.keeping import Done
 from spektron_edge.qualification.plan import read_plan
 from spektron_edge.qualification.references import read_references
 from spektron_edge.qualification.report import DATA

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from spektron_edge.detector.wavelength_check import load_standard
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.qualification import operation, performance
+from spektron_edge.qualification import controls, operation, performance
 from spektron_edge.qualification.control_chart import RULES
 from spektron_edge.qualification.items import Item, Limit, judged, noted, overall
 from spektron_edge.qualification.measuring import take
@@ -219,9 +219,7 @@ NEAR = (8.05, 8.96, 10.03, 10.98, 11.99)
 
 
 def compared(taken, given=None, stated=None, laboratory=None):
-    found = performance.judge_comparison(
-        given or plan(), laboratory or references(*TRUE), taken, stated or {}
-    )
+    found = performance.judge(given or plan(), laboratory or references(*TRUE), taken, stated or {})
     return {item.what: item for item in found.items}
 
 
@@ -279,7 +277,7 @@ CONTROL = {"name": "A", "property": "moisture", "unit": UNIT, "target": 10.0, "t
 def controlled(value, before=(), **changes):
     given = plan(controls=[{**CONTROL, **changes}])
     runs = [run(n, "control", value=v) for n, v in enumerate(before)]
-    found, kept = performance.judge_controls(given, {"control A": measured(moisture=value)}, runs)
+    found, kept = controls.judge(given, {"control A": measured(moisture=value)}, runs)
     return {i.what.split(",")[-1].strip(): i for i in found.items}, found, kept
 
 
@@ -315,7 +313,7 @@ def test_a_control_of_another_unit_or_property():
     assert found.items[0].told == "units differ: % by mass, g/kg"
     assert kept == ()
     assert controlled(10.0, property="fat")[1].items[0].verdict == "not done"
-    none, _ = performance.judge_controls(plan(), {}, [])
+    none, _ = controls.judge(plan(), {}, [])
     assert none.items[0].told == "the plan has none"
 
 
@@ -356,7 +354,7 @@ def test_references_of_samples_that_were_measured_before(tmp_path):
     found = read_references(tmp_path / "lab.csv")
     assert found.records == {"x": ("A", "B")}
     assert found.values == {"x": {"a": 1.0}, "y": {"a": 2.0}}
-    assert [step.key for step in performance.comparison_steps(found, 3)] == ["sample y"]
+    assert [step.key for step in performance.steps(found, 3)] == ["sample y"]
 
 
 class Somebody:
@@ -391,7 +389,7 @@ class Seeing:
 
 
 def test_nothing_that_was_measured_is_lost():
-    given = performance.comparison_steps(references(*TRUE), 2)
+    given = performance.steps(references(*TRUE), 2)
     somebody = Somebody("measure", "skip", "measure", KeyboardInterrupt())
     away = Fault(Faults.COMMAND_NOT_DONE, "no scan within 60 s")
     taken = take(given, Seeing(measured(), away), somebody)

@@ -19,7 +19,8 @@ from spektron_edge.faults import Fault, Faults
 from spektron_edge.page.users import UserStore
 from spektron_edge.qualification.bench import Axis, Known
 from spektron_edge.qualification.book import BookStore
-from spektron_edge.qualification.conduct import Conduct, Person, folder_of, sign, signature
+from spektron_edge.qualification.conduct import Conduct, Person
+from spektron_edge.qualification.keeping import folder_of, sign, signature
 from spektron_edge.qualification.plan import read_plan
 from spektron_edge.qualification.references import read_references
 from spektron_edge.qualification.report import DATA, REPORT, verified
