@@ -153,7 +153,7 @@ def _tell(done: Done, *, as_json: bool) -> int:
         "instrument": report.serial,
         "calibration": None if report.calibration is None else report.calibration.told,
         "signed": [f"{s.by}, {s.meaning}: {s.reason}" for s in done.sealed.signatures],
-        "report": report.sha256,
+        "report": done.sealed.sha256,
         "page": str(done.page),
         "file": str(done.folder / REPORT),
     }
@@ -183,7 +183,7 @@ def _sign(arguments: argparse.Namespace) -> int:
     told: dict[str, object] = {
         "number": arguments.number,
         "signed": [f"{s.by}, {s.meaning}: {s.reason}" for s in done.sealed.signatures],
-        "report": done.sealed.report.sha256,
+        "report": done.sealed.sha256,
     }
     show(told, as_json=arguments.json)
     return 0
@@ -193,7 +193,7 @@ def _show(arguments: argparse.Namespace) -> int:
     from spektron_edge.config.loading import load_config
     from spektron_edge.qualification.book import BookStore
     from spektron_edge.qualification.keeping import Done, folder_of
-    from spektron_edge.qualification.report import verified
+    from spektron_edge.qualification.seal import verified
 
     state_dir = load_config(arguments.config).state_dir
     if arguments.number is not None:
@@ -224,7 +224,7 @@ def _own_key(state_dir: Path) -> bytes:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    from spektron_edge.qualification.report import verified
+    from spektron_edge.qualification.seal import verified
 
     key = None
     if arguments.key is not None:
@@ -239,7 +239,7 @@ def _verify(arguments: argparse.Namespace) -> int:
     sealed = verified(arguments.file, key)
     whose = "as asked for" if key is not None else "by its own word: compare it with the device's"
     told: dict[str, object] = {
-        "report": sealed.report.sha256,
+        "report": sealed.sha256,
         "verdict": sealed.report.verdict,
         "instrument": sealed.report.serial,
         "device's key": f"{sealed.device.public} ({whose})",

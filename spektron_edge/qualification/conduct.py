@@ -165,7 +165,7 @@ class Conduct:
         )
         signed = signature(person.by, "responsible", person.reason, person.proven)
         folder = self._book.folder / f"{number:04d}-{kind}"
-        sealed = keep(folder, report, (signed,), self._signer, data)
+        sealed = keep(folder, report.document, (signed,), self._signer, data)
         self._book.end(
             Run(
                 number=number,
@@ -175,11 +175,11 @@ class Conduct:
                 calibration=calibration,
                 utc_s=datetime.now(timezone.utc).timestamp(),
                 verdict=report.verdict,
-                report=report.sha256,
+                report=sealed.sha256,
                 by=person.by,
                 controls=kept,
             ),
-            told("qualification_done", report, signed, self._signer.key_id),
+            told("qualification_done", sealed, signed),
         )
         return Done(sealed, folder)
 

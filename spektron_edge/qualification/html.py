@@ -30,8 +30,8 @@ _STYLE = (
 )
 
 
-def page(report: Report, signatures: Sequence[Signed], key_id: str) -> str:
-    """key_id: of the device's key, which signs this page's hash."""
+def page(report: Report, sha256: str, signatures: Sequence[Signed], key_id: str) -> str:
+    """sha256: of the report; key_id: of the device's key, which signs this page's hash."""
     title = f"{_NAMES[report.kind]} qualification {report.number}"
     parts: dict[str, list[Item]] = {}
     for item in report.items:
@@ -44,7 +44,7 @@ def page(report: Report, signatures: Sequence[Signed], key_id: str) -> str:
         f"<h1>{escape(title)}: {escape(report.site)}/{escape(report.instrument)}</h1>",
         f'<p class="verdict {report.verdict}">{_VERDICTS[report.verdict]}.</p>',
         f"<p>{counts}. `No limit` is a value that nobody has set a limit to.</p>",
-        _facts(report, key_id),
+        _facts(report, sha256, key_id),
         "<h2>Signatures</h2>",
         _table(
             ("who", "meaning", "why", "when (UTC)", "recognised by"),
@@ -70,7 +70,7 @@ def page(report: Report, signatures: Sequence[Signed], key_id: str) -> str:
     )
 
 
-def _facts(report: Report, key_id: str) -> str:
+def _facts(report: Report, sha256: str, key_id: str) -> str:
     plan = report.plan
     rows = [
         ("instrument", report.serial or "not known"),
@@ -82,7 +82,7 @@ def _facts(report: Report, key_id: str) -> str:
         ("plan", "none" if plan is None else f"{plan.title}, version {plan.version}"),
         ("plan, SHA-256", "none" if plan is None else plan.sha256),
         ("raw data, SHA-256", report.data or "none was measured"),
-        ("report, SHA-256", report.sha256),
+        ("report, SHA-256", sha256),
         ("signed by the device's key", key_id),
     ]
     return _table(("", ""), rows, "facts")

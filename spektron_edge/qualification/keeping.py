@@ -23,8 +23,9 @@ from .book import BookStore, Calibration
 from .html import page
 from .items import Strict
 from .measuring import Taken
-from .report import DATA, REPORT, Report, Sealed, Signed, page_name, seal, verified
+from .report import DATA, REPORT, Report, Signed, page_name
 from .results import Measured
+from .seal import Document, Sealed, report_sha256, seal, verified
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,8 @@ def sign(state_dir: Path, number: int, signed: Signed) -> Done:
         if signed.meaning in theirs:
             why = f"{signed.by} has signed report {number} as {signed.meaning} already"
             raise Fault(Faults.COMMAND_INPUT, why)
-        sealed = keep(folder, before.report, (*before.signatures, signed), signer, None)
-    store.note(told("qualification_signed", before.report, signed, signer.key_id))
+        sealed = keep(folder, before.document["report"], (*before.signatures, signed), signer, None)
+    store.note(told("qualification_signed", sealed, signed))
     return Done(sealed, folder)
 
 
@@ -81,14 +82,15 @@ def folder_of(state_dir: Path, number: int) -> Path:
 
 def keep(
     folder: Path,
-    report: Report,
+    document: Document,
     signatures: tuple[Signed, ...],
     signer: DeviceSigner,
     data: bytes | None,
 ) -> Sealed:
     """Write what belongs to a report. Raises Fault(STATE_UNWRITABLE, DISK_FULL)."""
-    text = page(report, signatures, signer.key_id).encode()
-    sealed = seal(report, signatures, text, signer)
+    report = Report.model_validate(document)
+    text = page(report, report_sha256(document), signatures, signer.key_id).encode()
+    sealed = seal(document, signatures, text, signer)
     try:
         if not folder.is_dir():
             folder.mkdir(parents=True)
@@ -120,7 +122,10 @@ def packed(taken: Taken) -> bytes | None:
             records=m.records,
         )
         entries.append(
-            (f"{i:02d}/about.json", canonical({"key": key, **about.model_dump(mode="json")}))
+            (
+                f"{i:02d}/about.json",
+                canonical({"key": key, **about.model_dump(mode="json")}),
+            )
         )
         arrays = {"absorbance": m.absorbance, "axis_nm": m.axis_nm, "at_s": m.at_s}
         arrays["values"] = np.array(list(m.values.values()))
@@ -130,8 +135,9 @@ def packed(taken: Taken) -> bytes | None:
     return stream.getvalue()
 
 
-def told(what: str, report: Report, signed: Signed, key: str) -> Action:
+def told(what: str, sealed: Sealed, signed: Signed) -> Action:
     """The audit log's line for a signature."""
+    report = sealed.report
     return Action(
         what=what,
         who=signed.by,
@@ -140,10 +146,10 @@ def told(what: str, report: Report, signed: Signed, key: str) -> Action:
             "kind": report.kind,
             "about": report.about,
             "verdict": report.verdict,
-            "report": report.sha256,
+            "report": sealed.sha256,
             "meaning": f"{signed.meaning}: {signed.reason}",
             "proven": signed.proven,
-            "key": key,
+            "key": sealed.device.key_id,
             "utc": signed.utc,
         },
     )

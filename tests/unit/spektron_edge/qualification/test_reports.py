@@ -23,11 +23,13 @@ from spektron_edge.qualification.conduct import Conduct, Person
 from spektron_edge.qualification.keeping import folder_of, sign, signature
 from spektron_edge.qualification.plan import read_plan
 from spektron_edge.qualification.references import read_references
-from spektron_edge.qualification.report import DATA, REPORT, verified
+from spektron_edge.qualification.report import DATA, REPORT
+from spektron_edge.qualification.seal import seal, verified
 from spektron_edge.support.state_report import inspect_state
 
 from .made import AXIS, CALIBRATION, measured
 
+GOLDEN = Path(__file__).resolve().parents[3] / "golden" / "qualification"
 PLAN = """
 title = "<plan>"
 version = "1"
@@ -115,7 +117,7 @@ def test_a_report_says_what_was_found_and_who_stands_for_it(done, config):
     assert "<plan>" not in page
     assert "white &amp; bright" in page
     assert "default-src 'none'" in page
-    assert report.sha256 in page
+    assert sealed.sha256 in page
     assert page.count("<svg") == 1
     for word in ("http://", "https://", "<script", "src="):
         assert word not in page.replace("http://www.w3.org/2000/svg", "")
@@ -134,10 +136,10 @@ def test_the_book_and_the_audit_log_know(done, config):
     store = BookStore(load_config(config).state_dir)
     book = store.read()
     assert [(r.number, r.verdict, r.report) for r in book.runs] == [
-        (1, "incomplete", done.sealed.report.sha256)
+        (1, "incomplete", done.sealed.sha256)
     ]
     assert [a.what for a in book.untold] == ["qualification_begun", "qualification_done"]
-    assert book.untold[1].details["report"] == done.sealed.report.sha256
+    assert book.untold[1].details["report"] == done.sealed.sha256
     assert book.untold[1].details["meaning"] == "responsible: <why>"
 
 
@@ -178,6 +180,36 @@ def test_what_was_changed_does_not_verify(done, config, tmp_path, capsys, what):
     if key is None:
         assert main(["qualify", "verify", str(done.folder)]) == 67
         assert "qualification_broken" in capsys.readouterr().err
+
+
+def test_a_report_of_another_version(done, config):
+    """Its signature holds over what it says, whatever this version knows of it."""
+    document = json.loads((done.folder / REPORT).read_bytes())["report"]
+    page, signer = done.page.read_bytes(), device_signer(load_config(config).state_dir)
+    older = {**document, "items": [{"part": "a", "what": "b", "verdict": "pass"}]}
+    sealed = seal(older, done.sealed.signatures, page, signer)
+    (done.folder / REPORT).write_bytes(sealed.bytes)
+    found = verified(done.folder, signer.public)
+    assert found.report.items[0].told == ""
+    # Signing does not add what it lacks: the hash that was signed before stays the same.
+    again = sign(load_config(config).state_dir, 1, signature("bert", "reviewed", "x", "here"))
+    assert again.sealed.sha256 == found.sha256
+    newer = canonical({**json.loads(sealed.bytes), "report": {**document, "mood": "good"}})
+    unsigned = {k: v for k, v in json.loads(newer).items() if k != "device"}
+    signed = signer.sign(b"spektron-qualification-v1\n", canonical(unsigned)).hex()
+    device = {**json.loads(sealed.bytes)["device"], "signature": signed}
+    (done.folder / REPORT).write_bytes(canonical({**unsigned, "device": device}))
+    with pytest.raises(Fault, match="another version") as caught:
+        verified(done.folder, signer.public)
+    assert caught.value.kind is Faults.COMMAND_INPUT
+
+
+def test_a_report_that_was_kept_verifies_for_ever(capsys):
+    """Made by the first version that has reports."""
+    assert main(["qualify", "verify", str(GOLDEN), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["verdict"] == "incomplete"
+    assert told["report"] == (GOLDEN / "sha256").read_text().strip()
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"\xff\xfe", b"[" * 100_000])
@@ -306,7 +338,7 @@ def test_inspect_names_them(done, config):
     state_dir = load_config(config).state_dir
     (state_dir / "audit.jsonl").write_text("")
     found = inspect_state(state_dir)["qualifications"]
-    assert found == {"0001-oq": "operation: incomplete, report " + done.sealed.report.sha256[:12]}
+    assert found == {"0001-oq": "operation: incomplete, report " + done.sealed.sha256[:12]}
 
 
 def test_the_command_line_says_what_is_wrong(config, tmp_path, capsys):
