@@ -85,12 +85,13 @@ class Conduct:
     def comparison(self, plan: PlanFile, references: References, guide: Guide) -> Done:
         """What samples with the laboratory's values show."""
         known = self._needed()
+        # What may not be readable comes first, so that nothing that was measured is lost.
+        stated = stated_errors(self._config, known)
+        before = measured_before(self._config.state_dir, references.records)
 
         def judge() -> tuple[Findings, Taken, tuple[Control, ...]]:
             steps = performance.steps(references, plan.plan.compare_scans)
-            taken = measured_before(self._config.state_dir, references.records)
-            taken |= take(steps, self._bench, guide)
-            stated = stated_errors(self._config, known)
+            taken = before | take(steps, self._bench, guide)
             found = performance.judge(plan.plan, references, taken, stated)
             return found, taken, ()
 

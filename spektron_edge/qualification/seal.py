@@ -1,7 +1,7 @@
 """The device's signature over a report, the signatures of persons, and the page that shows both.
 
 `report.json` is canonical JSON, signed with a key of the device's own (ed25519). What is signed is
-the document as it stands: a later version, to which it lacks a field, finds it as sound as this one.
+the document as it stands: a later version, to which it lacks a field, finds it as sound as this.
 """
 
 from __future__ import annotations
