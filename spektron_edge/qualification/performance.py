@@ -40,7 +40,7 @@ def judge(
     """Every property that the laboratory has; stated: by property."""
     found = Findings()
     for name, unit in references.units.items():
-        found += _property(name, unit, plan.compare.get(name), references, taken, stated.get(name))
+        found += _property(name, unit, plan, references, taken, stated.get(name))
     beside = sorted(set(plan.compare) - set(references.units))
     items = (not_done(f"comparison, {name}", name, "no reference values") for name in beside)
     return found + Findings(tuple(items))
@@ -49,12 +49,13 @@ def judge(
 def _property(
     name: str,
     unit: str,
-    limits: Compared | None,
+    plan: Plan,
     references: References,
     taken: Taken,
     stated: Stated | None,
 ) -> Findings:
-    part, items = f"comparison, {name}", []
+    part, limits = f"comparison, {name}", plan.compare.get(name)
+    items = []
     pairs: list[tuple[str, float, float]] = []
     for sample, values in references.values.items():
         measured, reference = taken.get(f"sample {sample}", "it was not measured"), values[name]
@@ -68,6 +69,9 @@ def _property(
             items.append(not_done(part, f"sample {sample}", why))
             continue
         pairs.append((sample, float(np.mean(measured.values[name])), reference))
+    if len(pairs) < plan.compare_least:
+        told = f"{len(pairs)} samples are too few: {plan.compare_least} are needed, by the plan"
+        return Findings((*items, not_done(part, "all", told)))
     try:
         predicted, reference_ = (np.array([p[i] for p in pairs], np.float64) for i in (1, 2))
         found = compare(predicted, reference_)

@@ -162,6 +162,9 @@ class Plan(_Table):
     repeatability: Repeatability | None = None
     controls: tuple[Control, ...] = ()
     compare_scans: int = Field(5, ge=1, le=1000, description="averaged for one sample")
+    compare_least: int = Field(
+        10, ge=3, description="samples that a comparison needs; of fewer, nothing is significant"
+    )
     compare: Mapping[str, Compared] = Field(default_factory=dict)
 
     @model_validator(mode="after")

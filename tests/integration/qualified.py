@@ -17,6 +17,7 @@ PLAN = """
 title = "Virtual analyser"
 version = "2"
 compare_scans = 2
+compare_least = 5
 [wavelength]
 name = "srm-2035"
 certificate = "C 17"

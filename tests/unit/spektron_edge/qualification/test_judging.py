@@ -22,7 +22,7 @@ from spektron_edge.qualification.references import References, read_references
 from .made import AXIS, UNIT, measured, run
 
 TODAY = date(2026, 11, 23)
-HEAD = {"title": "t", "version": "1"}
+HEAD = {"title": "t", "version": "1", "compare_least": 3}
 
 
 def plan(**parts):
@@ -253,6 +253,9 @@ def test_limits_of_ones_own_go_first():
 def test_what_cannot_be_compared_says_why():
     two = compared(samples(*NEAR[:2]), laboratory=references(*TRUE[:2]))
     assert two["all"].told.startswith("2 samples are too few")
+    more = compared(samples(*NEAR), plan(compare_least=6))
+    assert more["all"].told == "5 samples are too few: 6 are needed, by the plan"
+    assert "bias" not in more
     units = compared(samples(*NEAR), laboratory=references(*TRUE, unit="g/kg"))
     assert units["sample s0"].told == "units differ: % by mass, g/kg"
     unknown = compared({}, laboratory=References({"s": {"fat": 1.0}}, {"fat": UNIT}))

@@ -299,7 +299,7 @@ def test_the_stated_error_is_the_bundles(config, tmp_path):
         "sample,moisture [% by mass]\n" + "\n".join(f"s{i},{10 + i}" for i in range(4))
     )
     seen = [measured(moisture=10.0 + i) for i in range(4)]
-    (tmp_path / "p.toml").write_text('title = "p"\nversion = "1"\n')
+    (tmp_path / "p.toml").write_text('title = "p"\nversion = "1"\ncompare_least = 4\n')
     given = read_plan(tmp_path / "p.toml")
     done = conduct(config, *seen).comparison(
         given, read_references(tmp_path / "lab.csv"), Somebody()
