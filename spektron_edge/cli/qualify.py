@@ -184,6 +184,7 @@ def _sign(arguments: argparse.Namespace) -> int:
         "number": arguments.number,
         "signed": [f"{s.by}, {s.meaning}: {s.reason}" for s in done.sealed.signatures],
         "report": done.sealed.sha256,
+        "page": str(done.page),
     }
     show(told, as_json=arguments.json)
     return 0

@@ -141,10 +141,10 @@ def at_a_terminal(rig, hand, capsys, monkeypatch):
     assert main([*sign, "--config", str(rig.config)]) == 0
     assert "carl, approved: read it" in capsys.readouterr().out
     assert main([*sign, "--config", str(rig.config)]) == Faults.COMMAND_INPUT.value.exit_status
-    page = Path(json.loads(out)["page"]).read_text()
+    page = (Path(told["file"]).parent / "report-2.html").read_text()
     assert "carl" in page
     assert "<script" not in page
-    assert main(["qualify", "verify", json.loads(out)["file"]]) == 0
+    assert main(["qualify", "verify", told["file"]]) == 0
     until(lambda: [x for x in rig.audited if x["what"] == "qualification_signed"], "the audit log")
 
 
