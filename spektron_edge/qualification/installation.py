@@ -40,7 +40,7 @@ def judge(
         *_software(expected),
         *_tried("software", "packages", lambda: _packages(expected)),
         *_tried("configuration", "file", lambda: _configuration(config_path, expected)),
-        *_tried("bundle", "bundle", lambda: _bundle(config, expected)),
+        *_tried("bundle", "bundle", lambda: _bundle(config, known, expected)),
         *_instrument(known, expected),
         *_host(config, expected),
         _clock(),
@@ -132,7 +132,7 @@ def _configuration(path: Path, expected: Mapping[str, str]) -> Iterator[Item]:
     yield noted("configuration", "sha-256", digest, expected.get("sha-256"))
 
 
-def _bundle(config: Config, expected: Mapping[str, str]) -> Iterator[Item]:
+def _bundle(config: Config, known: Known | Fault, expected: Mapping[str, str]) -> Iterator[Item]:
     """Loaded as the daemon loads it: hashes, signature and golden vectors are checked."""
     model = load_product(config).model
     signer = "nobody is asked for" if config.trust is None else str(model.signed_by)
@@ -140,6 +140,10 @@ def _bundle(config: Config, expected: Mapping[str, str]) -> Iterator[Item]:
     yield noted("bundle", "product", model.product.name, expected.get("product"))
     yield noted("bundle", "signed by", signer, expected.get("signed by"))
     yield noted("bundle", "graph, sha-256", model.graph_sha256, expected.get("graph, sha-256"))
+    if not isinstance(known, Fault) and known.model is not None:
+        running = str(known.model["model"]["bundle"])
+        good = running == model.bundle_id
+        yield checked("bundle", "used by the daemon", running, good=good, limit=model.bundle_id)
     computed = f"{model.graph.precision} on {model.backend.provider}"
     yield noted("bundle", "computed in", computed, expected.get("computed in"))
     yield checked(

@@ -62,6 +62,7 @@ def test_a_plants_qualification(broker, make_rig, streaming, capsys, monkeypatch
     assert items["serial number"].value == "VIRT-0001"
     assert items["chain"].verdict == items["self-test"].verdict == "pass"
     assert items["numpy, files"].verdict == "pass"
+    assert items["used by the daemon"].verdict == items["running daemon"].verdict == "pass"
     assert items["faults"].value == "none"
 
     operated = conduct(rig).operation(plan, hand)

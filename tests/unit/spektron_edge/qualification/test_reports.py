@@ -270,6 +270,7 @@ def test_installation(config, plan):
     assert items["colour"].verdict == "not done"
     assert items["faults"].verdict == "fail"
     assert items["running daemon"].verdict == "fail"
+    assert items["used by the daemon"].verdict == "fail"
     assert items["chain"].verdict == "not done"
     assert items["bundle"].value.startswith("corn")
     assert items["self-test"].verdict == "pass"
