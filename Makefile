@@ -20,7 +20,8 @@
 #   sbom       the packaged runtime's bill of materials into build/sbom
 #   pictures   regenerate docs/demo.svg, docs/benchmarks from the last `make bench`, and
 #              docs/export-report.png from the last `make bundle`; docs/transfer-report.png
-#   screenshots  docs/page/*.png, the instrument's page in a browser before a running daemon (chromium)
+#   screenshots  docs/page/*.png, the instrument's page in a browser before a running daemon (chromium),
+#              and docs/qualification-*.png
 PYTHON ?= python3
 HOST_ENV := .venv-host
 OLD_ENV := .venv-py310
@@ -162,6 +163,7 @@ pictures: $(HOST_ENV)/installed
 
 screenshots: $(HOST_ENV)/installed
 	$(HOST_ENV)/bin/python -m tests.page_pictures
+	$(HOST_ENV)/bin/python -m tests.qualification_pictures
 
 clean:
 	rm -rf .venv .venv-host .venv-py310 build dist .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
