@@ -15,9 +15,14 @@
 #   docs       the pages of docs/ as a site in build/site, which opens from disk
 #   pages      regenerate what is made from the code: pages of docs/, and the firmware's C codec
 #   firmware   the reference firmware for the Arm MPS2 into build/firmware (arm-none-eabi-gcc)
+#   lock       pin what the packaged runtime depends on, with hashes, into deploy/lock
+#              (make lock ARGS=--upgrade takes the newest; asks the package index)
+#   audit      known vulnerabilities and licences of what deploy/lock pins; asks a service
+#   sbom       the packaged runtime's bill of materials into build/sbom
 #   pictures   regenerate docs/demo.svg, docs/benchmarks from the last `make bench`, and
 #              docs/export-report.png from the last `make bundle`; docs/transfer-report.png
-#   screenshots  docs/page/*.png, the instrument's page in a browser before a running daemon (chromium)
+#   screenshots  docs/page/*.png, the instrument's page in a browser before a running daemon (chromium),
+#              and docs/qualification-*.png
 PYTHON ?= python3
 HOST_ENV := .venv-host
 OLD_ENV := .venv-py310
@@ -27,14 +32,15 @@ ARGS ?=
 
 # Python 3.10 with the last onnxruntime that has wheels for it: what JetPack 6 runs.
 PYTHON310 ?= $(shell for p in python3.10 $(HOME)/.pyenv/versions/3.10.*/bin/python3.10; do "$$p" -c "" 2>/dev/null && echo "$$p" && break; done)
-# Coverage is of the runtime and slows Python down by a third: all other tests run without.
 RUNTIME_TESTS := tests/unit/firmware_bridge tests/unit/spektron_edge tests/contract tests/fuzz tests/integration
+OLD_TESTS := $(filter-out tests/fuzz tests/integration,$(RUNTIME_TESTS)) $(patsubst %,tests/integration/test_%.py,\
+  adaptation_child door main_job page slots transfer)
 OTHER_TESTS := tests $(addprefix --ignore=,$(RUNTIME_TESTS))
 
 # Waiting OpenMP threads that spin make two torch processes on two cores ten times slower.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: demo environments test test-runtime test-beside test-host test-py310 test-long arm64 lint bench peers bench-encoder pretrain bundle docs pages firmware pictures screenshots clean
+.PHONY: demo environments test test-runtime test-beside test-host test-py310 test-long arm64 lint bench peers bench-encoder pretrain bundle docs pages firmware lock audit sbom pictures screenshots clean
 .DELETE_ON_ERROR:
 
 demo: .venv/installed
@@ -82,17 +88,18 @@ test-beside: test-py310 $(HOST_ENV)/installed
 test-host: test-runtime
 	$(HOST_ENV)/bin/pytest $(OTHER_TESTS) $(ARGS)
 
-# On Python 3.10, what can differ there: all tests of the runtime but the framer's million inputs,
-# `numerics`, the figures of an algorithm in numpy alone (adaptations, transfers and their files are
-# still made, used and replayed), and `once`, long ways to what others run there as well (a kill at
-# every step, every turn that a proposal can take).
+# On Python 3.10, what can differ there: all unit tests and contracts of the runtime but `numerics`,
+# the figures of an algorithm in numpy alone (adaptations, transfers and their files are still made,
+# used and replayed), and `once`, long ways to what others run there as well (a kill at every step,
+# every turn that a proposal can take); and of the daemon among real brokers and instruments, the
+# main job, slots, a transfer, an adaptation, the door and the page.
 test-py310:
 ifeq ($(PYTHON310),)
 	@case ",$$SPEKTRON_REQUIRE," in *,python3.10,*) echo "python3.10 is required and not here"; exit 1;; esac
 	@echo "skipped on Python 3.10: no python3.10 on this machine"
 else
 	@$(MAKE) --no-print-directory $(OLD_ENV)/installed
-	$(OLD_ENV)/bin/pytest $(filter-out tests/fuzz,$(RUNTIME_TESTS)) -m "not long and not numerics and not once" $(ARGS)
+	$(OLD_ENV)/bin/pytest $(OLD_TESTS) -m "not long and not numerics and not once" $(ARGS)
 endif
 
 test-long: lint $(HOST_ENV)/installed
@@ -100,7 +107,7 @@ test-long: lint $(HOST_ENV)/installed
 	$(HOST_ENV)/bin/pytest $(RUNTIME_TESTS) -m "long or not long" --cov --cov-report= $(ARGS)
 	$(HOST_ENV)/bin/coverage report --fail-under=90 --sort=cover
 	$(HOST_ENV)/bin/pytest $(OTHER_TESTS) -m "long or not long" $(ARGS)
-	@$(MAKE) --no-print-directory test-py310
+	@$(MAKE) --no-print-directory test-py310 OLD_TESTS="$(filter-out tests/fuzz,$(RUNTIME_TESTS))"
 
 arm64: $(HOST_ENV)/installed
 	SPEKTRON_REQUIRE=arm64 $(HOST_ENV)/bin/pytest tests/emulation -m "long or not long" -rP $(ARGS)
@@ -150,11 +157,21 @@ pages: $(HOST_ENV)/installed
 firmware:
 	@$(MAKE) --no-print-directory -C firmware_bridge/firmware
 
+lock: $(HOST_ENV)/installed
+	$(HOST_ENV)/bin/python -m tests.supply.lock $(ARGS)
+
+audit: $(HOST_ENV)/installed
+	$(HOST_ENV)/bin/python -m tests.supply.audit $(ARGS)
+
+sbom: $(HOST_ENV)/installed
+	$(HOST_ENV)/bin/python -m tests.supply.bill
+
 pictures: $(HOST_ENV)/installed
 	$(HOST_ENV)/bin/python -m tests.pictures
 
 screenshots: $(HOST_ENV)/installed
 	$(HOST_ENV)/bin/python -m tests.page_pictures
+	$(HOST_ENV)/bin/python -m tests.qualification_pictures
 
 clean:
 	rm -rf .venv .venv-host .venv-py310 build dist .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -402,6 +402,7 @@ VERIFIED: Answer = {
     "message": "every line holds",
     "published_head": "9b1c" * 16,
 }
+PRODUCTS: Answer = {"products": ["corn", "soy"], "chosen": "corn"}
 USERS: Answer = {
     "users": [
         {"name": "anna", "role": "engineer", "active": True},

@@ -41,6 +41,7 @@ class Stage:
 
     role: str = "engineer"
     signed_in: bool = True
+    idle: bool = False
     first_boot: bool = False
     door: bool = True
     valid: bool = True
@@ -59,6 +60,7 @@ class Stage:
             "user": "anna" if self.signed_in else None,
             "role": self.role if self.signed_in else None,
             "csrf": "c" if self.signed_in else None,
+            "idle": self.signed_in and self.idle,
             "first_boot": self.first_boot,
             "needs_sign_in": True,
             "site": "lab",
@@ -91,6 +93,7 @@ def stage() -> Iterator[Stage]:
 
 def _application(found: Stage) -> Starlette:
     plain: dict[str, Callable[[], object]] = {
+        "/products": lambda: answers.PRODUCTS,
         "/now": lambda: answers.now(door=found.door),
         "/axis": lambda: answers.AXIS,
         "/records": answers.records,
@@ -108,7 +111,7 @@ def _application(found: Stage) -> Starlette:
             given = await request.json()
             if given["password"] != PASSWORD:
                 return _refused(401, "name or password is wrong", "check the name")
-            found.signed_in = True
+            found.signed_in, found.idle = True, False
         elif request.method == "DELETE":
             found.signed_in = False
         return JSONResponse(found.session())
@@ -126,6 +129,8 @@ def _application(found: Stage) -> Starlette:
         return JSONResponse(answers.adaptation_whole(request.path_params["number"]))
 
     async def command(request: Request) -> Response:
+        if found.idle:
+            return _refused(401, "nothing was done here for long", "sign in again")
         name, given = request.path_params["name"], await request.json()
         found.asked.append({"name": name, **given})
         if found.refuse is not None:

@@ -14,6 +14,7 @@ from spektron_edge.faults import Faults
 from spektron_edge.publishing.schema import generate
 from spektron_edge.transfer.methods import REGISTRY
 
+from . import threat_picture
 from .command_line_page import command_line_page
 from .configuration_page import configuration_page
 from .folder_pages import decisions_page, schemas_page
@@ -79,6 +80,7 @@ def pages() -> dict[Path, str]:
     made = {DOCS / "faults.md": faults_page(), DOCS / "protocol.md": protocol_page()}
     made |= {path.resolve(): text for path, text in wire_c.files().items()}
     made[DOCS / "transfer-methods.md"] = methods_page()
+    made[DOCS / "threat-model.svg"] = threat_picture.render()
     made |= {DOCS / name: filled(DOCS / name) for name in ("payloads.md", "commands.md", "page.md")}
     made[DOCS / "reference" / "commands.md"] = command_line_page()
     made[DOCS / "reference" / "configuration.md"] = configuration_page()

@@ -35,6 +35,7 @@ from spektron_edge.spectra.acquisition import Ages, References
 from spektron_edge.spectra.resampling import Resampler
 from spektron_edge.spectra.scan import Scan
 from spektron_edge.transfer_session.requests import Activate, Add, Finish, Start
+from spektron_edge.transfer_session.requests import GoBack as TransferBack
 
 from .page_tables import endpoints_table, roles_table
 
@@ -74,7 +75,7 @@ ABOUT: dict[str, tuple[type[Taken], str]] = {
     "transfer-discard": (Nothing, "end the open transfer without using it"),
     "transfer-list": (Nothing, "the transfers that are kept"),
     "transfer-activate": (Activate, "use one that is kept, again"),
-    "transfer-rollback": (Nothing, "back to what was in use before"),
+    "transfer-rollback": (TransferBack, "back to what was in use before"),
     "adapt-service-event": (Service, "say that the instrument was worked on"),
     "adapt-stability": (Stable, "the stability sample is in place"),
     "adapt-status": (Nothing, "what is in use and what waits: [adaptation.md](adaptation.md)"),

@@ -23,6 +23,7 @@ from .declaration import Call, Endpoint, Upload, as_json
 from .errors import Refused, of_fault
 from .services import Page
 from .sessions import Session
+from .signing_in import still_signed_in
 
 PREFIX = "/api/v1"
 MOST_BODY = 64 * 1024
@@ -56,6 +57,16 @@ def _answering(page: Page, endpoint: Endpoint):  # type: ignore[no-untyped-def]
             return await refusal(page, request, of_fault(fault), session)
         except Refused as refused:
             return await refusal(page, request, refused, session)
+        except MemoryError:
+            log.warn("page_memory", path=request.scope["path"])
+            no_room = Refused(
+                503,
+                "memory",
+                "the page has no memory left for this",
+                "ask for less, or give it more: `memory_mb` of `[page]`",
+                wait_s=5.0,
+            )
+            return await refusal(page, request, no_room, session)
         if isinstance(made, Response):
             return made
         return as_json(made, endpoint.status)
@@ -91,6 +102,9 @@ async def _checked(
         body = _upload(request, endpoint.takes)
     elif endpoint.writes:
         body = await _body(request, endpoint.body)
+        if session is not None and endpoint.role is not None:
+            # Somebody may have taken the role away while the body came.
+            still_signed_in(page, session)
     address = request.client.host if request.client else "local"
     return Call(page, session, token, address, path, query, body)
 
@@ -109,7 +123,7 @@ def _same_site(request: Request, session: Session | None) -> None:
     origin = request.headers.get("origin")
     if origin is not None:
         host = request.headers.get("host", "")
-        wanted = f"{request.url.scheme}://{host}".lower()
+        wanted = f"{request.scope['scheme']}://{host}".lower()
         if origin.lower() != wanted:
             raise Refused(403, "origin", "this request comes from another site's page")
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
@@ -235,9 +249,12 @@ async def refusal(
         response.headers["Retry-After"] = str(math.ceil(refused.wait_s))
     if refused.status == 413 or refused.status == 408:
         response.headers["Connection"] = "close"
-    if refused.status == 503 or refused.status == 409:
+    reads = request.method in ("GET", "HEAD")
+    if refused.status in (503, 409):
         log.info("page_not_done", code=refused.code, detail=refused.message)
-    elif refused.status != 404 or session is None or refused.what is not None:
+    of_state = refused.status in (503, 409) or (refused.status == 404 and session is not None)
+    # To ask for what is not there, or not now, is no attack; what was to be done is always told.
+    if not (reads and of_state) or refused.what is not None:
         who = session.user if session is not None else refused.by or "nobody"
         address = request.client.host if request.client else "local"
         await page.notes.refused(
@@ -246,9 +263,12 @@ async def refusal(
                 "status": refused.status,
                 "error": refused.code,
                 "method": request.method[:16],
-                "path": printable(request.url.path)[:_TOLD],
+                "path": printable(request.scope["path"])[:_TOLD],
                 "address": address,
                 **({} if refused.what is None else {"what": refused.what}),
+                # By somebody's open page, as somebody else.
+                **({} if refused.by in (None, who) else {"claimed": refused.by}),
             },
+            "" if session is None else session.user,
         )
     return response

@@ -243,6 +243,38 @@ def test_a_refused_command_says_what_to_do(chromium: Browser, staged: Stage) -> 
     assert [one["name"] for one in staged.asked] == ["scan-now"]
 
 
+def test_a_product_is_chosen_among_those_of_the_bundle(chromium: Browser, staged: Stage) -> None:
+    page = opened(chromium, staged)
+    page.goto(staged.url + "#/instrument")
+    product = page.get_by_label("What is measured")
+    expect(product).to_have_value("corn")
+    product.select_option("soy")
+    page.get_by_role("button", name="Measure this product").click()
+    page.get_by_text("choose-product done").wait_for()
+    page.close()
+    assert [one["arguments"] for one in staged.asked] == [{"product": "soy"}]
+
+
+def test_who_comes_to_an_idle_page_looks_on_and_signs_in_to_act(
+    chromium: Browser, staged: Stage
+) -> None:
+    staged.idle = True
+    page = opened(chromium, staged)
+    page.goto(staged.url + "#/instrument")
+    expect(page.locator(".banner")).to_contain_text("only shows values")
+    page.get_by_role("button", name="Scan now").click()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    expect(page.locator(".note")).to_contain_text("Nothing was done here for long")
+    page.get_by_label("Name").fill("anna")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Scan now").click()
+    page.get_by_text("scan-now done").wait_for()
+    expect(page.locator(".banner")).to_be_empty()
+    page.close()
+    assert [one["name"] for one in staged.asked] == ["scan-now"]
+
+
 def test_an_approval_is_signed_with_its_meaning(chromium: Browser, staged: Stage) -> None:
     page = opened(chromium, staged)
     page.goto(staged.url + "#/adaptation")

@@ -87,7 +87,7 @@ async def _history(call: Call) -> Answer:
             limits=Limits(calibrated_min=least, calibrated_max=most),
         )
 
-    return await page.reading.run(read)
+    return await page.surveying.run(read)
 
 
 async def _records(call: Call) -> Answer:
@@ -108,7 +108,7 @@ async def _records(call: Call) -> Answer:
 async def _csv(call: Call) -> Answer:
     page, query = call.page, cast(SpanQuery, call.query)
     first, last = query.ids
-    names = await page.reading.run(functools.partial(properties, page.state_dir, first, last))
+    names = await page.surveying.run(functools.partial(properties, page.state_dir, first, last))
     await page.notes.note("exported", call.who.user, {"what": "records", **_told(query)})
     headers = {"Content-Disposition": 'attachment; filename="records.csv"'}
     rows = _rows(page, names, first, last)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -77,8 +78,10 @@ class PredictedError(Told):
 
 
 class LastFit(Told):
-    """accepted: whether the instrument was given it, and it was not taken back."""
+    """accepted: whether the instrument was given it, and it was not taken back; work: the session
+    as it was fitted, for `seen` of `transfer-finish`."""
 
+    work: str
     message: str
     predicted: dict[str, PredictedError]
     accepted: bool
@@ -202,6 +205,7 @@ def _told(result: FitResult, folder: Path, versions: Versions) -> LastFit:
     used = any(result.version in stack for stack in versions.used.values())
     now = {active.number for s in versions.used if (active := versions.active(s)) is not None}
     return LastFit(
+        work=result.work,
         message=Finished(result, in_use=result.version in now, folder=folder).message,
         predicted={
             p.name: PredictedError(
@@ -260,7 +264,8 @@ def _file(page: Page, name: str) -> bytes:
         if found is None:
             raise FileNotFoundError
         with (found[1] / name).open("rb") as stream:
-            return stream.read(_MOST_BYTES)
+            # Not so much room at once for a small file.
+            return stream.read(min(_MOST_BYTES, os.fstat(stream.fileno()).st_size))
     except OSError:
         raise absent("no fit has left a report here") from None
 

@@ -107,8 +107,12 @@ def test_from_start_to_a_transfer_in_use_and_back(daemon, lay):
     assert last(daemon)["model"]["transfer"] is None
     outcome = ask(daemon, "transfer-start")
     assert outcome.result["serial"] == SERIAL
-    add(daemon, lay, 3)
-    assert ask(daemon, "transfer-finish").message.startswith("started")
+    add(daemon, lay, 2)
+    before = ask(daemon, "transfer-status").result["work"]
+    add(daemon, lay, 1)
+    refused(Faults.OTHER_THAN_SEEN, daemon, "transfer-finish", seen=before)
+    now = ask(daemon, "transfer-status").result["work"]
+    assert ask(daemon, "transfer-finish", seen=now).message.startswith("started")
     assert ask(daemon, "transfer-status").result["fitting"] is True
     event = wait(daemon, "transfer_finished")
     assert event["message"].startswith("transfer 1, in use now: valid for ")
@@ -118,7 +122,8 @@ def test_from_start_to_a_transfer_in_use_and_back(daemon, lay):
     outcome = ask(daemon, "transfer-list")
     assert outcome.result["in_use"] == 1
     assert outcome.result["transfers"][0].startswith(f"1: corn on {SERIAL}, made ")
-    assert ask(daemon, "transfer-rollback").result == {"in_use": None}
+    refused(Faults.OTHER_THAN_SEEN, daemon, "transfer-rollback", seen=2)
+    assert ask(daemon, "transfer-rollback", seen=1).result == {"in_use": None}
     lay("1")
     assert last(daemon)["model"]["transfer"] is None
     assert ask(daemon, "transfer-activate", transfer=1).result == {"in_use": 1}

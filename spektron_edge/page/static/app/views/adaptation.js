@@ -28,12 +28,15 @@ export function show(root, { live, session }) {
   const waiting = el("div", { class: "proposals" });
   const proposals = new Map();
   let [known, readAt] = [null, 0];
+  const seen = () => ({ seen: known.in_use ?? 0 });
 
   // Signed; what comes of it is told where it stays, since the proposal may be gone then.
   const decide = (label, signed, name, args) => async () => {
+    // What is told in the dialog is what is signed, whatever comes meanwhile.
+    const given = typeof args === "function" ? args() : args;
     const signature = await sign({ title: label, what: signed() });
     if (!signature) return null;
-    const done = await command(name, args, { signature });
+    const done = await command(name, given, { signature });
     await part.again();
     said.say(done.stage === "waiting" ? "doubt" : "good", done.message, { focus: true });
     return null;
@@ -66,8 +69,8 @@ export function show(root, { live, session }) {
 
   const none = card(t("adaptation.waiting_none_title"), empty(t("adaptation.waiting_none")));
   const goBack = el("div", { class: "buttons" },
-    act(t("adaptation.rollback"), "adapt-rollback", decide(t("adaptation.rollback"), () => t("adaptation.rollback_signed", { now: inWords(known.in_use) }), "adapt-rollback", {})),
-    act(t("adaptation.reset"), "adapt-reset", decide(t("adaptation.reset"), () => t("adaptation.reset_signed", { now: inWords(known.in_use) }), "adapt-reset", {}), { danger: true }));
+    act(t("adaptation.rollback"), "adapt-rollback", decide(t("adaptation.rollback"), () => t("adaptation.rollback_signed", { now: inWords(known.in_use) }), "adapt-rollback", seen)),
+    act(t("adaptation.reset"), "adapt-reset", decide(t("adaptation.reset"), () => t("adaptation.reset_signed", { now: inWords(known.in_use) }), "adapt-reset", seen), { danger: true }));
   const atFactory = el("p", { class: "hint" }, t("adaptation.at_factory"));
   const body = el("div", { class: "guide", hidden: true },
     el("div", { class: "pair" }, card(t("adaptation.now"), now), card(t("adaptation.evidence"), evidence)),

@@ -262,10 +262,13 @@ function fitting() {
 // Step 4: what it would bring, and what accepting means.
 function result(act, again) {
   const body = el("div", {});
+  let work = null;
   const use = act("transfer.use", "transfer-finish", async () => {
+    // The result that is in sight now, whatever is measured meanwhile.
+    const seen = work;
     const signature = await sign({ title: t("transfer.use"), what: t("transfer.use_signed") });
     if (!signature) return null;
-    await command("transfer-finish", {}, { signature });
+    await command("transfer-finish", { seen }, { signature });
     await again();
     return null;
   }, { primary: true });
@@ -277,6 +280,7 @@ function result(act, again) {
     set({ open, fitting: busy, last, kept, serial }) {
       node.hidden = !last || busy || (Boolean(open) && last.accepted);
       if (node.hidden) return;
+      work = last.work;
       const rows = predicted(last);
       const bad = rows.filter((r) => !r.valid);
       const good = rows.length - bad.length;
@@ -322,10 +326,12 @@ function discarding(act, again) {
 // What is stored, and the way back.
 function keeping(act, again, { said, session }) {
   const list = el("div", {});
+  let inUse = 0;
   const back = act("transfer.rollback", "transfer-rollback", async () => {
+    const seen = inUse;
     const signature = await sign({ title: t("transfer.rollback"), what: t("transfer.rollback_signed") });
     if (!signature) return null;
-    const done = await command("transfer-rollback", {}, { signature });
+    const done = await command("transfer-rollback", { seen }, { signature });
     await again();
     return done.message;
   }, { danger: true });
@@ -347,6 +353,7 @@ function keeping(act, again, { said, session }) {
     set({ kept, serial }) {
       node.hidden = false;
       const used = kept.find((k) => k.in_use && k.serial === serial) ?? null;
+      inUse = used?.number ?? 0;
       back.hidden = text.hidden = used === null;
       const useOf = (k) => (k.in_use ? badge("good", t("transfer.in_use")) : k.hindered ? el("span", { class: "hint" }, k.hindered) : useAgain(k, used));
       replace(list, used ? null : el("p", {}, badge("neutral", t("transfer.own_in_use"))), kept.length ? table([t("transfer.number"), t("transfer.use_column"), t("transfer.made"), t("transfer.by"), t("transfer.made_from"), t("transfer.about")],
