@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +15,10 @@ from navigation import navigation
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
+    from mkdocs.structure.pages import Page
 
+_LOG = logging.getLogger("mkdocs.hooks.links")
+_UPWARDS = re.compile(r"\[([^\]]+)\]\((\.\./[^)#\s]+)(?:#[^)]*)?\)")
 # Loaded by every page before the theme's own script.
 _SEARCHING = "search/without-server.js"
 # A browser starts no worker from a file, but one from text that a page holds.
@@ -35,6 +40,23 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     config.nav = navigation(Path(config.docs_dir))
     config.extra["polyfills"] = [_SEARCHING]
     return config
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, **_: object) -> str:
+    """A link to a file of the source that is no page names the file: the site has no copy of it."""
+    docs = Path(config.docs_dir)
+
+    def named(link: re.Match[str]) -> str:
+        text, target = link.groups()
+        path = (docs / page.file.src_uri).parent.joinpath(target).resolve()
+        if path.is_relative_to(docs):
+            return link[0]
+        if not path.exists():
+            _LOG.warning("Doc file '%s' links '%s', which is not there", page.file.src_uri, target)
+        shown = path.relative_to(docs.parent).as_posix()
+        return f"`{shown}`" if text.strip("`") == shown else f"{text} (`{shown}`)"
+
+    return _UPWARDS.sub(named, markdown)
 
 
 def on_post_build(config: MkDocsConfig) -> None:

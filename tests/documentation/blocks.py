@@ -45,6 +45,12 @@ class Command:
     words: tuple[str, ...]
 
     @property
+    def asked(self) -> tuple[str, ...]:
+        """Without where its output goes."""
+        end = next((n for n, word in enumerate(self.words) if word in (">", "|")), None)
+        return self.words[:end]
+
+    @property
     def text(self) -> str:
         """As it is typed."""
         return " ".join(self.words)
@@ -57,7 +63,7 @@ class Command:
 
 def pages() -> list[str]:
     """Every page with words for a reader, but those that are generated whole."""
-    own = [ROOT / name for name in ("README.md", "CONTRIBUTING.md")]
+    own = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")]
     docs = sorted((ROOT / "docs").rglob("*.md"))
     generated = ROOT / "docs" / "reference"
     return [p.relative_to(ROOT).as_posix() for p in own + docs if generated not in p.parents]

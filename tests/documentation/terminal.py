@@ -38,7 +38,7 @@ class Terminal:
 
         What fails is tried again for a while, as a reader would. Raises AssertionError then.
         """
-        words = [self.here(word) for word in command.words]
+        words = [self.here(word) for word in command.asked]
         if _lasts(words):
             self.begin(words)
             return ""
@@ -46,9 +46,14 @@ class Terminal:
         while True:
             status, said = self.once(words)
             if status == 0:
-                return said
+                return self._put(command, said)
             assert time.monotonic() < deadline, f"{command.where}: {status}\n{said}"
             time.sleep(0.5)
+
+    def _put(self, command: Command, said: str) -> str:
+        if ">" in command.words:
+            (self.folder / self.here(command.words[-1])).write_text(said)
+        return said
 
     def once(self, words: list[str]) -> tuple[int, str]:
         """Exit status, and what it said."""

@@ -35,8 +35,8 @@ def test_commands_of_our_programs_are_what_their_parsers_take(page):
     for command in commands(page):
         if command.words[0] not in ("spektron-edge", "spektron-train", "spektron-export"):
             continue
-        known = spoken_to(command.words)
-        rest = command.words[len(known) :] if known[-1] != "--from-sklearn" else command.words[1:]
+        known = spoken_to(command.asked)
+        rest = command.asked[1 if known[-1] == "--from-sklearn" else len(known) :]
         # A hash that the page cuts short.
         rest = tuple(
             "0" * 64 if re.fullmatch(r"[0-9a-f]{4}\.\.\.", word) else word for word in rest
