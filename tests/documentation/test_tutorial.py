@@ -53,6 +53,6 @@ def test_the_tutorial_goes_from_an_unknown_instrument_to_valid_predictions(tmp_p
         (True, False),
         (False, True),
     ], scans
-    added = [said for text, (said,) in reader.answers.items() if " transfer add " in text]
+    added = [said[0] for text, said in reader.answers.items() if " transfer add " in text]
     assert len(added) == 5
     assert all("is good" in said for said in added)
