@@ -65,7 +65,7 @@ def make_backup(
     text = read_config(config_path)
     config = parse_config(text, config_path)
     if target.exists():
-        raise Fault(Faults.BACKUP_REFUSED, f"{target} is there already: give another name")
+        raise _there_already(target)
     if not config.state_dir.is_dir():
         detail = f"{config.state_dir} is not there: the daemon has never run with this file"
         raise Fault(Faults.BACKUP_REFUSED, detail)
@@ -227,6 +227,10 @@ class _Gathering:
         with path.open("rb") as stream:
             archive.add("state", AUDIT_FILE, stream, chain.size, 0o644)
         return AuditHead(lines=chain.lines, head=chain.head)
+
+
+def _there_already(target: Path) -> Fault:
+    return Fault(Faults.BACKUP_REFUSED, f"{target} is there already: give another name")
 
 
 def _stamps(sources: Sources) -> dict[str, tuple[int, int, int] | None]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from spektron_edge.bundle.signature import KeyId
+
+from .kinds import Place, kind_of
 
 MANIFEST, SIGNATURE, SEALED = "manifest.json", "signature.json", "sealed"
 DOMAIN = b"spektron-backup-v1\n"
@@ -43,10 +45,20 @@ class Kept(_Strict):
     sha256: Sha256
     mode: int = Field(ge=0, le=0o777)
 
+    @model_validator(mode="after")
+    def _below(self) -> Kept:
+        if self.where == "state":
+            if self.path.startswith("/"):
+                raise ValueError(f"path {self.path!r} is outside the state folder")
+            if kind_of(self.path).place is Place.LEFT_OUT:
+                raise ValueError(f"{self.path} is none that a backup holds")
+        return self
+
     @property
     def member(self) -> str:
         """Its name in the zip."""
-        return f"{self.where}/{self.path.removeprefix('/')}"
+        root = "-root" if self.path.startswith("/") else ""
+        return f"{self.where}{root}/{self.path.removeprefix('/')}"
 
 
 class Sealing(_Strict):

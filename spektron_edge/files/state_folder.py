@@ -16,6 +16,7 @@ from spektron_edge.outbox.salvage import Salvaged
 
 from .audit import Audit, AuditError
 from .folder_lock import FolderLock
+from .placing import finish
 from .set_aside import set_aside
 from .used_counters import used_counters
 
@@ -81,6 +82,8 @@ def open_state(folder: Path, limits: Limits, clock: Clock | None = None) -> Stat
         try:
             folder.mkdir(parents=True, exist_ok=True)
             lock = opened.enter_context(FolderLock(folder))
+            # A restore that was cut short once it had begun to take its place.
+            finish(folder)
             missing = _missing(folder)
             # First: where the outbox could not be made, an empty audit log says that there is none.
             audit, damage = _open_audit(folder / AUDIT_FILE)
