@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from spektron_edge.bundle.device_key import FILE as DEVICE_KEY
 from spektron_edge.bundle.device_signature import signer_of
+from spektron_edge.bundle.errors import KeyUnusable
 from spektron_edge.bundle.keys import DeviceKey, device_key_of
 from spektron_edge.faults import Fault, Faults
 
@@ -45,7 +46,7 @@ def open_secrets(
     if (pem := plain.get(_DEVICE_KEY)) is not None:
         try:
             own = signer_of(device_key_of(pem)).key_id == backup.signer
-        except ValueError as error:
+        except KeyUnusable as error:
             raise Fault(Faults.BACKUP_INVALID, f"its device key is {error}") from None
         if not own:
             raise Fault(Faults.BACKUP_INVALID, "signed by another device than it is of")

@@ -17,7 +17,8 @@ from spektron_edge.config.loading import load_config, understand_config
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.files import placing
 from spektron_edge.files.durable import share_with_owner, sync_folder, write_durably
-from spektron_edge.files.state_folder import lock_state, storage_fault
+from spektron_edge.files.state_folder import OUTBOX_FILE, lock_state, storage_fault
+from spektron_edge.outbox.errors import SIDE_FILES
 from spektron_edge.support.state_report import inspect_state
 
 from .archive_reader import OpenBackup, open_backup
@@ -184,6 +185,9 @@ class _Plan:
             inspect_state(staged)
         except Fault as fault:
             raise Fault(Faults.BACKUP_INVALID, f"unpacked, {fault.detail}") from None
+        for side in SIDE_FILES:
+            # Of a database that was only read.
+            (staged / f"{OUTBOX_FILE}{side}").unlink(missing_ok=True)
 
     def _write_config(self) -> None:
         for target in self.targets:

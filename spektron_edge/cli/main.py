@@ -19,6 +19,7 @@ from spektron_edge.faults import Fault, Faults
 from . import (
     adaptation,
     audit,
+    backup,
     bundle,
     conformance,
     inference,
@@ -131,6 +132,7 @@ def _parser() -> argparse.ArgumentParser:
     operator.add(commands)
     page.add(commands)
     support.add(commands)
+    backup.add(commands)
 
     check = commands.add_parser("check-config", help="check a configuration file")
     check.add_argument("config", type=Path)
