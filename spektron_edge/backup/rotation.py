@@ -1,4 +1,4 @@
-"""A folder of backups of one device: named by when they were made, the oldest of too many removed."""
+"""A folder of backups of one device, named by when they were made; the oldest of too many go."""
 
 from __future__ import annotations
 

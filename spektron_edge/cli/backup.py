@@ -1,4 +1,4 @@
-"""`spektron-edge backup`, `restore`, `backup-key`: all that a device knows, in one file and back."""
+"""`spektron-edge backup`, `restore`, `backup-key`: what a device knows, in one file and back."""
 
 from __future__ import annotations
 
