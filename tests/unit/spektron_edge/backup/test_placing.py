@@ -25,9 +25,9 @@ def fill(folder: Path, files: dict[str, str]) -> None:
 
 def held(folder: Path) -> dict[str, str]:
     names = [p for p in folder.rglob("*") if p.is_file()]
-    found = {p.relative_to(folder).as_posix(): p.read_text() for p in names}
+    paths = {p.relative_to(folder).as_posix(): p for p in names}
     ours = ("restore-", "before-restore", "lock", "outbox.sqlite")
-    return {name: text for name, text in found.items() if not name.startswith(ours)}
+    return {name: p.read_text() for name, p in paths.items() if not name.startswith(ours)}
 
 
 def placed(folder: Path, cut_at: int | None, *, replace: bool) -> int:

@@ -22,17 +22,18 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def backup(device, passphrase, tmp_path, done):
-    """A file with everything, and what was told of it."""
+def backup(device, tmp_path, done):
+    """A file without keys, and what was told of it."""
     path = tmp_path / "kept.zip"
-    told = done("backup", path, "--config", device.config, "--passphrase-file", passphrase)
-    return path, told
+    return path, done("backup", path, "--config", device.config)
 
 
-def test_all_comes_back(device, backup, passphrase, done):
+def test_all_comes_back(device, passphrase, tmp_path, done):
+    path = tmp_path / "kept.zip"
+    done("backup", path, "--config", device.config, "--passphrase-file", passphrase)
     before = files_of(device.folder)
     lose(device)
-    told = done("restore", backup[0], "--config", device.config, "--passphrase-file", passphrase)
+    told = done("restore", path, "--config", device.config, "--passphrase-file", passphrase)
     after = files_of(device.folder)
     made_anew = {"state/lock", "state/bundles/lock", "state/choices/lock", "state/page/lock"}
     changed = {"state/outbox.sqlite", "state/audit.jsonl", "state/sparkplug-bdseq"}
@@ -129,11 +130,13 @@ def test_a_recipient_alone_opens_the_keys(device, tmp_path, ask, done):
     assert (device.folder / "anna.key").read_bytes() == b"anna's key 0123456789"
 
 
-def test_a_wrong_passphrase_leaves_nothing(device, backup, tmp_path, ask):
+def test_a_wrong_passphrase_leaves_nothing(device, passphrase, tmp_path, done, ask):
+    path = tmp_path / "kept.zip"
+    done("backup", path, "--config", device.config, "--passphrase-file", passphrase)
     lose(device)
     wrong = tmp_path / "wrong"
     wrong.write_text("not the passphrase at all")
-    status, told = ask("restore", backup[0], "--config", device.config, "--passphrase-file", wrong)
+    status, told = ask("restore", path, "--config", device.config, "--passphrase-file", wrong)
     assert (status, told["error"]["code"]) == (68, "backup_invalid")
     assert list(device.folder.iterdir()) == []
 
