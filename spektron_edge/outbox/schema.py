@@ -7,13 +7,16 @@ A new database goes through all steps as well: there is one way to the newest sc
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from functools import cache
 from pathlib import Path
 
+from spektron_edge.files.durable import share_with_owner, sync_folder
+
 from .errors import OutboxError, not_writable
 
-_TO_1 = """
+_RECORD_1 = """
 CREATE TABLE record (
     position INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL UNIQUE,
@@ -24,10 +27,19 @@ CREATE TABLE record (
     reason TEXT
 );
 CREATE INDEX record_state ON record (state, position, size);
+"""
+_TO_1 = f"""{_RECORD_1}
 CREATE TABLE progress (serial TEXT PRIMARY KEY, boot_id INTEGER NOT NULL, number INTEGER NOT NULL);
 CREATE TABLE command_counter (operator TEXT PRIMARY KEY, counter INTEGER NOT NULL);
 CREATE TABLE total (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 """
+# The first daemons called theirs schema 1 as well, before records had their size.
+_ASIDE = "DROP INDEX record_state; ALTER TABLE record RENAME TO first;"
+_WITH_SIZES = """
+INSERT INTO record SELECT position, id, kind, payload, length(payload), state, reason FROM first;
+DROP TABLE first;
+"""
+_TO_1_FROM_FIRST = "".join((_ASIDE, _RECORD_1, _WITH_SIZES))
 # Times are whole seconds of the outbox's own clock (`clock.py`). With them in the index, caps are
 # checked without reading a payload. Records of schema 1 have no checksum and begin to age now.
 _TO_2 = """
@@ -42,6 +54,8 @@ UPDATE total SET name = 'dropped_full' WHERE name = 'dropped';
 """
 _STEPS = (_TO_1, _TO_2)
 SCHEMA_VERSION = len(_STEPS)
+BEFORE = "before-migration-{}.sqlite"
+"""Name of what a migration began with, by its schema."""
 
 UNSENT, SENT, REFUSED, AGAIN = 0, 1, 2, 3
 """States of a record. AGAIN: acknowledged, and to be sent once more."""
@@ -67,22 +81,49 @@ def open_database(path: Path) -> sqlite3.Connection:
         (version,) = db.execute("PRAGMA user_version").fetchone()
         if version > SCHEMA_VERSION:
             raise OutboxError(
-                f"{path} has schema {version}, this daemon writes {SCHEMA_VERSION}: update it"
+                f"{path} has schema {version}, this daemon writes {SCHEMA_VERSION}: update it, or "
+                f"go back to {BEFORE.format(SCHEMA_VERSION)} beside it (docs/upgrading.md)"
             )
         # Counting walks an index only; damage in the table would show at the first scan.
         (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
             raise sqlite3.DatabaseError(f"database is malformed: {verdict}")
-        for number in range(version, SCHEMA_VERSION):
-            db.executescript(
-                f"BEGIN IMMEDIATE; {_STEPS[number]} PRAGMA user_version = {number + 1}; COMMIT;"
-            )
+        steps = list(enumerate(_STEPS, 1))[version:]
+        if version == 1 and not _has_sizes(db):
+            steps.insert(0, (1, _TO_1_FROM_FIRST))
+        if version and steps:
+            keep_before_migration(db, path, version)
+        for number, step in steps:
+            db.executescript(f"BEGIN IMMEDIATE; {step} PRAGMA user_version = {number}; COMMIT;")
         if _definitions(db) != _written():
             raise sqlite3.DatabaseError("database is malformed: its tables are not those written")
     except BaseException:
         db.close()
         raise
     return db
+
+
+def _has_sizes(db: sqlite3.Connection) -> bool:
+    return any(name == "size" for (_, name, *_) in db.execute("PRAGMA table_info(record)"))
+
+
+def keep_before_migration(db: sqlite3.Connection, path: Path, version: int) -> Path:
+    """A copy for a daemon of the version before, should somebody go back to it (docs/upgrading.md).
+
+    Raises TROUBLE, OSError.
+    """
+    kept = path.with_name(BEFORE.format(version))
+    partial = kept.with_name(kept.name + ".partial")
+    partial.unlink(missing_ok=True)
+    with contextlib.closing(sqlite3.connect(partial)) as copy:
+        db.backup(copy)
+        copy.execute("PRAGMA journal_mode = DELETE")
+    with partial.open("rb") as stream:
+        os.fsync(stream.fileno())
+    share_with_owner(partial)
+    partial.replace(kept)
+    sync_folder(kept.parent)
+    return kept
 
 
 def _definitions(db: sqlite3.Connection) -> list[tuple[str, str | None]]:

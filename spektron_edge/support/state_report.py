@@ -29,7 +29,7 @@ def inspect_state(folder: Path) -> dict[str, object]:
         if outbox.is_file():
             report["outbox"] = read_counts(outbox)
             if (latest := last_prediction(folder)) is not None:
-                report["latest prediction"] = f"{latest['id']}, {latest['time']['utc']}"
+                report["latest prediction"] = latest.get("id")
         if audit.is_file():
             chain = verify(audit)
             report["audit"] = {
