@@ -33,13 +33,17 @@ CREATE TABLE progress (serial TEXT PRIMARY KEY, boot_id INTEGER NOT NULL, number
 CREATE TABLE command_counter (operator TEXT PRIMARY KEY, counter INTEGER NOT NULL);
 CREATE TABLE total (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 """
-# The first daemons called theirs schema 1 as well, before records had their size.
-_ASIDE = "DROP INDEX record_state; ALTER TABLE record RENAME TO first;"
+# The first daemons of a schema gave it its number before it was complete: by version, the column
+# that was added to it, and how.
+_ASIDE = "DROP INDEX IF EXISTS record_state; ALTER TABLE record RENAME TO first;"
 _WITH_SIZES = """
 INSERT INTO record SELECT position, id, kind, payload, length(payload), state, reason FROM first;
 DROP TABLE first;
 """
-_TO_1_FROM_FIRST = "".join((_ASIDE, _RECORD_1, _WITH_SIZES))
+_COMPLETED = {
+    1: ("size", "".join((_ASIDE, _RECORD_1, _WITH_SIZES))),
+    2: ("crc", "ALTER TABLE record ADD COLUMN crc INTEGER;"),
+}
 # Times are whole seconds of the outbox's own clock (`clock.py`). With them in the index, caps are
 # checked without reading a payload. Records of schema 1 have no checksum and begin to age now.
 _TO_2 = """
@@ -89,8 +93,10 @@ def open_database(path: Path) -> sqlite3.Connection:
         if verdict != "ok":
             raise sqlite3.DatabaseError(f"database is malformed: {verdict}")
         steps = list(enumerate(_STEPS, 1))[version:]
-        if version == 1 and not _has_sizes(db):
-            steps.insert(0, (1, _TO_1_FROM_FIRST))
+        if version in _COMPLETED and (columns := _columns(db)):
+            column, completing = _COMPLETED[version]
+            if column not in columns:
+                steps.insert(0, (version, completing))
         if version and steps:
             keep_before_migration(db, path, version)
         for number, step in steps:
@@ -103,8 +109,8 @@ def open_database(path: Path) -> sqlite3.Connection:
     return db
 
 
-def _has_sizes(db: sqlite3.Connection) -> bool:
-    return any(name == "size" for (_, name, *_) in db.execute("PRAGMA table_info(record)"))
+def _columns(db: sqlite3.Connection) -> set[str]:
+    return {name for (_, name, *_) in db.execute("PRAGMA table_info(record)")}
 
 
 def keep_before_migration(db: sqlite3.Connection, path: Path, version: int) -> Path:
