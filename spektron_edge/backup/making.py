@@ -28,6 +28,7 @@ from spektron_edge.config.loading import parse_config, read_config
 from spektron_edge.door.notes import keep
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.files.audit import GENESIS, AuditError, verify
+from spektron_edge.files.audit_segments import FOLDER, segments
 from spektron_edge.files.durable import sync_folder
 from spektron_edge.files.ledger import Action
 from spektron_edge.files.state_folder import AUDIT_FILE, OUTBOX_FILE, storage_fault
@@ -125,7 +126,8 @@ class _Gathering:
                 secrets = self._small_files(archive, before)
                 now = _stamps(state_sources(self.config.state_dir))
                 if secrets is not None and stamps == now:
-                    return self._rest(archive, before, secrets, work)
+                    with contextlib.suppress(_ChangedError):
+                        return self._rest(archive, before, secrets, work)
             self.tell("files changed meanwhile: once more")
             time.sleep(_PAUSE_S)
         detail = f"files of {self.config.state_dir} changed each of {_TRIES} times: try again later"
@@ -226,7 +228,15 @@ class _Gathering:
             raise Fault(Faults.AUDIT_BROKEN, f"no backup of what is broken: {error}") from None
         with path.open("rb") as stream:
             archive.add("state", AUDIT_FILE, stream, chain.size, 0o644)
+        # It may have gone on in a new file after the segments were taken.
+        taken = {kept.path for kept in archive.files}
+        if any(f"{FOLDER}/{segment.name}" not in taken for segment in segments(path)):
+            raise _ChangedError
         return AuditHead(lines=chain.lines, head=chain.head)
+
+
+class _ChangedError(Exception):
+    """What was taken does not fit together any more."""
 
 
 def _there_already(target: Path) -> Fault:

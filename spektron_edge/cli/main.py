@@ -18,6 +18,7 @@ from spektron_edge.faults import Fault, Faults
 
 from . import (
     adaptation,
+    archive,
     audit,
     backup,
     bundle,
@@ -133,6 +134,7 @@ def _parser() -> argparse.ArgumentParser:
     page.add(commands)
     support.add(commands)
     backup.add(commands)
+    archive.add(commands)
 
     check = commands.add_parser("check-config", help="check a configuration file")
     check.add_argument("config", type=Path)

@@ -18,6 +18,7 @@ from .mqtt import Mqtt
 from .outbox import OutboxLimits
 from .page import PageSettings
 from .publishing import HomeAssistantSettings, MetricsSettings, SparkplugSettings, SpectraSettings
+from .retention import Retention
 from .section import Section, TopicPart
 
 
@@ -45,6 +46,7 @@ class Config(Section):
     mqtt: Mqtt
     acquisition: Acquisition = Acquisition()
     outbox: OutboxLimits = OutboxLimits()
+    retention: Retention = Retention()
     commands: Commands = Commands()
     spectra: SpectraSettings = SpectraSettings()
     trust: Trust | None = None

@@ -39,6 +39,7 @@ from spektron_edge.prediction.product import Loaded
 from spektron_edge.prediction.serving import Serving
 from spektron_edge.publishing.active_faults import BESIDE, BROKER, LINE
 from spektron_edge.publishing.spectrum_feed import SpectrumFeed
+from spektron_edge.retention.upkeep import Upkeep
 from spektron_edge.spectra.acquisition import Ages
 from spektron_edge.transfer_session.jobs import TransferJobs
 
@@ -135,6 +136,9 @@ class Daemon:
             self._adaptations,
             self._spectra,
             self._counters,
+        )
+        self._upkeep = Upkeep(
+            lambda: self._config.retention, self._state, self._clock, self._notices
         )
         self._announcements = Announcements(opened, serving, self._states)
         self._state_due = self._upkeep_due = self._door_due = time.monotonic()
@@ -354,3 +358,4 @@ class Daemon:
             else:
                 self._notices.end((Faults.CERTIFICATE_EXPIRING,))
         self._storage.look_after(now)
+        self._upkeep.look_after(now)
