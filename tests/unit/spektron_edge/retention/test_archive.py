@@ -156,7 +156,7 @@ def test_old_sessions_go_first(device):
     from spektron_edge.transfer_session.session_store import SessionStore
     from spektron_edge.transfer_session.work import Sessions
 
-    store, names = SessionStore(device.state), [f"{n:026d}" for n in range(9)]
+    store, names = SessionStore(device.state), [f"{n:012x}" for n in range(9)]
     store.update(lambda _: Sessions(ended=tuple(names)))
     for name in names:
         (store.folder / name).mkdir()
