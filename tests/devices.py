@@ -92,7 +92,7 @@ def make_device(folder: Path, records: int = 20) -> DeviceFiles:
     )
     slots.update(lambda now: activated(installed(now, "a", slot, "anna"), "a", "anna"))
     slots.path(slot).write_bytes(b"a bundle " * 1000)
-    UserStore(device.state).add("bert", "engineer", "$argon2id$of bert's password")
+    UserStore(device.state).add("carl", "engineer", "$argon2id$of a password")
     (device.state / "sparkplug-bdseq").write_text("200\n")
     (device.state / "engines").mkdir()
     (device.state / "engines" / "x.engine").write_bytes(b"built here")

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import BinaryIO
@@ -49,7 +49,7 @@ class Wish:
 @dataclass(frozen=True)
 class Restored:
     """What was done, or would be. before: where what was there lies now; files: of the
-    configuration, that were written."""
+    configuration, that were written; in_the_way: what would keep it from being done."""
 
     manifest: Manifest
     signer: str
@@ -58,6 +58,7 @@ class Restored:
     config: Config
     files: tuple[Path, ...]
     before: Path | None
+    in_the_way: tuple[str, ...]
 
 
 def restore(path: Path, wish: Wish, tell: Callable[[str], None], *, dry_run: bool) -> Restored:
@@ -70,12 +71,16 @@ def restore(path: Path, wish: Wish, tell: Callable[[str], None], *, dry_run: boo
     with open_backup(path) as backup:
         plan = _Plan.of(backup, wish)
         plan.check()
+        done = plan.result()
         if dry_run:
-            return plan.result(None)
+            return done
+        if done.in_the_way:
+            raise _refused("; ".join(done.in_the_way))
         try:
-            return plan.result(plan.carry_out(tell))
+            before = plan.carry_out(tell)
         except OSError as error:
             raise storage_fault(error, plan.config.state_dir) from None
+        return replace(done, before=before)
 
 
 @dataclass(frozen=True)
@@ -128,18 +133,25 @@ class _Plan:
                 f"backup it is: give --signer {self.backup.signer} if that is your device's "
                 "(`spektron-edge backup` named it), or --passphrase-file"
             )
-        if not wish.replace:
-            if occupied(state):
-                raise _refused(f"{state} is in use: --replace sets aside what is there")
-            if others := [str(t.path) for t in self.targets if t.there and not t.same]:
-                raise _refused(
-                    f"other files are there: {', '.join(others)}: --replace sets them aside, "
-                    "--keep-config goes by them"
-                )
         free = shutil.disk_usage(_existing(state)).free
         if (needed := self.backup.manifest.total_bytes + _SPARE_BYTES) > free:
             detail = f"{needed} bytes are needed in {state}, and {free} are free"
             raise Fault(Faults.DISK_FULL, detail)
+
+    @property
+    def in_the_way(self) -> list[str]:
+        """What is there and is not to be replaced; what would help."""
+        found: list[str] = []
+        if self.wish.replace:
+            return found
+        if occupied(self.config.state_dir):
+            found.append(f"{self.config.state_dir} is in use: --replace sets aside what is there")
+        if others := [str(t.path) for t in self.targets if t.there and not t.same]:
+            found.append(
+                f"other files are there: {', '.join(others)}: --replace sets them aside, "
+                "--keep-config goes by them"
+            )
+        return found
 
     def carry_out(self, tell: Callable[[str], None]) -> Path | None:
         """Returns where what was there lies now."""
@@ -147,8 +159,8 @@ class _Plan:
         _make_folder(state)
         with lock_state(state):
             placing.finish(state)
-            replace = occupied(state)
-            if replace and not self.wish.replace:
+            aside = occupied(state)
+            if aside and not self.wish.replace:
                 raise _refused(f"{state} is in use: --replace sets aside what is there")
             staged = placing.stage(state)
             try:
@@ -164,7 +176,7 @@ class _Plan:
                 placing.drop(staged)
                 raise
             tell("taking its place")
-            before = placing.begin(state, replace=replace)
+            before = placing.begin(state, replace=aside)
             placing.finish(state)
         return before
 
@@ -198,8 +210,8 @@ class _Plan:
                 _set_aside(target.path)
             write_durably(target.path, self.contents[target.path], target.kept.mode)
 
-    def result(self, before: Path | None) -> Restored:
-        """What was done, or would be."""
+    def result(self) -> Restored:
+        """What would be done."""
         files = tuple(target.path for target in self.targets if not target.same)
         return Restored(
             self.backup.manifest,
@@ -208,7 +220,8 @@ class _Plan:
             bool(self.secrets.held),
             self.config,
             files,
-            before,
+            None,
+            tuple(self.in_the_way),
         )
 
 

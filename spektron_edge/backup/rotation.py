@@ -13,7 +13,8 @@ from spektron_edge.files.state_folder import storage_fault
 def name_in(folder: Path, config: Config) -> Path:
     """A new file's name there, which sorts by time."""
     now = datetime.now(timezone.utc)
-    return folder / f"{_prefix(config)}{now:%Y%m%dT%H%M%SZ}.zip"
+    milliseconds = now.microsecond // 1000
+    return folder / f"{_prefix(config)}{now:%Y%m%dT%H%M%S}{milliseconds:03d}Z.zip"
 
 
 def remove_old(made: Path, config: Config, keep: int) -> tuple[Path, ...]:
@@ -21,7 +22,7 @@ def remove_old(made: Path, config: Config, keep: int) -> tuple[Path, ...]:
 
     Other files are left alone. Raises Fault(STATE_UNWRITABLE).
     """
-    pattern = re.compile(re.escape(_prefix(config)) + r"\d{8}T\d{6}Z\.zip")
+    pattern = re.compile(re.escape(_prefix(config)) + r"\d{8}T\d{9}Z\.zip")
     found = sorted(p for p in made.parent.iterdir() if pattern.fullmatch(p.name) and p != made)
     removed = tuple(found[: max(0, len(found) - (keep - 1))])
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from dataclasses import dataclass
@@ -79,7 +80,7 @@ def config_sources(config: Config, folder: Path) -> Sources:
         if named is None:
             continue
         path = _under(named, folder)
-        if not named.is_file() or not is_inner_path(path.removeprefix("/")):
+        if not _is_file(named) or not is_inner_path(path.removeprefix("/")):
             left_out.append(f"{named}: not there, no file, or a name that cannot be kept")
             continue
         source = Source("config", path, named, hidden or _holds_key(named))
@@ -96,6 +97,13 @@ def _trusted(config: Config) -> list[Path]:
 def _under(file: Path, folder: Path) -> str:
     plain = Path(os.path.normpath(file.absolute()))
     return str(plain.relative_to(folder)) if plain.is_relative_to(folder) else str(plain)
+
+
+def _is_file(path: Path) -> bool:
+    # In a folder that may not be looked into, pathlib raises.
+    with contextlib.suppress(OSError):
+        return path.is_file()
+    return False
 
 
 def _holds_key(file: Path) -> bool:

@@ -149,6 +149,8 @@ def _restored(arguments: argparse.Namespace, done: Restored) -> dict[str, object
     }
     if done.before is not None:
         report["what was there"] = str(done.before)
+    if done.in_the_way:
+        report["in the way"] = list(done.in_the_way)
     report["see to"] = afterwards(done)
     report["next"] = (
         "run it again without --dry-run"

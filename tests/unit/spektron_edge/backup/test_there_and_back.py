@@ -223,13 +223,13 @@ def test_a_folder_keeps_the_latest_ones(device, tmp_path, done):
     folder.mkdir()
     (folder / "notes.txt").write_text("not a backup")
     for day in range(1, 5):
-        (folder / f"spektron-lab-m5-2026010{day}T000000Z.zip").write_bytes(b"old")
+        (folder / f"spektron-lab-m5-2026010{day}T000000000Z.zip").write_bytes(b"old")
     told = done("backup", "--to", folder, "--keep", 3, "--config", device.config)
     left = sorted(p.name for p in folder.iterdir())
     assert left[0] == "notes.txt"
-    assert left[1:3] == [f"spektron-lab-m5-2026010{day}T000000Z.zip" for day in (3, 4)]
+    assert left[1:3] == [f"spektron-lab-m5-2026010{day}T000000000Z.zip" for day in (3, 4)]
     assert told["backup"].endswith(left[3])
-    assert told["removed"] == [f"spektron-lab-m5-2026010{day}T000000Z.zip" for day in (1, 2)]
+    assert told["removed"] == [f"spektron-lab-m5-2026010{day}T000000000Z.zip" for day in (1, 2)]
 
 
 @pytest.mark.parametrize("inside", ["state/x.zip", "kept.zip"])
