@@ -15,6 +15,7 @@ import pytest
 
 from spektron_edge.files.audit import verify
 from spektron_edge.outbox.store import reading
+from tests import processes
 from tests.integration.repeats import Repeats
 from tests.integration.rig import PATIENCE_S, listening, until
 
@@ -30,7 +31,7 @@ def stored(state: Path) -> dict[str, bytes]:
 @pytest.fixture
 def drilled():
     """drilled(BACKUP, CONFIG, *options): what the script said; its daemon ends with the test."""
-    processes: list[int] = []
+    started: list[int] = []
 
     def run(*words: object) -> subprocess.CompletedProcess[str]:
         environment = {
@@ -46,11 +47,11 @@ def drilled():
             timeout=4 * PATIENCE_S,
             check=False,
         )
-        processes.extend(map(int, re.findall(r"^process id +(\d+)$", done.stdout, re.M)))
+        started.extend(map(int, re.findall(r"^process id +(\d+)$", done.stdout, re.M)))
         return done
 
     yield run
-    for process in processes:
+    for process in started:
         os.kill(process, signal.SIGTERM)
         until(lambda p=process: processes.state(p) in (None, "Z"), "the daemon's end")
 
