@@ -61,7 +61,8 @@ def make_backup(
     None leaves them out. tell: how far it is.
 
     Raises Fault(CONFIG_INVALID, BACKUP_REFUSED, KEY_UNUSABLE, STATE_DAMAGED, STATE_UNWRITABLE,
-    DISK_FULL); then there is no such file.
+    DISK_FULL, AUDIT_BROKEN); then there is no such file, but where only the note for the audit log
+    could not be left.
     """
     text = read_config(config_path)
     config = parse_config(text, config_path)
@@ -137,7 +138,8 @@ class _Gathering:
         """Secrets, which are not written yet; None where a file has gone meanwhile."""
         secrets: dict[str, bytes] = {}
         raw = self.text.encode()
-        archive.add("config", self.config_path.name, io.BytesIO(raw), len(raw), 0o644)
+        mode = self.config_path.stat().st_mode
+        archive.add("config", self.config_path.name, io.BytesIO(raw), len(raw), mode)
         files = (*state.files, *self._named.files)
         for number, source_file in enumerate(files, 1):
             self.tell(f"{number} of {len(files)} files: {source_file.shown}")

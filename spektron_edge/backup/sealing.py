@@ -20,7 +20,7 @@ from spektron_edge.bundle.signature import key_id
 from spektron_edge.faults import Fault, Faults
 
 SHORTEST = 12
-_BOX = Box(b"SPKBAK1R", b"spektron-backup-keys-v1\n", "a sealed part")
+_BOX = Box(b"SPKBAK1R", b"spektron-backup-keys-v1\n", "a sealed part", "backup")
 _MAGIC, _LABEL = b"SPKBAK1P", b"spektron-backup-passphrase-v1\n"
 _SALT_BYTES, _NONCE_BYTES = 16, 12
 # 64 MiB and half a second on a small device (OWASP's figures for scrypt). Fixed: a file that could

@@ -144,8 +144,10 @@ def _restored(arguments: argparse.Namespace, done: Restored) -> dict[str, object
         "signer": f"{done.signer}{'' if done.known else ' (whose key that is nobody has shown)'}",
         "state": str(done.config.state_dir),
         "configuration": str(arguments.config),
-        "files of the configuration": [str(path) for path in done.files],
-        "keys and accounts": "as they were" if done.keys else "not restored",
+        "files of the configuration": "none: --keep-config"
+        if arguments.keep_config
+        else [str(path) for path in done.files],
+        "keys and accounts": _keys(arguments, done),
     }
     if done.before is not None:
         report["what was there"] = str(done.before)
@@ -158,6 +160,13 @@ def _restored(arguments: argparse.Namespace, done: Restored) -> dict[str, object
         else f"spektron-edge check-config {arguments.config}, then start the daemon"
     )
     return report
+
+
+def _keys(arguments: argparse.Namespace, done: Restored) -> str:
+    if not done.keys:
+        return "not restored"
+    only = "accounts and the device's key; files of the configuration are those that were there"
+    return only if arguments.keep_config else "as they were"
 
 
 def _key(arguments: argparse.Namespace) -> int:

@@ -56,6 +56,7 @@ def drilled():
         until(lambda p=process: processes.state(p) in (None, "Z"), "the daemon's end")
 
 
+@pytest.mark.once
 def test_the_card_dies(broker, make_rig, ask, drilled, tmp_path):
     rig = make_rig(broker.url, interval_s=0.1)
     device, safe = tmp_path / "device", tmp_path / "safe"

@@ -17,6 +17,8 @@ from spektron_edge.bundle.device_signature import device_signer
 from spektron_edge.faults import Fault, Faults
 from tests.devices import make_device
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory):

@@ -13,6 +13,8 @@ from spektron_edge.files import placing
 from spektron_edge.files.state_folder import open_state
 from tests.devices import LIMITS
 
+pytestmark = pytest.mark.once
+
 OLD = {"audit.jsonl": "", "deep/one": "old 1", "deep/two": "old 2", "only-old": "old 3"}
 NEW = {"audit.jsonl": "", "deep/one": "new 1", "deep/three": "new 2", "only-new": "new 3"}
 
