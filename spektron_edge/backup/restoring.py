@@ -69,18 +69,17 @@ def restore(path: Path, wish: Wish, tell: Callable[[str], None], *, dry_run: boo
     """
     tell("verifying all of it")
     with open_backup(path) as backup:
-        plan = _Plan.of(backup, wish)
-        plan.check()
-        done = plan.result()
-        if dry_run:
-            return done
-        if done.in_the_way:
-            raise _refused("; ".join(done.in_the_way))
         try:
-            before = plan.carry_out(tell)
+            plan = _Plan.of(backup, wish)
+            plan.check()
+            done = plan.result()
+            if dry_run:
+                return done
+            if done.in_the_way:
+                raise _refused("; ".join(done.in_the_way))
+            return replace(done, before=plan.carry_out(tell))
         except OSError as error:
-            raise storage_fault(error, plan.config.state_dir) from None
-        return replace(done, before=before)
+            raise storage_fault(error, wish.config) from None
 
 
 @dataclass(frozen=True)

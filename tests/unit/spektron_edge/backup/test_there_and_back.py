@@ -183,6 +183,13 @@ def test_the_configuration_that_is_there_may_stay(device, backup, done):
     assert not device.config.exists()
 
 
+def test_a_target_that_cannot_be_written_is_told(device, backup, tmp_path, ask):
+    (tmp_path / "file").write_text("no folder")
+    status, told = ask("restore", backup[0], "--config", tmp_path / "file" / "spektron.toml")
+    assert status in (12, 75)
+    assert str(tmp_path / "file") in told["error"]["detail"]
+
+
 def test_a_dry_run_writes_nothing(device, backup, done):
     lose(device)
     told = done("restore", backup[0], "--config", device.config, "--dry-run")
