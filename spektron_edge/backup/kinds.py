@@ -123,6 +123,12 @@ KINDS = (
     ),
     Kind(r"choices/.*", "`choices/`", Place.OPEN, "as they were"),
     Kind(
+        r"qualification/.*",
+        "`qualification/`",
+        Place.OPEN,
+        "reports as they were, whatever their mode; qualify the installation again on a new box",
+    ),
+    Kind(
         r"counters/.*|replay/.*|page/notes\.json",
         "`counters/`, `replay/`, `page/notes.json`",
         Place.OPEN,

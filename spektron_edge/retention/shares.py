@@ -56,6 +56,7 @@ SHARES = (
         False,
         "what was in use stays; of the others 200 and 256 MB",
     ),
+    Share("qualification", r"qualification/.*", False, "never deleted: signed reports"),
     Share("engines", r"engines/.*", False, "made for this machine; may be deleted by hand"),
 )
 OTHERS = Share("others", r".*", False, "small, and replaced as a whole")
