@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from spektron_edge.cli.main import main as edge
+from spektron_edge.clock import Clock
 from spektron_edge.files.state_folder import open_state
 from spektron_export.cli import main as export
 from tests.bundles import write_tiny
@@ -43,7 +44,6 @@ def here(tmp_path, monkeypatch):
     text = device.config.read_text().replace('bundle = "slots"', 'bundle = "corn.spektron"')
     device.config.write_text(text.replace("[trust]", "[trust]\nrequire_signature = true"))
     monkeypatch.chdir(device.folder)
-    monkeypatch.setenv("PAGER", "cat")
     return device
 
 
@@ -75,8 +75,8 @@ def test_keys(here, run):
         if line.startswith("head "):
             # Everybody could read it until the next line.
             Path("anna.key").chmod(0o644)
-            sign = "spektron-edge check-config spektron.toml"
-            assert f"chmod o= {here.folder}/anna.key" in run(sign)
+            told = run("spektron-edge check-config spektron.toml")
+            assert f"chmod o= {here.folder}/anna.key" in told
         if line.startswith("chmod"):
             assert "anna.key" not in run("spektron-edge check-config spektron.toml")
     assert "would restore" in told
@@ -103,16 +103,10 @@ def test_backup(here, run):
             shutil.rmtree(here.state)
         if line.startswith("spektron-edge archive archive-"):
             state = here.open()
-            state.begin_audit_segment(state_at())
+            state.begin_audit_segment(Clock().now())
             state.close()
         run(line)
     assert Path("archive-2026.zip").is_file()
-
-
-def state_at():
-    from spektron_edge.clock import Clock
-
-    return Clock().now()
 
 
 def test_going_back_after_an_update(here, run):
