@@ -26,9 +26,10 @@ class Faults(Enum):
     """The catalogue.
 
     10-19 set-up, 20-29 serial line, 30-39 measurement, 40-49 MQTT, 50-59 clock, 60-61 demo,
-    57-58 and 67 qualification, 62-65 detector, 66 drivers of other packages, 68 and 75-76 backups and
-    the disk's budget, 71-74 inference engines, 80-89 bundles: trust and slots, 90-99 calibration
-    transfer, 100-109 adaptation, 110-114 commands, 115-119 the page, 120-125 tools for instruments.
+    57-58 and 67 qualification, 62-65 detector, 66 drivers of other packages, 68 and 75-76 backups
+    and the disk's budget, 71-74 inference engines, 80-89 bundles: trust and slots, 90-99
+    calibration transfer, 100-109 adaptation, 110-114 commands, 115-119 the page, 120-125 tools
+    for instruments.
     """
 
     CONFIG_INVALID = FaultKind(

@@ -39,8 +39,8 @@ from spektron_edge.prediction.product import Loaded
 from spektron_edge.prediction.serving import Serving
 from spektron_edge.publishing.active_faults import BESIDE, BROKER, LINE
 from spektron_edge.publishing.spectrum_feed import SpectrumFeed
-from spektron_edge.service.service import Service
 from spektron_edge.retention.upkeep import Upkeep
+from spektron_edge.service.service import Service
 from spektron_edge.spectra.acquisition import Ages
 from spektron_edge.transfer_session.jobs import TransferJobs
 

@@ -11,8 +11,8 @@ from spektron_edge.files.audit import AuditError, verify
 from spektron_edge.files.choices import ChoiceStore
 from spektron_edge.files.state_folder import AUDIT_FILE, OUTBOX_FILE
 from spektron_edge.outbox import OutboxDamagedError, OutboxError, read_counts
-from spektron_edge.qualification.book import BookStore
 from spektron_edge.outbox.questions import last_prediction
+from spektron_edge.qualification.book import BookStore
 from spektron_edge.transfer_state import StateStore, Versions
 
 
