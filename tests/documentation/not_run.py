@@ -14,7 +14,7 @@ NOT_RUN = {
     "venv/bin/pip install": "asks a package index",
     "export PATH": "of the reader's terminal",
     "pip install": "asks a package index; CI installs the package on its own",
-    "cp ": "changes the machine's services; tests/integration/test_deploy.py checks the files",
+    "cp deploy/": "changes the machine's services; tests/integration/test_deploy.py checks the files",
     "install -D deploy/": "changes the machine's services",
     "systemctl ": "needs systemd as the first process",
     "systemd-sysusers": "changes the machine's users",
@@ -49,7 +49,17 @@ NOT_RUN = {
 # Their commands are for a daemon that was stopped.
 DAEMON_STOPPED = ("docs/mqtt.md",)
 
+# Pages whose commands run in a test of their own, in what they need there.
+ELSEWHERE = {
+    "docs/tutorial.md": "tests/documentation/test_tutorial.py",
+    "docs/backup.md": "tests/unit/test_upkeep_pages.py",
+    "docs/keys.md": "tests/unit/test_upkeep_pages.py",
+    "docs/upgrading.md": "tests/unit/test_upkeep_pages.py",
+}
+
 
 def runs(command: Command) -> bool:
-    """Whether a test runs it."""
-    return not any(command.text.startswith(start) for start in NOT_RUN)
+    """Whether it runs on the stage of all pages."""
+    return command.page not in ELSEWHERE and not any(
+        command.text.startswith(start) for start in NOT_RUN
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -13,8 +14,6 @@ from spektron_edge.bundle import read_bundle, write_bundle
 from spektron_edge.command_names import COMMANDS
 from spektron_edge.config.file import shipped_bundle
 from spektron_edge.demo.broker import free_port
-from spektron_edge.files.audit import check
-from spektron_edge.files.state_folder import AUDIT_FILE
 from spektron_edge.inference import load_model
 from tests import adaptations, signers
 from tests.integration.beam import Beam
@@ -106,7 +105,10 @@ class Stage(Terminal):
             self._broker.kill()
 
     def _audit_head(self) -> str:
-        return check(self.folder / "state" / AUDIT_FILE, None, None).head
+        asked = ["spektron-edge", "audit", "verify", "--config", "spektron.toml", "--json"]
+        status, said = self.once(asked)
+        assert status == 0, said
+        return str(json.loads(said)["head"])
 
 
 def _spare(link: Path, beam: Beam) -> PtyPort:

@@ -11,16 +11,14 @@ from tests.parsers import parsers
 from tests.requirements import need
 
 from .blocks import ROOT, commands, mentions, pages
-from .not_run import DAEMON_STOPPED, NOT_RUN, runs
+from .not_run import DAEMON_STOPPED, ELSEWHERE, NOT_RUN, runs
 from .stage import Stage
 
 PARSERS = parsers()
-# It has a test of its own.
-TUTORIAL = "docs/tutorial.md"
 
 
 def with_commands_to_run() -> list[str]:
-    return [p for p in pages() if p != TUTORIAL and any(map(runs, commands(p)))]
+    return [page for page in pages() if any(map(runs, commands(page)))]
 
 
 def spoken_to(words: tuple[str, ...]) -> tuple[str, ...]:
@@ -71,9 +69,15 @@ def test_targets_of_make_are_there():
 
 
 def test_every_row_of_the_table_is_of_a_command():
-    typed = [c.text for page in pages() for c in commands(page)]
+    typed = [c.text for page in pages() for c in commands(page) if page not in ELSEWHERE]
     unused = [start for start in NOT_RUN if not any(text.startswith(start) for text in typed)]
     assert not unused, "no page has these any more"
+
+
+def test_pages_that_run_elsewhere_are_named_there():
+    for page, test in ELSEWHERE.items():
+        assert page in pages()
+        assert page.rpartition("/")[2] in (ROOT / test).read_text("utf-8")
 
 
 @pytest.fixture(scope="module")
