@@ -10,11 +10,8 @@ from .blocks import Command
 
 NOT_RUN = {
     "make ": "sets up environments, or takes from minutes to hours; CI runs what it can",
-    "python3 -m venv": "makes an environment; CI installs the package on its own",
-    "venv/bin/pip install": "asks a package index",
-    "export PATH": "of the reader's terminal",
     "pip install": "asks a package index; CI installs the package on its own",
-    "cp deploy/": "changes the machine's services; tests/integration/test_deploy.py checks the files",
+    "cp deploy/": "changes the machine's services; test_deploy.py checks the files",
     "install -D deploy/": "changes the machine's services",
     "systemctl ": "needs systemd as the first process",
     "systemd-sysusers": "changes the machine's users",

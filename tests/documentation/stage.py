@@ -17,7 +17,7 @@ from spektron_edge.demo.broker import free_port
 from spektron_edge.inference import load_model
 from tests import adaptations, signers
 from tests.integration.beam import Beam
-from tests.integration.rig import Mosquitto, Rig, standard_settings
+from tests.integration.rig import Mosquitto, Rig, standard_settings, until
 
 from .blocks import ROOT, Command
 from .terminal import Terminal
@@ -47,6 +47,7 @@ class Stage(Terminal):
             write_bundle(path, manifest, shipped.members)
             signers.sign(path, key)
         shutil.copy(shipped_bundle(), self.folder / "corn.spektron")
+        (self.folder / "backups").mkdir()
         (self.folder / "secret").write_text("a passphrase of some words\n")
         self.rig.settings = standard_settings(self.folder, self._broker.url) | {
             "trust": {"keys": str(self.folder / "etc" / "trust")},
@@ -73,6 +74,14 @@ class Stage(Terminal):
             # Whatever another page has begun.
             self.once(["spektron-edge", "transfer", "discard", "--config", "spektron.toml"])
         return super().run(command)
+
+    def begin(self, words: list[str]) -> None:
+        """A daemon that measures, and hears commands."""
+        super().begin(words)
+        if words[1] == "run":
+            health = ("command", "health", "--operator", "anna", "--timeout", "1")
+            asked = ["spektron-edge", *health, "--config", "spektron.toml"]
+            until(lambda: self.once(asked)[0] == 0, "the daemon's answer")
 
     def begin_daemon(self) -> None:
         """Where a page takes one for granted."""
