@@ -65,7 +65,9 @@ def test_a_number_out_of_nowhere_is_told_once_and_stops_nothing(daemon, scan, ma
 def test_a_power_on_is_told_by_who_knows_of_it(daemon, scan, make_scan, protocol, told):
     first = replace(ready(make_scan), protocol=protocol)
     turn(daemon, first, scan(1), replace(first, boot_id=8))
-    assert [e["message"] for e in events(daemon, "instrument_restarted")] == [told]
+    (event,) = events(daemon, "instrument_restarted")
+    assert event["message"] == f"{told}: of what it made after scan 1, nothing more is known"
+    assert (event["serial"], event["boot_id"], event["scans"]) == ("VIRT-0001", 7, [[1, 1]])
 
 
 def test_a_prediction_says_how_many_numbers_are_missing_before_it(daemon, scan, make_scan):
