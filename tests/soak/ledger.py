@@ -15,7 +15,7 @@ import paho.mqtt.client as paho
 
 @dataclass(frozen=True)
 class Made:
-    """One line of the instruments' log. position: 2 is a sample; at_s: time.monotonic()."""
+    """One line of the instruments' log. position: 1 is a sample; at_s: time.monotonic()."""
 
     serial: str
     boot_id: int
