@@ -1,14 +1,16 @@
-"""`python -m tests.soak [--minutes 60] [--seed N] [--every 20] [--out build/soak]`: see docs/soak.md."""
+"""`python -m tests.soak [--minutes 60] [--seed N] [--every 20] [--out build/soak]`: docs/soak.md."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import sys
 import tempfile
 from pathlib import Path
 
+from spektron_edge.demo.broker import mosquitto
 from tests.soak.report import as_json, failures, in_words, picture
 from tests.soak.run import run
 
@@ -22,6 +24,9 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("build/soak"), help="for the report")
     parser.add_argument("--keep", type=Path, help="an empty folder for logs and ledgers")
     given = parser.parse_args()
+    if os.geteuid() or mosquitto() is None:
+        print("a soak needs root, for a disk of its own that can be full, and mosquitto")
+        return 2
     seed = random.randrange(2**32) if given.seed is None else given.seed
     print(f"seed {seed}: `make soak MINUTES={given.minutes:g} SEED={seed}` does this again")
 
@@ -33,10 +38,11 @@ def main() -> int:
         folder.mkdir(exist_ok=True)
         soak = run(folder, 60 * given.minutes, seed, given.every, say)
     given.out.mkdir(parents=True, exist_ok=True)
+    said = in_words(soak)
     (given.out / "soak.json").write_text(json.dumps(as_json(soak), indent=1) + "\n")
-    (given.out / "soak.txt").write_text(in_words(soak) + "\n")
+    (given.out / "soak.txt").write_text(said + "\n")
     picture(soak, given.out / "soak.png")
-    say(in_words(soak))
+    say(said)
     return 1 if failures(soak) else 0
 
 

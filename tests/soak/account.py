@@ -15,8 +15,8 @@ Key = tuple[int, int]
 
 @dataclass(frozen=True)
 class Account:
-    """Of each scan, one of these: `published`, `gap`, `reference` (made for dark or white and not in
-    a gap), `power` (the last of a power-on, of which an event says that nothing more is known),
+    """Of each scan, one of these: `published`, `gap`, `reference` (made for dark or white, and in
+    no gap), `power` (the last of a power-on, of which an event says that nothing more is known),
     `before` (made before the daemon first met the instrument), or `unaccounted`.
 
     twice: scans that came under two ids, or are both published and in a gap; phantom: numbers in
@@ -87,7 +87,11 @@ def _gaps(events: Iterable[dict[str, Any]]) -> set[Key]:
 
 def _ends(events: Iterable[dict[str, Any]]) -> dict[int, int]:
     """boot_id of a power-on that is over -> its last number that is known."""
-    return {event["boot_id"]: event["scans"][0][1] for event in events}
+    found: dict[int, int] = {}
+    for event in events:
+        ((_, last),) = event["scans"]
+        found[event["boot_id"]] = max(last, found.get(event["boot_id"], last))
+    return found
 
 
 def _first_met(made: list[Made], came: Iterable[Came], gaps: set[Key]) -> dict[int, int]:

@@ -1,4 +1,4 @@
-"""What was made, by the instruments' own log, and what came, by a subscriber that knows JSON only."""
+"""What was made, by the instruments' own log, and what came, by a subscriber that knows JSON."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import statistics
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,13 +43,11 @@ def sample(at_s: float, of: str, pid: int) -> Sample | None:
 
 def children(pid: int) -> list[int]:
     """Numbers of its children."""
-    found = []
+    said = ""
     for path in Path("/proc").glob(f"{pid}/task/*/children"):
-        try:
-            found += [int(number) for number in path.read_text().split()]
-        except OSError:
-            continue
-    return found
+        with contextlib.suppress(OSError):
+            said += path.read_text() + " "
+    return [int(number) for number in said.split()]
 
 
 @dataclass(frozen=True)

@@ -31,8 +31,7 @@ def failures(soak: Soak) -> list[str]:
     """What is not as it should be; memory only where it was followed for long enough."""
     assert soak.account is not None
     found = list(soak.trouble)
-    for scan in soak.account.unaccounted[:20]:
-        found.append(f"nobody knows of scan {scan.number} of {scan.serial}, {scan.boot_id}: {scan}")
+    found += [f"nobody knows what became of {scan}" for scan in soak.account.unaccounted[:20]]
     if soak.account.twice:
         found.append(f"published twice, or published and missing: {soak.account.twice[:20]}")
     if soak.account.phantom:

@@ -39,8 +39,8 @@ _STORAGE = (12, 13)
 
 @dataclass(frozen=True)
 class Done:
-    """A fault as it was, s by time.monotonic(). recovery_s: from its end to the arrival of the first
-    prediction of a scan that was made after it; None where there is none."""
+    """A fault as it was, s by time.monotonic(). recovery_s: from its end to when the first
+    prediction came of a scan that was made after it; None where none did."""
 
     kind: str
     began_s: float
@@ -173,9 +173,7 @@ def _settle(on: Bench, soak: Soak, say: Callable[[str], None]) -> None:
     on.line.do("exchange")
     on.begin()
     wait("the first instrument", lambda: _from(on, on.line.boot_id))
-    soak.missing_before_replay = len(
-        account(read_made(on.line.log), on.ledger).unaccounted
-    )
+    soak.missing_before_replay = len(account(read_made(on.line.log), on.ledger).unaccounted)
     say(f"sending again; {soak.missing_before_replay} scans not seen so far")
     _ask(on, soak, "replay-outbox", "--since", "2020-01-01T00:00Z")
     before = len(on.ledger.told("replay_done"))
@@ -246,5 +244,3 @@ def _recovered(done: Done, made: list[Made], ledger: Ledger) -> Done:
     )
     took_s = None if first is None else first - done.over_s
     return Done(done.kind, done.began_s, done.over_s, took_s)
-
-

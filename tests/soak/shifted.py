@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 
 _real = time.time
-_with = Path(sys.argv[1]).open("rb")
-_page = mmap.mmap(_with.fileno(), 8, prot=mmap.PROT_READ)
+with Path(sys.argv[1]).open("rb") as _file:
+    _page = mmap.mmap(_file.fileno(), 8, prot=mmap.PROT_READ)
 
 
 def shifted() -> float:
