@@ -1,4 +1,4 @@
-"""Ten minutes of faults at random: scans that nobody knows of, and how the daemon's memory grows."""
+"""Ten minutes of faults at random: scans that nobody knows of, and how memory grows."""
 
 from __future__ import annotations
 

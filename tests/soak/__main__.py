@@ -1,4 +1,4 @@
-"""`python -m tests.soak [--minutes 60] [--seed N] [--every 20] [--out build/soak]`: docs/soak.md."""
+"""`python -m tests.soak [--minutes 60] [--seed N] [--every 20] [--out FOLDER]`: docs/soak.md."""
 
 from __future__ import annotations
 
