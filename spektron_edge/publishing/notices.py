@@ -13,6 +13,7 @@ from .active_faults import ActiveFaults
 from .delivery import Delivery
 from .reporter import Level, Reporter
 
+
 class Notices:
     """Turns faults and changes into log lines and durable events."""
 

@@ -14,7 +14,8 @@ from ulid import ULID
 
 from spektron_edge.bundle.manifest import Evaluation, Figures
 from spektron_edge.clock import Clock, ClockWatch
-from spektron_edge.faults import Fault, Faults
+from spektron_edge.faults import Faults
+from spektron_edge.outbox import Gap
 from spektron_edge.prediction.intervals import student_t
 from spektron_edge.prediction.pipeline import evaluate
 from spektron_edge.publishing.records import (
