@@ -40,10 +40,11 @@ class Account:
 def account(made: Iterable[Made], ledger: Ledger) -> Account:
     """Hold the instruments' log against what came."""
     made = list(made)
-    came = Counter((c.boot_id, c.number) for c in ledger.predictions.values())
+    predictions = ledger.came()
+    came = Counter((c.boot_id, c.number) for c in predictions)
     gaps = _gaps(ledger.told("scans_missed"))
     ends = _ends(ledger.told("instrument_restarted"))
-    met = _first_met(made, ledger.predictions.values(), gaps)
+    met = _first_met(made, predictions, gaps)
     counts: Counter[str] = Counter()
     by_power_on: dict[int, Counter[str]] = {}
     unaccounted = []
@@ -70,8 +71,8 @@ def account(made: Iterable[Made], ledger: Ledger) -> Account:
         tuple(unaccounted),
         tuple(key for key, n in came.items() if n > 1 or key in gaps),
         tuple(key for key in gaps if key not in keys),
-        sum(ledger.copies.values()) - len(ledger.copies),
-        len(ledger.copies),
+        ledger.repeats,
+        len(ledger.ids),
         by_power_on,
     )
 

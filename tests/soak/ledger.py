@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,13 +42,14 @@ class Came:
 
 @dataclass
 class Ledger:
-    """Every record that came, once each; `copies` counts all. Each is also a line of `file`."""
+    """Every record that came, once each, and how often. Each is also a line of `file`."""
 
     file: Path
     predictions: dict[str, Came] = field(default_factory=dict)
     events: dict[str, dict[str, Any]] = field(default_factory=dict)
     state: dict[str, Any] = field(default_factory=dict)
-    copies: Counter[str] = field(default_factory=Counter)
+    ids: set[str] = field(default_factory=set)
+    repeats: int = 0
     subscriptions: list[Any] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -63,9 +63,10 @@ class Ledger:
         record, now = json.loads(message.payload), time.monotonic()
         record_id = record["id"]
         with self._lock:
-            self.copies[record_id] += 1
-            if self.copies[record_id] > 1:
+            if record_id in self.ids:
+                self.repeats += 1
                 return
+            self.ids.add(record_id)
             if kind == "event":
                 self.events[record_id] = record
                 line = {"at_s": now, **record}
@@ -81,6 +82,11 @@ class Ledger:
         """The prediction that came last."""
         with self._lock:
             return next(reversed(self.predictions.values()), None)
+
+    def came(self) -> list[Came]:
+        """All predictions, in the order in which they came."""
+        with self._lock:
+            return list(self.predictions.values())
 
     def told(self, code: str) -> list[dict[str, Any]]:
         """Events of that code, in the order in which they came."""

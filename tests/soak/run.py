@@ -11,9 +11,11 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from spektron_edge.files.state_folder import OUTBOX_FILE
 from tests.soak.account import Account, account
@@ -97,7 +99,7 @@ def run(
     soak.lives = lives(soak.samples)
     made = read_made(folder / "made.log")
     soak.account = account(made, on.ledger)
-    soak.done = [_recovered(done, made, on.ledger) for done in soak.done]
+    soak.done = _recovered(soak.done, made, on.ledger)
     _read_logs(on, soak)
     for event in on.ledger.events.values():
         soak.told[event["code"]] = soak.told.get(event["code"], 0) + 1
@@ -231,16 +233,16 @@ def _read_logs(on: Bench, soak: Soak) -> None:
         soak.trouble += [f"event {code}: {e['message']}" for e in on.ledger.told(code)]
 
 
-def _recovered(done: Done, made: list[Made], ledger: Ledger) -> Done:
-    """With how long it took."""
-    at_s = {(scan.boot_id, scan.number): scan.at_s for scan in made}
-    first = min(
-        (
-            came.at_s
-            for came in ledger.predictions.values()
-            if at_s.get((came.boot_id, came.number), 0.0) >= done.over_s
-        ),
-        default=None,
-    )
-    took_s = None if first is None else first - done.over_s
-    return Done(done.kind, done.began_s, done.over_s, took_s)
+def _recovered(faults: list[Done], made: list[Made], ledger: Ledger) -> list[Done]:
+    """With how long each took."""
+    made_s = {(scan.boot_id, scan.number): scan.at_s for scan in made}
+    came = ledger.came()
+    scans_s = np.array([made_s.get((c.boot_id, c.number), 0.0) for c in came])
+    came_s = np.array([c.at_s for c in came])
+    found = []
+    for one in faults:
+        after = came_s[scans_s >= one.over_s]
+        found.append(
+            replace(one, recovery_s=float(after.min()) - one.over_s if after.size else None)
+        )
+    return found
