@@ -58,7 +58,8 @@ def as_json(soak: Soak) -> dict[str, Any]:
         "published_twice": len(account.twice),
         "phantom_gaps": len(account.phantom),
         "records": account.ids,
-        "repeats_dropped_by_id": account.repeats,
+        "repeats_dropped_by_id": soak.repeats_before_replay,
+        "repeats_of_replay": account.repeats - soak.repeats_before_replay,
         "seen_only_by_replay": soak.missing_before_replay,
         "settled_s": soak.settled_s,
         "recovery": recoveries(soak),
@@ -86,7 +87,8 @@ def in_words(soak: Soak) -> str:
     lines += [
         "",
         f"records {found['records']}, copies beyond the first {found['repeats_dropped_by_id']}, "
-        f"scans seen only after a replay {found['seen_only_by_replay']}",
+        f"of the replay {found['repeats_of_replay']}; "
+        f"scans seen only after it {found['seen_only_by_replay']}",
         f"settled after {_number(soak.settled_s)} s; CPU {found['cpu_s']} s of all processes; "
         f"load of the machine {soak.load:.1f}",
         "",

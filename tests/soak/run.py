@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ _TURN_S = 0.05
 _SAMPLE_EVERY_S = 1.0
 _SETTLE_S = 180.0
 _REPLAY_S = 300.0
+_EVERYTHING_S, _SOME_S = 30 * 86400.0, 120.0
 _TROUBLE = re.compile(
     r"Traceback|Exception in thread|Exception ignored|Fatal Python error| unexpected where="
 )
@@ -63,6 +65,7 @@ class Soak:
     lives: list[Life] = field(default_factory=list)
     account: Account | None = None
     missing_before_replay: int = 0
+    repeats_before_replay: int = 0
     settled_s: float | None = None
     trouble: list[str] = field(default_factory=list)
     state: dict[str, Any] = field(default_factory=dict)
@@ -176,8 +179,12 @@ def _settle(on: Bench, soak: Soak, say: Callable[[str], None]) -> None:
     on.begin()
     wait("the first instrument", lambda: _from(on, on.line.boot_id))
     soak.missing_before_replay = len(account(read_made(on.line.log), on.ledger).unaccounted)
-    say(f"sending again; {soak.missing_before_replay} scans not seen so far")
-    _ask(on, soak, "replay-outbox", "--since", "2020-01-01T00:00Z")
+    soak.repeats_before_replay = on.ledger.repeats
+    # What a broker that was killed had acknowledged may have reached nobody: it is asked for again.
+    ago_s = _EVERYTHING_S if soak.missing_before_replay else _SOME_S
+    since = datetime.fromtimestamp(time.time() - ago_s, timezone.utc).isoformat(timespec="seconds")
+    say(f"sending again since {since}; {soak.missing_before_replay} scans not seen so far")
+    _ask(on, soak, "replay-outbox", "--since", since)
     before = len(on.ledger.told("replay_done"))
     wait("the replay", lambda: len(on.ledger.told("replay_done")) > before, _REPLAY_S)
     wait("no faults at the end", lambda: not on.ledger.state["faults"])
