@@ -17,7 +17,8 @@
 #   pages      regenerate what is made from the code: pages of docs/, and the firmware's C codec
 #   firmware   the reference firmware for the Arm MPS2 into build/firmware (arm-none-eabi-gcc)
 #   pictures   regenerate docs/demo.svg, docs/benchmarks from the last `make bench`, and
-#              docs/export-report.png from the last `make bundle`; docs/transfer-report.png
+#              docs/export-report.png from the last `make bundle`; docs/transfer-report.png; docs/soak.png
+#              from the last `make soak`
 #   screenshots  docs/page/*.png, the instrument's page in a browser before a running daemon (chromium)
 PYTHON ?= python3
 HOST_ENV := .venv-host

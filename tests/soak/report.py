@@ -67,7 +67,7 @@ def as_json(soak: Soak) -> dict[str, Any]:
         "others": [vars(one) for one in soak.lives if one.of != "daemon"],
         "rss_slope_mb_h": None if life is None else life.slope_mb_h,
         "rss_slope_interval_mb_h": None if life is None else (life.low_mb_h, life.high_mb_h),
-        "counters": soak.dropped,
+        "counters_of_last_daemon": soak.counters,
         "events": dict(sorted(soak.told.items())),
         "cpu_s": round(soak.cpu_s, 1),
         "load_15_min": soak.load,

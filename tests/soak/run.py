@@ -68,9 +68,8 @@ class Soak:
     repeats_before_replay: int = 0
     settled_s: float | None = None
     trouble: list[str] = field(default_factory=list)
-    state: dict[str, Any] = field(default_factory=dict)
     told: dict[str, int] = field(default_factory=dict)
-    dropped: dict[str, int] = field(default_factory=dict)
+    counters: dict[str, int] = field(default_factory=dict)
     cpu_s: float = 0.0
     load: float = 0.0
 
@@ -95,7 +94,6 @@ def run(
         _inject(on, soak, plan(seed, seconds, every_s), say)
         _settle(on, soak, say)
         _audit(on, soak)
-        soak.state = on.ledger.state
     now = os.times()
     soak.cpu_s = sum(now[:4]) - sum(cpu[:4])
     soak.load = os.getloadavg()[2]
@@ -184,11 +182,11 @@ def _settle(on: Bench, soak: Soak, say: Callable[[str], None]) -> None:
     ago_s = _EVERYTHING_S if soak.missing_before_replay else _SOME_S
     since = datetime.fromtimestamp(time.time() - ago_s, timezone.utc).isoformat(timespec="seconds")
     say(f"sending again since {since}; {soak.missing_before_replay} scans not seen so far")
-    _ask(on, soak, "replay-outbox", "--since", since)
     before = len(on.ledger.told("replay_done"))
+    _ask(on, soak, "replay-outbox", "--since", since)
     wait("the replay", lambda: len(on.ledger.told("replay_done")) > before, _REPLAY_S)
     wait("no faults at the end", lambda: not on.ledger.state["faults"])
-    soak.dropped = dict(on.ledger.state["counters"])
+    soak.counters = dict(on.ledger.state["counters"])
     on.end()
 
 
