@@ -93,6 +93,6 @@ class Scans:
             self._missing += step.gap[1] - step.gap[0] + 1
             gaps = [Gap(progress.serial, progress.boot_id, *step.gap)]
             self._notices.count_gaps(gaps)
-            told = self._notices.gaps(gaps, "they never reached the outbox")
-            self._delivery.store(told, None)
+            events = self._notices.gaps(gaps, "they never reached the outbox")
+            self._delivery.store(events, None)
         return True
