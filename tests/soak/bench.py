@@ -22,6 +22,8 @@ RATE = 20.0
 # What one scan takes in the outbox, whose records are all kept until the end, bytes.
 _SCAN_BYTES = 2600
 _ROOM_BYTES = 48 << 20
+_LEFT_BYTES = 4096
+_PATIENCE_S = 10.0
 _BROKER = "allow_anonymous true\npersistence true\nautosave_interval 2\npersistence_location "
 
 
@@ -76,22 +78,30 @@ class Disk:
 
     def fill(self) -> None:
         """No room from now on but what is taken."""
-        status = os.statvfs(self._folder)
-        self._remount(f"size={max(1, status.f_blocks - status.f_bfree) * status.f_frsize}")
+
+        def filled() -> bool:
+            # More may have been taken meanwhile.
+            status = os.statvfs(self._folder)
+            taken = (status.f_blocks - status.f_bfree) * status.f_frsize
+            return self._remount(f"size={taken + _LEFT_BYTES}")
+
+        until(filled, "a full disk", _PATIENCE_S)
 
     def free(self) -> None:
         """Room again."""
-        self._remount(f"size={self._size}")
+        assert self._remount(f"size={self._size}")
 
     def read_only(self, yes: bool) -> None:
         """Nobody may have it open for writing."""
-        self._remount("ro" if yes else "rw")
+        option = "ro" if yes else "rw"
+        until(lambda: self._remount(option), f"a disk that is {option}", _PATIENCE_S)
 
     def close(self) -> None:
         subprocess.run(["umount", "-l", self._folder], check=True)
 
-    def _remount(self, option: str) -> None:
-        subprocess.run(["mount", "-o", f"remount,{option}", self._folder], check=True)
+    def _remount(self, option: str) -> bool:
+        command = ["mount", "-o", f"remount,{option}", self._folder]
+        return not subprocess.run(command, capture_output=True, check=False).returncode
 
 
 class WallClock:
