@@ -6,7 +6,7 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from tests.soak.run import Soak
+from tests.soak.findings import Soak
 
 SLOPE_MB_H = 2.0
 _FILES_MORE = 2
