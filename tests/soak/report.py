@@ -9,6 +9,9 @@ from typing import Any
 from tests.soak.findings import Soak
 
 SLOPE_MB_H = 2.0
+# A slope is held to that in a life of half an hour; files and threads are counted where a slow
+# start lies within the warm-up.
+_SLOPE_FROM_S, _FOLLOWED_S = 1800.0, 90.0
 _FILES_MORE = 2
 _STATED = ("published", "gap", "reference", "power", "before", "unaccounted")
 
@@ -37,10 +40,16 @@ def failures(soak: Soak) -> list[str]:
     if soak.account.phantom:
         found.append(f"said to be missing, and never made: {soak.account.phantom[:20]}")
     for life in soak.lives:
+        if life.seconds < _FOLLOWED_S:
+            continue
         if life.files[1] > life.files[0] + _FILES_MORE:
             found.append(f"{life.of} {life.pid} opens files: {life.files}")
         if life.threads[1] > life.threads[0] + _FILES_MORE:
             found.append(f"{life.of} {life.pid} begins threads: {life.threads}")
+    life = soak.longest
+    slope = None if life is None or life.seconds < _SLOPE_FROM_S else life.slope_mb_h
+    if slope is not None and slope >= SLOPE_MB_H:
+        found.append(f"the daemon's memory grows by {slope:.2f} MB/h")
     return found
 
 

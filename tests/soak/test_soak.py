@@ -7,16 +7,14 @@ import random
 import pytest
 
 from tests.requirements import need
-from tests.soak.report import SLOPE_MB_H, failures, in_words
+from tests.soak.report import failures, in_words
 from tests.soak.run import run
-
-LONG_MINUTES = 60
 
 
 @pytest.mark.timeout(7200)
 @pytest.mark.once
 @pytest.mark.parametrize(
-    ("minutes", "every_s"), [(2.5, 7.0), pytest.param(LONG_MINUTES, 20.0, marks=pytest.mark.long)]
+    ("minutes", "every_s"), [(2.5, 7.0), pytest.param(60, 20.0, marks=pytest.mark.long)]
 )
 def test_every_scan_is_accounted_for_whatever_happens(tmp_path, minutes, every_s):
     need("broker")
@@ -27,5 +25,3 @@ def test_every_scan_is_accounted_for_whatever_happens(tmp_path, minutes, every_s
     assert soak.account.counts["published"] > 60 * minutes
     assert soak.account.whole
     assert failures(soak) == []
-    if minutes == LONG_MINUTES:
-        assert soak.longest.slope_mb_h < SLOPE_MB_H
