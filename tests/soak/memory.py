@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import statistics
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,8 +57,8 @@ class Life:
     """One process from its start to its end, after the warm-up.
 
     slope_mb_h: Theil-Sen over medians of half a minute, with the 95 % interval of the slope; None
-    where the life was too short for one. files: at the warm-up's end and at the life's, the least
-    of a minute; threads: the same.
+    where the life was too short for one. MB, files and threads: medians of the first and of the last
+    third, since a fault that goes on closes some.
     """
 
     of: str
@@ -92,8 +94,8 @@ def _life(found: list[Sample]) -> Life:
         at_h = np.array([b * _BLOCK_S / 3600.0 for b in blocks])
         mb = np.array([statistics.median(s.rss_mb for s in block) for block in blocks.values()])
         slope, _, low, high = (float(x) for x in theilslopes(mb, at_h))
-    first = [s for s in warm if s.at_s - warm[0].at_s < 60.0]
-    last = [s for s in warm if warm[-1].at_s - s.at_s < 60.0]
+    third = math.ceil(len(warm) / 3)
+    first, last = warm[:third], warm[-third:]
     return Life(
         found[0].of,
         found[0].pid,
@@ -104,6 +106,10 @@ def _life(found: list[Sample]) -> Life:
         slope,
         low,
         high,
-        (min(s.files for s in first), min(s.files for s in last)),
-        (min(s.threads for s in first), min(s.threads for s in last)),
+        (_usual(s.files for s in first), _usual(s.files for s in last)),
+        (_usual(s.threads for s in first), _usual(s.threads for s in last)),
     )
+
+
+def _usual(counts: Iterable[int]) -> int:
+    return statistics.median_low(list(counts))

@@ -11,6 +11,7 @@ import pytest
 
 from tests.soak.account import account
 from tests.soak.ledger import Ledger, Made
+from tests.soak.memory import Sample, lives
 from tests.soak.schedule import KINDS, plan
 
 
@@ -76,3 +77,14 @@ def test_a_seed_gives_the_same_faults_of_every_kind_at_the_rate_that_was_asked_f
     for part in ("line", "broker", "disk", "clock", "daemon"):
         of = [one for one in found if part in KINDS[one.kind].parts]
         assert all(a.over_s < b.at_s for a, b in itertools.pairwise(of))
+
+
+def test_what_grows_is_told_from_what_a_fault_closes_for_a_while():
+    def at(second, files):
+        return Sample(float(second), "daemon", 1, 130.0 + second / 3600, files, 4)
+
+    broken = lives([at(s, 17 if 200 <= s < 240 else 21) for s in range(600)])
+    assert broken[0].files == (21, 21)
+    assert broken[0].slope_mb_h == pytest.approx(1.0)
+    (leaking,) = lives([at(s, 21 + s // 60) for s in range(600)])
+    assert leaking.files[1] > leaking.files[0] + 2
