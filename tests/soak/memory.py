@@ -57,8 +57,8 @@ class Life:
     """One process from its start to its end, after the warm-up.
 
     slope_mb_h: Theil-Sen over medians of half a minute, with the 95 % interval of the slope; None
-    where the life was too short for one. MB, files and threads: medians of the first and of the last
-    third, since a fault that goes on closes some.
+    where the life was too short for one. MB, files and threads: medians of the first and of the
+    last third, since a fault that goes on closes some.
     """
 
     of: str
