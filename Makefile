@@ -14,6 +14,8 @@
 #   bundle     train and export the bundle that ships; its report is build/corn.report.html
 #   pages      regenerate what is made from the code: pages of docs/, and the firmware's C codec
 #   firmware   the reference firmware for the Arm MPS2 into build/firmware (arm-none-eabi-gcc)
+#   lock       pin what the packaged runtime depends on, with hashes, into deploy/lock
+#              (make lock ARGS=--upgrade takes the newest; asks the package index)
 #   pictures   regenerate docs/demo.svg, docs/benchmarks from the last `make bench`, and
 #              docs/export-report.png from the last `make bundle`; docs/transfer-report.png
 #   screenshots  docs/page/*.png, the instrument's page in a browser before a running daemon (chromium)
@@ -33,7 +35,7 @@ OTHER_TESTS := tests $(addprefix --ignore=,$(RUNTIME_TESTS))
 # Waiting OpenMP threads that spin make two torch processes on two cores ten times slower.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: demo environments test test-runtime test-beside test-host test-py310 test-long arm64 lint bench peers bench-encoder pretrain bundle pages firmware pictures screenshots clean
+.PHONY: demo environments test test-runtime test-beside test-host test-py310 test-long arm64 lint bench peers bench-encoder pretrain bundle pages firmware lock pictures screenshots clean
 .DELETE_ON_ERROR:
 
 demo: .venv/installed
@@ -143,6 +145,9 @@ pages: $(HOST_ENV)/installed
 
 firmware:
 	@$(MAKE) --no-print-directory -C firmware_bridge/firmware
+
+lock: $(HOST_ENV)/installed
+	$(HOST_ENV)/bin/python -m tests.supply.lock $(ARGS)
 
 pictures: $(HOST_ENV)/installed
 	$(HOST_ENV)/bin/python -m tests.pictures
