@@ -67,7 +67,7 @@ def pinned_wheels(target: Target, kept: Path = ROOT / "build" / "wheels") -> lis
             words = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
             words += ["--only-binary", ":all:", "--require-hashes", "--requirement", str(lock)]
             words += ["--implementation", "cp", "--python-version", target.python]
-            for abi in (f"c{target.tag[:1]}{target.tag[2:]}", "abi3", "none"):
+            for abi in (target.tag.replace("py", "cp"), "abi3", "none"):
                 words += ["--abi", abi]
             for platform in target.platforms:
                 words += ["--platform", platform]

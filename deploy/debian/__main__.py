@@ -1,0 +1,34 @@
+"""`python -m deploy.debian`: a package for one architecture and one Python (docs/install.md)."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from deploy.environment.target import MACHINES, Target
+from deploy.environment.wheels import ROOT, Failed
+
+from .package import build
+
+
+def main() -> int:
+    """Build it; print where it is."""
+    parser = argparse.ArgumentParser(prog="make deb", description=__doc__)
+    parser.add_argument("--arch", choices=MACHINES, default="amd64")
+    parser.add_argument("--python", default="3.11", help="of the system it is for (3.11: Debian 12)")
+    parser.add_argument("--revision", type=int, default=1, help="of the package (1)")
+    parser.add_argument("--out", type=Path, default=ROOT / "dist")
+    arguments = parser.parse_args()
+    try:
+        target = Target(arguments.arch, arguments.python)
+        package = build(target, arguments.revision, arguments.out)
+    except (Failed, ValueError) as error:
+        print(f"no package was built: {error}", file=sys.stderr)
+        return 1
+    print(package)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""What a Debian package says of itself."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from deploy.environment.target import Target
+
+NAME = "spektron-edge"
+_PRE_RELEASE = re.compile(r"\.?(a|b|rc|dev)(\d+)")
+
+
+@dataclass(frozen=True)
+class Control:
+    """version: the program's; revision: of the package, from 1; installed_kb: as dpkg counts."""
+
+    version: str
+    revision: int
+    target: Target
+    installed_kb: int
+
+    @property
+    def debian_version(self) -> str:
+        """Before its release sorts what is before it; the newer Python's package is the higher."""
+        upstream = _PRE_RELEASE.sub(r"~\1\2", self.version)
+        return f"{upstream}-{self.revision}+{self.target.tag}"
+
+    @property
+    def file_name(self) -> str:
+        """As dpkg-deb would call it."""
+        return f"{NAME}_{self.debian_version}_{self.target.architecture}.deb"
+
+    def __str__(self) -> str:
+        major, minor = self.target.python.split(".")
+        following = f"{major}.{int(minor) + 1}"
+        return f"""\
+Package: {NAME}
+Version: {self.debian_version}
+Architecture: {self.target.architecture}
+Maintainer: The Spektron Edge developers <spektron-edge@localhost>
+Installed-Size: {self.installed_kb}
+Depends: python3 (>= {self.target.python}~), python3 (<< {following}~), libc6 (>= 2.28), libstdc++6 (>= 8), libgcc-s1, systemd, init-system-helpers (>= 1.52)
+Recommends: udev, ca-certificates
+Suggests: mosquitto
+Section: science
+Priority: optional
+Description: spectra in over a serial line, chemistry out over MQTT
+ The software of a spectrometer's own computer: it reads raw counts, turns
+ them into absorbance, runs a quantised model, says whether the calibration
+ applies to the sample, keeps every result until the broker has acknowledged
+ it, and publishes it. With the instrument's own page for browsers.
+ .
+ Its Python packages lie in /opt/spektron-edge and are those that it was tested
+ with; the interpreter is the system's Python {self.target.python}.
+"""

@@ -1,0 +1,64 @@
+"""Tree to package: the same bytes from the same commit, wherever it is built."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from deploy.environment.target import Target
+from deploy.environment.tree import make_environment
+from deploy.environment.wheels import Failed, own_wheel, pinned_wheels, source_date
+
+from .control import Control
+from .staging import PREFIX, add_files, files, installed_kb, settle
+
+_SCRIPTS = Path(__file__).resolve().parent / "scripts"
+
+
+def build(target: Target, revision: int, out: Path, level: int = 19) -> Path:
+    """The .deb, in `out`. level: of zstd, which changes its size and nothing inside.
+
+    Raises Failed.
+    """
+    if shutil.which("dpkg-deb") is None:
+        raise Failed("dpkg-deb is not here: apt install dpkg")
+    epoch = source_date()
+    with tempfile.TemporaryDirectory(prefix="spektron-deb-") as scratch:
+        own, root = own_wheel(Path(scratch)), Path(scratch) / "root"
+        root.mkdir()
+        make_environment([*pinned_wheels(target), own], root, PREFIX, target)
+        add_files(root)
+        control = Control(own.name.split("-")[1], revision, target, installed_kb(root))
+        _add_control(root, control)
+        settle(root, epoch)
+        out.mkdir(parents=True, exist_ok=True)
+        package = out / control.file_name
+        words = ["dpkg-deb", "--root-owner-group", "-Zzstd", f"-z{level}", "--threads-max=1"]
+        done = subprocess.run(
+            [*words, "--build", str(root), str(package)],
+            env={**os.environ, "SOURCE_DATE_EPOCH": str(epoch)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise Failed(f"dpkg-deb: {done.stderr.strip()}")
+        return package
+
+
+def _add_control(root: Path, control: Control) -> None:
+    sums = [
+        f"{hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()}  "
+        f"{path.relative_to(root)}\n"
+        for path in files(root)
+    ]
+    folder = root / "DEBIAN"
+    folder.mkdir()
+    (folder / "control").write_text(str(control))
+    (folder / "md5sums").write_text("".join(sums))
+    for script in sorted(_SCRIPTS.iterdir()):
+        shutil.copy(script, folder)
