@@ -16,6 +16,9 @@
 #   firmware   the reference firmware for the Arm MPS2 into build/firmware (arm-none-eabi-gcc)
 #   lock       pin what the packaged runtime depends on, with hashes, into deploy/lock
 #              (make lock ARGS=--upgrade takes the newest; asks the package index)
+#   wheel      the Python wheel into dist, the same bytes from the same commit
+#   deb        the Debian package into dist: make deb ARCH=arm64 PYTHON_VERSION=3.10 (docs/install.md)
+#   image      a container image from the same wheels (buildah; docs/install.md)
 #   pictures   regenerate docs/demo.svg, docs/benchmarks from the last `make bench`, and
 #              docs/export-report.png from the last `make bundle`; docs/transfer-report.png
 #   screenshots  docs/page/*.png, the instrument's page in a browser before a running daemon (chromium)
@@ -23,6 +26,9 @@ PYTHON ?= python3
 HOST_ENV := .venv-host
 OLD_ENV := .venv-py310
 PEERS_ENV := build/peers
+# Of a package: the device's architecture, and its system's Python.
+ARCH ?= amd64
+PYTHON_VERSION ?= 3.11
 NAME ?=
 ARGS ?=
 
@@ -35,7 +41,7 @@ OTHER_TESTS := tests $(addprefix --ignore=,$(RUNTIME_TESTS))
 # Waiting OpenMP threads that spin make two torch processes on two cores ten times slower.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: demo environments test test-runtime test-beside test-host test-py310 test-long arm64 lint bench peers bench-encoder pretrain bundle pages firmware lock pictures screenshots clean
+.PHONY: demo environments test test-runtime test-beside test-host test-py310 test-long arm64 lint bench peers bench-encoder pretrain bundle pages firmware lock wheel deb image pictures screenshots clean
 .DELETE_ON_ERROR:
 
 demo: .venv/installed
@@ -148,6 +154,15 @@ firmware:
 
 lock: $(HOST_ENV)/installed
 	$(HOST_ENV)/bin/python -m tests.supply.lock $(ARGS)
+
+wheel: $(HOST_ENV)/installed
+	$(HOST_ENV)/bin/python -m deploy.environment
+
+deb: $(HOST_ENV)/installed
+	$(HOST_ENV)/bin/python -m deploy.debian --arch $(ARCH) --python $(PYTHON_VERSION) $(ARGS)
+
+image: $(HOST_ENV)/installed
+	$(HOST_ENV)/bin/python -m deploy.container --arch $(ARCH) $(ARGS)
 
 pictures: $(HOST_ENV)/installed
 	$(HOST_ENV)/bin/python -m tests.pictures

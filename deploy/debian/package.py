@@ -19,8 +19,8 @@ from .staging import PREFIX, add_files, files, installed_kb, settle
 _SCRIPTS = Path(__file__).resolve().parent / "scripts"
 
 
-def build(target: Target, revision: int, out: Path, level: int = 19) -> Path:
-    """The .deb, in `out`. level: of zstd, which changes its size and nothing inside.
+def build(target: Target, revision: int, out: Path, compression: str = "xz") -> Path:
+    """The .deb, in `out`. compression: dpkg-deb's; "none" is quick.
 
     Raises Failed.
     """
@@ -37,7 +37,7 @@ def build(target: Target, revision: int, out: Path, level: int = 19) -> Path:
         settle(root, epoch)
         out.mkdir(parents=True, exist_ok=True)
         package = out / control.file_name
-        words = ["dpkg-deb", "--root-owner-group", "-Zzstd", f"-z{level}", "--threads-max=1"]
+        words = ["dpkg-deb", "--root-owner-group", f"-Z{compression}", "--threads-max=1"]
         done = subprocess.run(
             [*words, "--build", str(root), str(package)],
             env={**os.environ, "SOURCE_DATE_EPOCH": str(epoch)},

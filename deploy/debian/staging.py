@@ -38,7 +38,7 @@ def add_files(root: Path) -> None:
         _copy(page, documents / page.name)
     _copy(ROOT / "README.md", documents / "README.md")
     changes = (ROOT / "CHANGELOG.md").read_bytes()
-    (documents / "changelog.gz").write_bytes(gzip.compress(changes, 9, mtime=0))
+    (documents / "NEWS.gz").write_bytes(gzip.compress(changes, 9, mtime=0))
     programs = root / "usr" / "bin"
     programs.mkdir(parents=True)
     (programs / NAME).symlink_to(f"{PREFIX}/bin/{NAME}")
