@@ -1,0 +1,110 @@
+"""A machine that boots in a container, with its own systemd and no network but its own loopback."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+# Generous: this machine may have much else to do.
+PATIENCE_S = 120.0
+
+
+class Machine:
+    """A copy of `root` in `folder`, booted while the context is open."""
+
+    def __init__(self, root: Path, folder: Path, log: Path) -> None:
+        self.root = folder
+        self._log = log
+        subprocess.run(["cp", "-a", "--reflink=auto", str(root), str(folder)], check=True)
+        self._container: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Machine:
+        words = ["systemd-nspawn", "--register=no", "--keep-unit", "--quiet", "--private-network"]
+        with self._log.open("wb") as log:
+            self._container = subprocess.Popen(
+                [*words, "--directory", str(self.root), "--boot"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        until(self._booted, "the machine has booted")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        assert self._container is not None
+        # Asks the first process to switch the machine off.
+        self._container.send_signal(signal.SIGTERM)
+        try:
+            self._container.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self._container.kill()
+            self._container.wait()
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    def run(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """A program inside, as root. Raises CalledProcessError."""
+        done = subprocess.run(
+            [*self._inside(), *words],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S * 2,
+            check=False,
+        )
+        if check and done.returncode:
+            print(done.stdout, done.stderr)
+            done.check_returncode()
+        return done
+
+    def asked(self, unit: str, name: str) -> str:
+        """A property of a unit."""
+        return self.run("systemctl", "show", "--property", name, "--value", unit).stdout.strip()
+
+    def copy_in(self, file: Path, to: str) -> str:
+        """Give it a file of the host's; the name inside."""
+        path = self.root / to.lstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, path)
+        return to
+
+    def write(self, to: str, text: str) -> None:
+        """A file inside, for everybody to read."""
+        path = self.root / to.lstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def _inside(self) -> list[str]:
+        assert self._container is not None
+        children = Path(f"/proc/{self._container.pid}/task/{self._container.pid}/children")
+        first = children.read_text().split()
+        if not first:
+            raise AssertionError(f"the machine does not run: {self._log.read_text()[-2000:]}")
+        return ["nsenter", "--target", first[0], "--all", "--wd=/"]
+
+    def _booted(self) -> bool:
+        assert self._container is not None
+        if self._container.poll() is not None:
+            raise AssertionError(f"no machine: {self._log.read_text()[-2000:]}")
+        try:
+            said = self.run("systemctl", "is-system-running", check=False).stdout.strip()
+        except AssertionError:
+            return False
+        return said in ("running", "degraded")
+
+
+def until(so: Callable[[], bool], what: str) -> None:
+    """Wait until it is so."""
+    end = time.monotonic() + PATIENCE_S
+    while not so():
+        assert time.monotonic() < end, f"not in {PATIENCE_S:.0f} s: {what}"
+        time.sleep(0.2)
