@@ -1,4 +1,4 @@
-"""Structured log lines: one event a line, as key=value text, as JSON, or as the journal's fields."""
+"""Structured log lines: one event a line, as key=value text or JSON, or as the journal's fields."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from typing import Literal, TextIO
 
 from .faults import Fault
-from .service.journal import Journal, field_name, is_journal
+from .service.journal import SOCKET, Journal, field_name, is_journal
 
 Format = Literal["text", "json"]
 _log = logging.getLogger("spektron_edge")
@@ -56,7 +56,7 @@ class _JournalHandler(logging.Handler):
             entry.setdefault(field_name(name), value)
         try:
             self._journal.send(entry)
-        except OSError:
+        except Exception:  # noqa: BLE001  no line is worth the measurement
             self._instead.handle(record)
 
     def close(self) -> None:
@@ -88,7 +88,7 @@ def set_up(form: Format, level: str, stream: TextIO | None = None, *, instrument
     handler.setFormatter(_Formatter(form))
     if is_journal(stream, os.environ.get("JOURNAL_STREAM")):
         with contextlib.suppress(OSError):
-            handler = _JournalHandler(Journal(), instrument, handler)
+            handler = _JournalHandler(Journal(SOCKET), instrument, handler)
     before = _log.handlers[:]
     _log.handlers[:] = [handler]
     for replaced in before:

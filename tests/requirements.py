@@ -109,6 +109,11 @@ def _missing_arm64() -> str | None:
     return "this root may not have mounts of its own" if own.returncode else None
 
 
+def _missing_systemd() -> str | None:
+    found = shutil.which("systemd-analyze")
+    return None if found else "systemd-analyze is not here: apt install systemd"
+
+
 def _missing_clang() -> str | None:
     if shutil.which("clang") is None:
         return "clang is not here: apt install clang"
@@ -136,6 +141,7 @@ _CHECKS = {
     "seabreeze": _missing_seabreeze,
     "shared": _missing_shared,
     "strace": _missing_strace,
+    "systemd": _missing_systemd,
     "tensorrt-rtx": _missing_tensorrt_rtx,
     "cyclonedx": _missing_cyclonedx,
     "netns": _missing_netns,

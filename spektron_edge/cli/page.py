@@ -53,6 +53,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def _page(arguments: argparse.Namespace) -> int:
     try:
         from spektron_edge.page.serving import serve
+        from spektron_edge.service.service import Service
     except ModuleNotFoundError as error:
         raise _missing(error) from None
 
@@ -60,7 +61,7 @@ def _page(arguments: argparse.Namespace) -> int:
         show(report, as_json=arguments.json)
         sys.stdout.flush()
 
-    return serve(arguments.config, say)
+    return serve(arguments.config, say, Service.of_process())
 
 
 def _certificate(arguments: argparse.Namespace) -> int:

@@ -48,7 +48,8 @@ class InstrumentThread(threading.Thread):
         self._halves = HalfPair()
         self._told = {"bad_pixels_bridged": "none"}
         self._beat = beat or Beat("instrument")
-        self.link = Watched(instrument_of(settings.serial), self._beat)
+        self.link = instrument_of(settings.serial)
+        self._watched = Watched(self.link, self._beat)
 
     def halt(self) -> None:
         """Ask the thread to stop the stream, close the port and end."""
@@ -57,7 +58,9 @@ class InstrumentThread(threading.Thread):
     def run(self) -> None:
         """Connect, stream, and after any fault begin again."""
         while not self._halt.is_set():
-            info = reconnect(self.link, self._halt, lambda e: self._post(FaultRaised(as_fault(e))))
+            info = reconnect(
+                self._watched, self._halt, lambda e: self._post(FaultRaised(as_fault(e)))
+            )
             if info is None:
                 break
             try:
@@ -73,7 +76,7 @@ class InstrumentThread(threading.Thread):
                 )
                 self._post(FaultRaised(Fault(Faults.INTERNAL, detail)))
             self._halt.wait(_PAUSE_S)
-        self.link.close()
+        self._watched.close()
         self._beat.rest()
 
     def _say(self, item: Item) -> None:
@@ -91,7 +94,7 @@ class InstrumentThread(threading.Thread):
             self._halves,
             self._clock,
             self._say,
-            self.link,
+            self._watched,
             self._halt,
         )
         self._post(

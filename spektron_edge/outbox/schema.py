@@ -44,7 +44,7 @@ UPDATE total SET name = 'dropped_full' WHERE name = 'dropped';
 _STEPS = (_TO_1, _TO_2)
 SCHEMA_VERSION = len(_STEPS)
 # Of SQLite's own machine: some milliseconds of work.
-_STEP_INSTRUCTIONS = 100_000
+_STEP_INSTRUCTIONS = 20_000
 
 UNSENT, SENT, REFUSED, AGAIN = 0, 1, 2, 3
 """States of a record. AGAIN: acknowledged, and to be sent once more."""

@@ -23,7 +23,10 @@ from spektron_edge.config.page import PageSettings
 from spektron_edge.door.client import DoorClient
 from spektron_edge.door.door import DOOR_FILE
 from spektron_edge.faults import Fault, Faults
+from spektron_edge.service.beats import Beat
+from spektron_edge.service.service import Service
 
+from .alive import tell
 from .app import application
 from .errors import Refused
 from .link import Link
@@ -34,6 +37,8 @@ from .services import Page, services
 _MIB = 2**20
 _GRACE_S = 3
 _USERS_EVERY_S = 1.0
+# Behind questions to a long history.
+_READING_S = 60.0
 
 
 class _Server(uvicorn.Server):
@@ -45,8 +50,9 @@ class _Server(uvicorn.Server):
         yield
 
 
-def serve(config_path: Path, say: Callable[[dict[str, object]], None]) -> int:
-    """Until SIGTERM or SIGINT; returns 0. say: is told once where the page is.
+def serve(config_path: Path, say: Callable[[dict[str, object]], None], service: Service) -> int:
+    """Until SIGTERM or SIGINT; returns 0. say: is told once where the page is; service: the page
+    as its service manager sees it.
 
     Raises Fault(CONFIG_INVALID, PAGE_UNSERVED, STATE_UNWRITABLE, ...).
     """
@@ -67,13 +73,17 @@ def serve(config_path: Path, say: Callable[[dict[str, object]], None]) -> int:
     say(report)
     log.info("page_started", url=_url(config.page))
     with listening:
-        asyncio.run(_run(config, page, listening, tls))
+        asyncio.run(_run(config, page, listening, tls, service))
     log.info("page_ended")
     return 0
 
 
 async def _run(
-    config: Config, page: Page, listening: socket.socket, tls: ssl.SSLContext | None
+    config: Config,
+    page: Page,
+    listening: socket.socket,
+    tls: ssl.SSLContext | None,
+    service: Service,
 ) -> None:
     noted: set[asyncio.Task[None]] = set()
 
@@ -104,6 +114,7 @@ async def _run(
     )
 
     def stop() -> None:
+        service.stopping()
         server.should_exit = True
         page.link.close()
 
@@ -113,7 +124,8 @@ async def _run(
     async with DoorClient(config.state_dir / DOOR_FILE) as client:
         beside = [
             asyncio.create_task(page.link.follow(client)),
-            asyncio.create_task(_look_for_users(page)),
+            asyncio.create_task(_look_for_users(page, service.beats.new("page-reading"))),
+            asyncio.create_task(tell(service, server, page.link)),
         ]
         try:
             await server.serve(sockets=[listening])
@@ -124,10 +136,11 @@ async def _run(
             page.close()
 
 
-async def _look_for_users(page: Page) -> None:
-    """What the command line changes holds here a second later."""
+async def _look_for_users(page: Page, beat: Beat) -> None:
+    """What the command line changes holds here a second later. beat: of the threads that read."""
     said = ""
     while True:
+        beat.doing("reading the accounts", _READING_S)
         try:
             await page.reading.run(page.users.refresh)
             said = ""

@@ -21,7 +21,7 @@ _PATIENCE_S = 1.0
 class Journal:
     """A connection. Raises OSError where there is no journal."""
 
-    def __init__(self, path: str = SOCKET) -> None:
+    def __init__(self, path: str) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
         try:
             self._socket.settimeout(_PATIENCE_S)

@@ -20,8 +20,6 @@ class Notifier:
         # Others, of virtual machines, do not come to a service.
         if address is not None and address[:1] in ("/", "@") and len(address) > 1:
             self._address = address if address[0] == "/" else "\0" + address[1:]
-            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
-            self._socket.setblocking(False)
 
     @classmethod
     def of(cls, environment: Mapping[str, str] = os.environ) -> Notifier:
@@ -39,8 +37,9 @@ class Notifier:
             return
         lines = (f"{name}={' '.join(str(value).split())}" for name, value in assignments.items())
         # A manager that is being replaced is not there for a moment.
-        with contextlib.suppress(OSError):
-            self._socket.sendto("\n".join(lines).encode(errors="replace"), self._address)
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
+            line.setblocking(False)
+            line.sendto("\n".join(lines).encode(errors="replace"), self._address)
 
 
 def watchdog_s(environment: Mapping[str, str] = os.environ) -> float | None:

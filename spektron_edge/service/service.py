@@ -22,13 +22,14 @@ _FED_PER_PATIENCE = 10
 class Service:
     """Belongs to the main path's thread. Without a manager it only knows who hangs.
 
-    beats: of the other threads.
+    beats: of the other threads; every_s: how often it says that all get on, s.
     """
 
     def __init__(self, notifier: Notifier | None = None, watchdog_s: float | None = None) -> None:
         """watchdog_s: after so long without a sign of life the manager ends the process, s."""
         self._notifier = notifier or Notifier()
-        self._every_s = None if watchdog_s is None else watchdog_s / _FED_PER_PATIENCE
+        self._watched = watchdog_s is not None
+        self.every_s = (watchdog_s or _SLACK_S) / _FED_PER_PATIENCE
         self.beats = Beats(watchdog_s or _SLACK_S)
         self.late: tuple[str, ...] = ()
         self._ready = False
@@ -64,9 +65,9 @@ class Service:
         now = time.monotonic()
         if now < self._feed_due:
             return
-        self._feed_due = now + (self._every_s or _TOLD_APART_S)
+        self._feed_due = now + self.every_s
         self.late = self.beats.late()
-        if self._every_s is not None and not self.late:
+        if self._watched and not self.late:
             self._notifier.send(WATCHDOG=1)
 
     def step(self) -> None:

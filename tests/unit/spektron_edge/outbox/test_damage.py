@@ -210,8 +210,8 @@ def test_no_room_for_what_was_read_is_no_reason_to_stop(open_outbox, tmp_path, m
     outbox.close()
     damage(outbox.path, 3)
 
-    def small(path):
-        db = open_database(path)
+    def small(*asked):
+        db = open_database(*asked)
         db.execute("PRAGMA max_page_count = 14")
         return db
 
@@ -221,3 +221,15 @@ def test_no_room_for_what_was_read_is_no_reason_to_stop(open_outbox, tmp_path, m
     assert again.salvaged.aside.exists()
     again.commit([named(1)])
     assert ids(again) == [named(1).id]
+
+
+def test_a_check_and_a_salvage_that_take_long_say_that_they_get_on(open_outbox, tmp_path):
+    outbox, checked, salvaged = open_outbox(), [], []
+    outbox.commit([named(n) for n in range(3_000)])
+    outbox.close()
+    Outbox(outbox.path, UNLIMITED, step=lambda: checked.append(1)).close()
+    assert checked
+    damage(outbox.path, 30)
+    again = Outbox(outbox.path, UNLIMITED, step=lambda: salvaged.append(1))
+    again.close()
+    assert len(salvaged) >= again.salvaged.records > 0
