@@ -114,6 +114,15 @@ def _missing_systemd() -> str | None:
     return None if found else "systemd-analyze is not here: apt install systemd"
 
 
+def _missing_nspawn() -> str | None:
+    if os.geteuid():
+        return "a machine that boots in a container can be made by root only"
+    for program in ("systemd-nspawn", "mmdebstrap", "dpkg-deb"):
+        if shutil.which(program) is None:
+            return f"{program} is not here: apt install systemd-container mmdebstrap dpkg"
+    return None
+
+
 def _missing_clang() -> str | None:
     if shutil.which("clang") is None:
         return "clang is not here: apt install clang"
@@ -138,6 +147,7 @@ _CHECKS = {
     "cppcheck": _missing_cppcheck,
     "firmware": _missing_firmware,
     "node": _missing_node,
+    "nspawn": _missing_nspawn,
     "seabreeze": _missing_seabreeze,
     "shared": _missing_shared,
     "strace": _missing_strace,

@@ -22,7 +22,7 @@ _FILES = {
     _HERE / "lintian-overrides": f"usr/share/lintian/overrides/{NAME}",
     _SYSTEMD / "spektron-edge.service": "lib/systemd/system/spektron-edge.service",
     _SYSTEMD / "spektron-edge-page.service": "lib/systemd/system/spektron-edge-page.service",
-    _SYSTEMD / "gpu" / "spektron-edge.service.d-gpu.conf": f"usr/share/{NAME}/gpu.conf",
+    _SYSTEMD / "gpu" / "gpu.conf": f"usr/share/{NAME}/gpu.conf",
     _SYSTEMD / "sysusers.d" / "spektron-edge.conf": "usr/lib/sysusers.d/spektron-edge.conf",
     _SYSTEMD / "tmpfiles.d" / "spektron-edge.conf": "usr/lib/tmpfiles.d/spektron-edge.conf",
     _SYSTEMD / "udev" / "60-spektron-edge.rules": "lib/udev/rules.d/60-spektron-edge.rules",

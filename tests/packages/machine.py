@@ -5,10 +5,10 @@ from __future__ import annotations
 import shutil
 import signal
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
+
+from tests.integration.rig import until
 
 # Generous: this machine may have much else to do.
 PATIENCE_S = 120.0
@@ -32,7 +32,7 @@ class Machine:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        until(self._booted, "the machine has booted")
+        until(self._booted, "the machine to boot", PATIENCE_S)
         return self
 
     def __exit__(
@@ -100,11 +100,3 @@ class Machine:
         except AssertionError:
             return False
         return said in ("running", "degraded")
-
-
-def until(so: Callable[[], bool], what: str) -> None:
-    """Wait until it is so."""
-    end = time.monotonic() + PATIENCE_S
-    while not so():
-        assert time.monotonic() < end, f"not in {PATIENCE_S:.0f} s: {what}"
-        time.sleep(0.2)
