@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -42,13 +43,10 @@ class Machine:
         trace: TracebackType | None,
     ) -> None:
         assert self._container is not None
-        # Asks the first process to switch the machine off.
-        self._container.send_signal(signal.SIGTERM)
-        try:
-            self._container.wait(PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            self._container.kill()
-            self._container.wait()
+        # With its first process everything in it ends; nothing of it is to be kept.
+        for first in self._first():
+            os.kill(int(first), signal.SIGKILL)
+        self._container.wait(PATIENCE_S)
         shutil.rmtree(self.root, ignore_errors=True)
 
     def run(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -84,12 +82,19 @@ class Machine:
         path.write_text(text)
 
     def _inside(self) -> list[str]:
-        assert self._container is not None
-        children = Path(f"/proc/{self._container.pid}/task/{self._container.pid}/children")
-        first = children.read_text().split()
+        first = self._first()
         if not first:
             raise AssertionError(f"the machine does not run: {self._log.read_text()[-2000:]}")
         return ["nsenter", "--target", first[0], "--all", "--wd=/"]
+
+    def _first(self) -> list[str]:
+        """The number of its first process, as the host has it; none before and after."""
+        assert self._container is not None
+        pid = self._container.pid
+        try:
+            return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        except OSError:
+            return []
 
     def _booted(self) -> bool:
         assert self._container is not None
