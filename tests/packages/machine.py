@@ -69,10 +69,10 @@ class Machine:
         return self.run("systemctl", "show", "--property", name, "--value", unit).stdout.strip()
 
     def copy_in(self, file: Path, to: str) -> str:
-        """Give it a file of the host's; the name inside."""
+        """Give it a file of the same file system; the name inside."""
         path = self.root / to.lstrip("/")
         path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(file, path)
+        path.hardlink_to(file)
         return to
 
     def write(self, to: str, text: str) -> None:

@@ -157,7 +157,7 @@ def _scripts_may_run_again(machine: Machine) -> None:
 def _hang_is_ended(machine: Machine) -> None:
     """Stopped amid its work it feeds nothing; the watchdog ends it and it is started anew."""
     before = machine.asked(DAEMON, "MainPID")
-    machine.run("kill", "-STOP", before)
+    machine.run("systemctl", "kill", "--kill-who=main", "--signal=STOP", DAEMON)
 
     def anew() -> bool:
         pid = machine.asked(DAEMON, "MainPID")
