@@ -16,13 +16,16 @@ def main() -> int:
     """Build it; print where it is."""
     parser = argparse.ArgumentParser(prog="make deb", description=__doc__)
     parser.add_argument("--arch", choices=MACHINES, default="amd64")
-    parser.add_argument("--python", default="3.11", help="of the system it is for (3.11: Debian 12)")
+    parser.add_argument(
+        "--python", default="3.11", help="of the system it is for (3.11: Debian 12)"
+    )
     parser.add_argument("--revision", type=int, default=1, help="of the package (1)")
+    parser.add_argument("--compression", choices=("xz", "none"), default="xz", help="none: at once")
     parser.add_argument("--out", type=Path, default=ROOT / "dist")
     arguments = parser.parse_args()
     try:
         target = Target(arguments.arch, arguments.python)
-        package = build(target, arguments.revision, arguments.out)
+        package = build(target, arguments.revision, arguments.out, arguments.compression)
     except (Failed, ValueError) as error:
         print(f"no package was built: {error}", file=sys.stderr)
         return 1

@@ -22,7 +22,10 @@ def _build(folder: Path) -> None:
     words = ["mmdebstrap", "--mode=root", "--variant=apt", f"--include={','.join(_PACKAGES)}"]
     # Nothing here has to survive a power cut.
     words += ["--dpkgopt=force-unsafe-io", "--aptopt=APT::Install-Recommends false"]
-    words += ["--dpkgopt=path-exclude=/usr/share/locale/*", "--dpkgopt=path-exclude=/usr/share/man/*"]
+    words += [
+        "--dpkgopt=path-exclude=/usr/share/locale/*",
+        "--dpkgopt=path-exclude=/usr/share/man/*",
+    ]
     done = subprocess.run(
         [*words, _SUITE, str(folder)], capture_output=True, text=True, check=False
     )

@@ -99,7 +99,10 @@ def test_a_package_from_its_installation_to_its_purge(
     assert (archive / "etc-spektron-edge" / "spektron.toml").is_file()
     for gone in (STATE, "etc/spektron-edge", "opt/spektron-edge", "usr/bin/spektron-edge"):
         assert not (machine.root / gone).exists()
-    assert "spektron-edge" not in machine.run("dpkg-query", "--show", "--showformat=${Package} ").stdout
+    assert (
+        "spektron-edge"
+        not in machine.run("dpkg-query", "--show", "--showformat=${Package} ").stdout
+    )
     assert machine.run("systemctl", "cat", DAEMON, check=False).returncode != 0
 
 
