@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from deploy.environment.target import MACHINES, Target
+from deploy.environment.arguments import add_target, target_of
 from deploy.environment.wheels import ROOT, Failed
 
 from .package import build
@@ -15,16 +15,13 @@ from .package import build
 def main() -> int:
     """Build it; print where it is."""
     parser = argparse.ArgumentParser(prog="make deb", description=__doc__)
-    parser.add_argument("--arch", choices=MACHINES, default="amd64")
-    parser.add_argument(
-        "--python", default="3.11", help="of the system it is for (3.11: Debian 12)"
-    )
+    add_target(parser)
     parser.add_argument("--revision", type=int, default=1, help="of the package (1)")
     parser.add_argument("--compression", choices=("xz", "none"), default="xz", help="none: at once")
     parser.add_argument("--out", type=Path, default=ROOT / "dist")
     arguments = parser.parse_args()
     try:
-        target = Target(arguments.arch, arguments.python)
+        target = target_of(arguments)
         package = build(target, arguments.revision, arguments.out, arguments.compression)
     except (Failed, ValueError) as error:
         print(f"no package was built: {error}", file=sys.stderr)

@@ -24,7 +24,8 @@ class Control:
     def debian_version(self) -> str:
         """Before its release sorts what is before it; the newer Python's package is the higher."""
         upstream = _PRE_RELEASE.sub(r"~\1\2", self.version)
-        return f"{upstream}-{self.revision}+{self.target.tag}"
+        variant = "gpu" if self.target.gpu else ""
+        return f"{upstream}-{self.revision}+{self.target.tag}{variant}"
 
     @property
     def file_name(self) -> str:
@@ -33,14 +34,22 @@ class Control:
 
     def __str__(self) -> str:
         major, minor = self.target.python.split(".")
-        following = f"{major}.{int(minor) + 1}"
+        needs = [
+            f"python3 (>= {self.target.python}~)",
+            f"python3 (<< {major}.{int(minor) + 1}~)",
+            "libc6 (>= 2.28)",
+            "libstdc++6 (>= 8)",
+            "libgcc-s1",
+            "systemd",
+            "init-system-helpers (>= 1.52)",
+        ]
         return f"""\
 Package: {NAME}
 Version: {self.debian_version}
 Architecture: {self.target.architecture}
 Maintainer: The Spektron Edge developers <spektron-edge@localhost>
 Installed-Size: {self.installed_kb}
-Depends: python3 (>= {self.target.python}~), python3 (<< {following}~), libc6 (>= 2.28), libstdc++6 (>= 8), libgcc-s1, systemd, init-system-helpers (>= 1.52)
+Depends: {", ".join(needs)}
 Recommends: udev, ca-certificates
 Suggests: mosquitto
 Section: science

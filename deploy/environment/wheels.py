@@ -50,9 +50,9 @@ def own_wheel(folder: Path, source: Path = ROOT) -> Path:
 
 
 def pinned_wheels(target: Target, kept: Path = ROOT / "build" / "wheels") -> list[Path]:
-    """What the target's lock file pins, in the order of names; downloaded once, whole or not at all.
+    """What the target's lock file pins, in the order of names.
 
-    Raises Failed.
+    Downloaded once, whole or not at all. Raises Failed.
     """
     lock = ROOT / "deploy" / "lock" / f"runtime-{target.tag}.txt"
     if not lock.is_file():
@@ -75,7 +75,10 @@ def pinned_wheels(target: Target, kept: Path = ROOT / "build" / "wheels") -> lis
             partial.rename(folder)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
-    return sorted(folder.glob("*.whl"))
+    found = sorted(folder.glob("*.whl"))
+    if target.gpu is None:
+        return found
+    return [target.gpu if wheel.name.startswith("onnxruntime-") else wheel for wheel in found]
 
 
 def _done(words: list[str], environment: dict[str, str] | None = None) -> None:

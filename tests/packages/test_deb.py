@@ -1,4 +1,4 @@
-"""A package's life on a machine that boots: installed, configured, upgraded, hung, removed, purged."""
+"""A package on a machine that boots: installed, configured, upgraded, hung, removed, purged."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from deploy.debian.package import build
 from deploy.environment.target import Target
-
 from spektron_edge.demo.corn import load_corn
 from tests.integration.rig import until
 from tests.requirements import need
