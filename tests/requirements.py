@@ -123,6 +123,12 @@ def _missing_nspawn() -> str | None:
     return None
 
 
+def _missing_buildah() -> str | None:
+    if os.geteuid() or shutil.which("mmdebstrap") is None:
+        return "the image's base is made by root, with mmdebstrap"
+    return None if shutil.which("buildah") else "buildah is not here: apt install buildah"
+
+
 def _missing_clang() -> str | None:
     if shutil.which("clang") is None:
         return "clang is not here: apt install clang"
@@ -143,6 +149,7 @@ _CHECKS = {
     "arm64": _missing_arm64,
     "broker": _missing_broker,
     "browser": _missing_browser,
+    "buildah": _missing_buildah,
     "clang": _missing_clang,
     "cppcheck": _missing_cppcheck,
     "firmware": _missing_firmware,

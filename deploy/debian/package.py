@@ -61,4 +61,5 @@ def _add_control(root: Path, control: Control) -> None:
     (folder / "control").write_text(str(control))
     (folder / "md5sums").write_text("".join(sums))
     for script in sorted(_SCRIPTS.iterdir()):
-        shutil.copy(script, folder)
+        shutil.copyfile(script, folder / script.name)
+        (folder / script.name).chmod(0o755)
