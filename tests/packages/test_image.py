@@ -1,4 +1,4 @@
-"""The container's image is built from its recipe. Running one is beyond machines without an engine."""
+"""The container's image is built from its recipe, and its programs start; no engine runs it here."""
 
 from __future__ import annotations
 
