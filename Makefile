@@ -81,8 +81,7 @@ test:
 	@$(MAKE) --no-print-directory -j2 --output-sync=target test-runtime test-beside
 
 test-runtime: lint
-	$(HOST_ENV)/bin/pytest $(RUNTIME_TESTS) --cov --cov-report= $(ARGS)
-	$(HOST_ENV)/bin/coverage report --fail-under=90 --sort=cover
+	$(HOST_ENV)/bin/pytest $(RUNTIME_TESTS) $(ARGS)
 
 test-beside: test-py310 $(HOST_ENV)/installed
 	$(HOST_ENV)/bin/pytest $(OTHER_TESTS) $(ARGS)
@@ -104,6 +103,7 @@ else
 endif
 
 test-long: lint $(HOST_ENV)/installed
+	@# Coverage makes every process a third slower: it is counted here alone.
 	$(HOST_ENV)/bin/pytest $(RUNTIME_TESTS) -m "long or not long" --cov --cov-report= $(ARGS)
 	$(HOST_ENV)/bin/coverage report --fail-under=90 --sort=cover
 	$(HOST_ENV)/bin/pytest $(OTHER_TESTS) -m "long or not long" $(ARGS)

@@ -20,6 +20,7 @@ CommandName = Literal[
     "transfer-finish",
     "transfer-discard",
     "transfer-list",
+    "transfer-activate",
     "transfer-rollback",
     "adapt-service-event",
     "adapt-stability",

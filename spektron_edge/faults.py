@@ -228,6 +228,9 @@ class Faults(Enum):
     BUNDLE_FELL_BACK = FaultKind(
         "bundle_fell_back", 86, "install another bundle; `spektron-edge bundle list` shows why"
     )
+    BUNDLE_UNCHECKED = FaultKind(
+        "bundle_unchecked", 103, "`spektron-edge bundle install` on the device takes the same file"
+    )
     KEY_UNUSABLE = FaultKind("key_unusable", 87, "check the key's file, kind and permissions")
     TRANSFER_UNUSABLE = FaultKind(
         "transfer_unusable",
@@ -361,6 +364,9 @@ class Faults(Enum):
     )
     PAGE_ACCOUNT = FaultKind(
         "page_account", 117, "do what the detail says; `spektron-edge page-user list` shows who is"
+    )
+    OTHER_THAN_SEEN = FaultKind(
+        "other_than_seen", 119, "look at what is there now, and decide again"
     )
     INTERNAL = FaultKind(
         "internal", 70, "report this with the log; the daemon starts the part again"

@@ -13,7 +13,7 @@ Meaning = Literal["reviewed", "approved", "responsible"]
 MEANINGS: tuple[Meaning, ...] = get_args(Meaning)
 
 # What the page does by itself, as the command line does it: slots of bundles.
-PAGE_ACTIONS = ("bundle-activate", "bundle-rollback")
+PAGE_ACTIONS = ("bundle-install", "bundle-activate", "bundle-rollback")
 ACTIONS: tuple[str, ...] = (*COMMANDS, *PAGE_ACTIONS)
 
 _VIEWER = frozenset({"health", "transfer-status", "transfer-list", "adapt-status", "adapt-list"})
@@ -33,6 +33,7 @@ _OPERATOR = _VIEWER | {
 _SIGNED = frozenset(
     {
         "transfer-finish",
+        "transfer-activate",
         "transfer-rollback",
         "adapt-approve",
         "adapt-reject",

@@ -200,6 +200,7 @@ def history(name: str, span_s: float, points: int = 200) -> Answer:
 def now(*, door: bool) -> Answer:
     """GET /now."""
     return {
+        "utc": ago(0),
         "connection": {"door": door, "since": ago(900)},
         "state": STATE,
         "model": MODEL_RECORD,
@@ -251,6 +252,8 @@ TRANSFER: Answer = {
     "kept": [
         {
             "number": 2,
+            "id": "t-2f81",
+            "hindered": "",
             "made": ago(86400),
             "by": "anna",
             "serial": "VIRT-0001",
@@ -260,6 +263,8 @@ TRANSFER: Answer = {
         },
         {
             "number": 1,
+            "id": "t-1c07",
+            "hindered": "",
             "made": ago(9 * 86400),
             "by": "ben",
             "serial": "VIRT-0001",
@@ -323,6 +328,7 @@ ADAPTATION: Answer = {
         _SIGN,
         {**_SIGN, "name": "Q", "value": 0.3, "over": False, "words": "Q is steady"},
     ],
+    "followed": {"since": ago(5 * 3600), "at": ago(4), "spectra": 1820, "samples": 41},
     "waiting": [adaptation(5, "proposed")],
     "kept": [adaptation(5, "proposed"), adaptation(4, "installed"), adaptation(3, "superseded")],
     "shadow": {
@@ -344,6 +350,15 @@ ADAPTATION: Answer = {
             "astray": [],
         }
     },
+}
+INCOMING: Answer = {
+    "sha256": "5e" * 32,
+    "bytes": 1_234_567,
+    "bundle": "corn-3-0123456789ab",
+    "name": "corn",
+    "version": 3,
+    "products": ["corn", "soy"],
+    "signed_by": "Laboratory",
 }
 BUNDLES: Answer = {
     "uses_slots": True,
@@ -387,6 +402,7 @@ VERIFIED: Answer = {
     "message": "every line holds",
     "published_head": "9b1c" * 16,
 }
+PRODUCTS: Answer = {"products": ["corn", "soy"], "chosen": "corn"}
 USERS: Answer = {
     "users": [
         {"name": "anna", "role": "engineer", "active": True},

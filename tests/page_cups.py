@@ -79,6 +79,7 @@ class Cups:
         predicted = {"moisture": property_}
         accepted = how == "use"
         self._last = {"message": f"{how}: valid", "predicted": predicted, "accepted": accepted}
+        self._last["work"] = "0fe2"
         if accepted and self._samples is not None:
             kept = {
                 "number": 1,

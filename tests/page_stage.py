@@ -37,10 +37,11 @@ _SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 20"><path d="M0 
 @dataclass
 class Stage:
     """What the answers depend on; tests change it. asked: commands as they came, in order; cups: a
-    transfer that goes on by commands, and not one that stands still."""
+    transfer that goes on by commands, and not one that stands still; sent: a bundle's file."""
 
     role: str = "engineer"
     signed_in: bool = True
+    idle: bool = False
     first_boot: bool = False
     door: bool = True
     valid: bool = True
@@ -49,6 +50,7 @@ class Stage:
     refuse: dict[str, str] | None = None
     asked: list[dict[str, Any]] = field(default_factory=list)
     cups: Cups | None = None
+    sent: bytes = b""
     url: str = ""
 
     def session(self) -> dict[str, Any]:
@@ -58,6 +60,7 @@ class Stage:
             "user": "anna" if self.signed_in else None,
             "role": self.role if self.signed_in else None,
             "csrf": "c" if self.signed_in else None,
+            "idle": self.signed_in and self.idle,
             "first_boot": self.first_boot,
             "needs_sign_in": True,
             "site": "lab",
@@ -90,6 +93,7 @@ def stage() -> Iterator[Stage]:
 
 def _application(found: Stage) -> Starlette:
     plain: dict[str, Callable[[], object]] = {
+        "/products": lambda: answers.PRODUCTS,
         "/now": lambda: answers.now(door=found.door),
         "/axis": lambda: answers.AXIS,
         "/records": answers.records,
@@ -107,7 +111,7 @@ def _application(found: Stage) -> Starlette:
             given = await request.json()
             if given["password"] != PASSWORD:
                 return _refused(401, "name or password is wrong", "check the name")
-            found.signed_in = True
+            found.signed_in, found.idle = True, False
         elif request.method == "DELETE":
             found.signed_in = False
         return JSONResponse(found.session())
@@ -125,6 +129,8 @@ def _application(found: Stage) -> Starlette:
         return JSONResponse(answers.adaptation_whole(request.path_params["number"]))
 
     async def command(request: Request) -> Response:
+        if found.idle:
+            return _refused(401, "nothing was done here for long", "sign in again")
         name, given = request.path_params["name"], await request.json()
         found.asked.append({"name": name, **given})
         if found.refuse is not None:
@@ -142,6 +148,15 @@ def _application(found: Stage) -> Starlette:
             return _refused(503, "no streams now", "wait")
         return StreamingResponse(_events(found), media_type="text/event-stream")
 
+    async def incoming(request: Request) -> Response:
+        found.sent = await request.body()
+        return JSONResponse(answers.INCOMING)
+
+    async def install(request: Request) -> Response:
+        found.asked.append({"name": "bundle-install", **await request.json()})
+        told = {"bundles": answers.BUNDLES, "slot": "b", "bundle": "corn-3-0123456789ab"}
+        return JSONResponse({**told, "tried": []})
+
     async def other(_: Request) -> Response:
         return JSONResponse({"message": "done"})
 
@@ -154,6 +169,8 @@ def _application(found: Stage) -> Starlette:
         Route("/commands/{name}", command, methods=["POST"]),
         Route("/transfer/picture.svg", picture),
         Route("/live", live),
+        Route("/bundles/incoming", incoming, methods=["POST"]),
+        Route("/bundles/incoming/install", install, methods=["POST"]),
         Route("/{rest:path}", other, methods=["POST", "PATCH"]),
     ]
     served = Mount("/", StaticFiles(directory=STATIC, html=True))

@@ -36,6 +36,7 @@ def _line(endpoint: Endpoint) -> str:
     query = endpoint.query.model_json_schema(by_alias=True).get("properties", {})
     body = {} if endpoint.body is None else endpoint.body.model_json_schema()["properties"]
     takes = [f"`?{name}`" for name in query] + [f"`{name}`" for name in body]
+    takes += [f"`{endpoint.takes}`"] if endpoint.takes else []
     role = f"{endpoint.role or '-'}{', signed' if endpoint.signed == 'always' else ''}"
     return (
         f"| `{endpoint.method} {endpoint.path}` | {role} | {', '.join(takes)} | {endpoint.what} |"

@@ -34,7 +34,8 @@ from spektron_edge.publishing.schema import generate
 from spektron_edge.spectra.acquisition import Ages, References
 from spektron_edge.spectra.resampling import Resampler
 from spektron_edge.spectra.scan import Scan
-from spektron_edge.transfer_session.requests import Add, Finish, Start
+from spektron_edge.transfer_session.requests import Activate, Add, Finish, Start
+from spektron_edge.transfer_session.requests import GoBack as TransferBack
 
 from .page_tables import endpoints_table, roles_table
 
@@ -73,7 +74,8 @@ ABOUT: dict[str, tuple[type[Taken], str]] = {
     "transfer-finish": (Finish, "fit; the event `transfer_finished` or `transfer_failed` follows"),
     "transfer-discard": (Nothing, "end the open transfer without using it"),
     "transfer-list": (Nothing, "the transfers that are kept"),
-    "transfer-rollback": (Nothing, "back to what was in use before"),
+    "transfer-activate": (Activate, "use one that is kept, again"),
+    "transfer-rollback": (TransferBack, "back to what was in use before"),
     "adapt-service-event": (Service, "say that the instrument was worked on"),
     "adapt-stability": (Stable, "the stability sample is in place"),
     "adapt-status": (Nothing, "what is in use and what waits: [adaptation.md](adaptation.md)"),

@@ -76,6 +76,14 @@ class _Sum:
         self.tells = self.tells or self.now > self.ranks.threshold
 
 
+@dataclass(frozen=True)
+class Nearest:
+    """The statistic of which a drift would be told next. share: its sum over its threshold."""
+
+    statistic: str
+    share: float
+
+
 class DriftWatch:
     """Follows one instrument's stream since the last reset."""
 
@@ -105,6 +113,12 @@ class DriftWatch:
         usual = 1.0 if first in _WAVELENGTH else float(np.median(of.ranks.values))
         kind: EvidenceKind = "instrument" if self._of_instrument() else "unknown"
         return Drift(first, of.since, of.order, mean / usual, kind, tuple(self._order))
+
+    @property
+    def nearest(self) -> Nearest | None:
+        """The largest sum; None where there is no statistic."""
+        shares = [Nearest(name, of.now / of.ranks.threshold) for name, of in self._sums.items()]
+        return max(shares, key=lambda one: one.share, default=None)
 
     def _of_instrument(self) -> bool:
         told = set(self._order)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from spektron_edge.adaptation_state import AdaptationStore, Entry
+from spektron_edge.clock import Stamp
 from spektron_edge.spectra.scan import Scan
 
 from .candidate import Adapted
@@ -18,7 +19,8 @@ from .yardstick import Yardstick, yardstick_of
 
 
 class Following:
-    """stream: None as long as nothing is followed; yardstick: of the bundle that `of` names."""
+    """stream: None as long as nothing is followed, else since `since`; yardstick: of the bundle
+    that `of` names."""
 
     def __init__(
         self,
@@ -31,6 +33,7 @@ class Following:
         self._serving, self._store, self._telling, self._mode = serving, store, telling, mode
         self._key: tuple[object, ...] = ()
         self.stream: Stream | None = None
+        self.since: Stamp | None = None
         self.yardstick: Yardstick | None = None
         self.of = ""
         self._without: Adapted | None = None
@@ -49,7 +52,7 @@ class Following:
         """Nobody looks any more."""
         self.stream = None
 
-    def follow(self, scan: Scan) -> Stream | None:
+    def follow(self, scan: Scan, now: Stamp) -> Stream | None:
         """The stream that a scan belongs to; a new one where it is another one."""
         serving = self._serving
         number = None if serving.in_use.adaptation is None else serving.in_use.adaptation.number
@@ -59,7 +62,7 @@ class Following:
         if self.yardstick is None or self.of != key[0]:
             self.yardstick, self.stream, self.of = None, None, ""
             return None
-        self._key, self.stream = key, Stream(self.yardstick)
+        self._key, self.stream, self.since = key, Stream(self.yardstick), now
         self._told_of_drift = False
         self._without, self._looking_back = None, None
         if serving.in_use.adaptation is not None:

@@ -88,7 +88,7 @@ class AdaptationJobs:
             return
         if outcome.seen is None or outcome.values is None:
             return
-        stream = self.following.follow(scan)
+        stream = self.following.follow(scan, now)
         if stream is None:
             return
         before = stream.sound

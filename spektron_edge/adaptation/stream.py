@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from spektron_edge.faults import Fault
 from spektron_edge.spectra.scan import Scan
 
-from .drift import Drift, DriftWatch
+from .drift import Drift, DriftWatch, Nearest
 from .gauge import Gauge, gauge
 from .growing import growing
 from .ring import Entry, Ring
@@ -91,6 +91,11 @@ class Stream:
     def drift(self) -> Drift | None:
         """The drift that goes on."""
         return self._watch.drift
+
+    @property
+    def nearest(self) -> Nearest | None:
+        """How far the statistic is that is farthest."""
+        return self._watch.nearest
 
     @property
     def entries(self) -> tuple[Entry, ...]:

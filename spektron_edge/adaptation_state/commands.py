@@ -13,6 +13,7 @@ from spektron_edge.commands.arguments import Nothing, Taken, TakenKind, take_arg
 from spektron_edge.commands.asked import Asked, CommandOutcome, Result
 from spektron_edge.config.file import Config
 from spektron_edge.faults import Fault, Faults
+from spektron_edge.files.seen import SeenNumber
 from spektron_edge.prediction.serving import Serving
 
 from .adaptations import Adaptations, Approval
@@ -32,8 +33,9 @@ class Decide(Taken):
 
 
 class GoBack(Taken):
-    """Why, if anybody wants to say."""
+    """seen: number of the adaptation that is thought to be in use; why: if anybody says."""
 
+    seen: SeenNumber | None = None
     why: str = Field("not said", pattern=_PRINTABLE)
 
 
@@ -82,11 +84,11 @@ class AdaptationCommands:
 
     def _roll_back(self, asked: Asked) -> CommandOutcome:
         given, serial = _taken(asked, GoBack), self._serving.serial
-        return self._changed(self._store().roll_back(serial, asked.operator, given.why))
+        return self._changed(self._store().roll_back(serial, asked.operator, given.why, given.seen))
 
     def _reset(self, asked: Asked) -> CommandOutcome:
         given, serial = _taken(asked, GoBack), self._serving.serial
-        return self._changed(self._store().reset(serial, asked.operator, given.why))
+        return self._changed(self._store().reset(serial, asked.operator, given.why, given.seen))
 
     def _changed(self, adaptations: Adaptations) -> CommandOutcome:
         self._serving.take_changes()

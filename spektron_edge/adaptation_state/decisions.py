@@ -11,6 +11,7 @@ import unicodedata
 
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.files.ledger import Action, noted
+from spektron_edge.files.seen import check_seen
 
 from .adaptations import Adaptations, Approval, Entry, Status
 
@@ -89,9 +90,12 @@ def rejected(adaptations: Adaptations, number: int, who: str, why: str) -> Adapt
     return _noted(after, "adaptation_rejected", who, entry, why)
 
 
-def rolled_back(adaptations: Adaptations, serial: str, who: str, why: str) -> Adaptations:
-    """Back to what was in use before. Raises Fault(ADAPTATION_MISSING)."""
-    left = adaptations.active(serial)
+def rolled_back(
+    adaptations: Adaptations, serial: str, who: str, why: str, seen: int | None = None
+) -> Adaptations:
+    """Back to what was in use before. seen: number that is thought to be in use. Raises
+    Fault(ADAPTATION_MISSING, OTHER_THAN_SEEN)."""
+    left = _seen(adaptations, serial, seen)
     if left is None:
         detail = f"no adaptation is in use for {serial}: it predicts as the bundle was made"
         raise Fault(Faults.ADAPTATION_MISSING, detail)
@@ -104,15 +108,24 @@ def rolled_back(adaptations: Adaptations, serial: str, who: str, why: str) -> Ad
     return _settled(after, serial, who)
 
 
-def was_reset(adaptations: Adaptations, serial: str, who: str, why: str) -> Adaptations:
-    """Back to the bundle's own calibration, whatever is in use."""
-    left = adaptations.active(serial)
+def was_reset(
+    adaptations: Adaptations, serial: str, who: str, why: str, seen: int | None = None
+) -> Adaptations:
+    """Back to the bundle's own calibration, whatever is in use. seen: as in `rolled_back`. Raises
+    Fault(OTHER_THAN_SEEN)."""
+    left = _seen(adaptations, serial, seen)
     if left is None:
         return adaptations
     after = _changed(adaptations, left, "rolled_back", f"{who}: {why}")
     after = _using(after, serial, ())
     after = _noted(after, "adaptation_reset", who, left, why, **_in_use(left, None))
     return _settled(after, serial, who)
+
+
+def _seen(adaptations: Adaptations, serial: str, seen: int | None) -> Entry | None:
+    left = adaptations.active(serial)
+    check_seen(seen, 0 if left is None else left.number, f"the adaptation of {serial}")
+    return left
 
 
 def thinned(adaptations: Adaptations, most_bytes: int) -> Adaptations:

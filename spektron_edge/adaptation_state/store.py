@@ -98,27 +98,32 @@ class AdaptationStore(KeptStates[Adaptations]):
         """Never use it. Raises Fault(ADAPTATION_MISSING, ADAPTATION_REFUSED)."""
         return self._ledger.update(functools.partial(rejected, number=number, who=who, why=why))
 
-    def roll_back(self, serial: str | None, who: str, why: str = "") -> Adaptations:
+    def roll_back(
+        self, serial: str | None, who: str, why: str = "", seen: int | None = None
+    ) -> Adaptations:
         """What was in use before, or the bundle's own calibration.
 
-        serial: of the instrument; None for the only one with an adaptation in use. Raises
-        Fault(ADAPTATION_MISSING), and ADAPTATION_UNUSABLE where what was in use before cannot be
+        serial: of the instrument; None for the only one with an adaptation in use; seen: number
+        that is thought to be in use. Raises Fault(ADAPTATION_MISSING, OTHER_THAN_SEEN), and
+        ADAPTATION_UNUSABLE where what was in use before cannot be
         read.
         """
         before = self.read()
         serial = serial or before.only_in_use
-        change = functools.partial(rolled_back, serial=serial, who=who, why=why)
+        change = functools.partial(rolled_back, serial=serial, who=who, why=why, seen=seen)
         back = change(before).active(serial)
         if back is not None:
             self.load(back)
         return self._ledger.update(change)
 
-    def reset(self, serial: str | None, who: str, why: str = "") -> Adaptations:
+    def reset(
+        self, serial: str | None, who: str, why: str = "", seen: int | None = None
+    ) -> Adaptations:
         """The bundle's own calibration, whatever is in use and whatever is damaged of it.
 
-        serial: as in `roll_back`. A damaged `adaptations.json` is set aside: then no instrument has
-        an adaptation in use. Raises Fault(ADAPTATION_MISSING) where several instruments have one
-        and none is named, or others than the named one.
+        serial, seen: as in `roll_back`. A damaged `adaptations.json` is set aside: then no
+        instrument has an adaptation in use. Raises Fault(OTHER_THAN_SEEN), and ADAPTATION_MISSING
+        where several instruments have one and none is named, or others than the named one.
         """
         try:
             before = self.read()
@@ -134,7 +139,8 @@ class AdaptationStore(KeptStates[Adaptations]):
             have = ", ".join(before.used)
             detail = f"no adaptation is in use for {serial}; those with one are: {have}"
             raise Fault(Faults.ADAPTATION_MISSING, detail)
-        return self._ledger.update(functools.partial(was_reset, serial=serial, who=who, why=why))
+        change = functools.partial(was_reset, serial=serial, who=who, why=why, seen=seen)
+        return self._ledger.update(change)
 
     def load(self, entry: Entry) -> AdaptationState:
         """Read and check an adaptation's file."""

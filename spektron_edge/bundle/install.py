@@ -101,14 +101,17 @@ def install(store: SlotStore, source: Path, terms: Terms, who: str) -> Installed
     return Installed(target, bundle.id, signer, tried)
 
 
-def activate(store: SlotStore, name: SlotName, terms: Terms, who: str) -> Slots:
-    """Point at a slot, after another look at its bundle; the daemon takes it next.
+def activate(
+    store: SlotStore, name: SlotName, terms: Terms, who: str, seen: str | None = None
+) -> Slots:
+    """Point at a slot, after another look at its bundle; the daemon takes it next. seen: bundle
+    that is thought to be in it.
 
     Raises BundleError or Fault; then the slots are as they were.
     """
 
     def change(slots: Slots) -> Slots:
-        after = activated(slots, name, who)
+        after = activated(slots, name, who, seen)
         slot = after.held[name]
         bundle = read_bundle(store.path(slot))
         if terms.admit(bundle) is not None:
@@ -118,14 +121,15 @@ def activate(store: SlotStore, name: SlotName, terms: Terms, who: str) -> Slots:
     return store.update(change)
 
 
-def roll_back(store: SlotStore, terms: Terms, who: str) -> Slots:
-    """Point at the other slot, though its version may be lower.
+def roll_back(store: SlotStore, terms: Terms, who: str, seen: str | None = None) -> Slots:
+    """Point at the other slot, though its version may be lower. seen: bundle that is thought to be
+    in use.
 
     Raises BundleError or Fault; then the slots are as they were.
     """
 
     def change(slots: Slots) -> Slots:
-        after = rolled_back(slots, who)
+        after = rolled_back(slots, who, seen)
         if after.current is not None:
             terms.admit(read_bundle(store.path(after.current)))
         return after

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.files.ledger import Action, Noted, noted
+from spektron_edge.files.seen import check_seen
 
 SlotName = Literal["a", "b"]
 SlotState = Literal["candidate", "trying", "good", "failed"]
@@ -96,11 +97,13 @@ def installed(slots: Slots, name: SlotName, slot: Slot, who: str) -> Slots:
     )
 
 
-def activated(slots: Slots, name: SlotName, who: str) -> Slots:
-    """The slot that the daemon takes next. Raises Fault(SLOT_UNFIT)."""
+def activated(slots: Slots, name: SlotName, who: str, seen: str | None = None) -> Slots:
+    """The slot that the daemon takes next. seen: bundle that is thought to be in it. Raises
+    Fault(SLOT_UNFIT, OTHER_THAN_SEEN)."""
     slot = slots.held.get(name)
     if slot is None:
         raise Fault(Faults.SLOT_UNFIT, f"slot {name} is empty")
+    check_seen(seen, slot.bundle, f"the bundle in slot {name}")
     if slot.state == "failed":
         raise Fault(Faults.SLOT_UNFIT, f"slot {name} failed: {slot.why}; install a bundle into it")
     if slots.active == name:
@@ -110,9 +113,11 @@ def activated(slots: Slots, name: SlotName, who: str) -> Slots:
     return _noted(after, "bundle_activated", who, slot=name, bundle=slot.bundle)
 
 
-def rolled_back(slots: Slots, who: str) -> Slots:
-    """Back to the other slot, though it may be older. Raises Fault(SLOT_UNFIT)."""
+def rolled_back(slots: Slots, who: str, seen: str | None = None) -> Slots:
+    """Back to the other slot, though it may be older. seen: bundle that is thought to be in use.
+    Raises Fault(SLOT_UNFIT, OTHER_THAN_SEEN)."""
     name, left = slots.fallback, slots.current
+    check_seen(seen, "none" if left is None else left.bundle, "the bundle in use")
     if name is None or left is None or slots.active is None:
         detail = "the other slot holds no bundle that has proven itself"
         raise Fault(Faults.SLOT_UNFIT, f"nothing to roll back to: {detail}")

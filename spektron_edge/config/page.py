@@ -27,7 +27,7 @@ class PageSettings(Section):
     idle_min: float = Field(
         30.0, gt=0, le=1440, description="or after so long without a request; see docs/page.md"
     )
-    memory_mb: int = Field(256, ge=128, le=4096, description="of data that its process may hold")
+    memory_mb: int = Field(384, ge=192, le=4096, description="of data that its process may hold")
     nice: int = Field(10, ge=0, le=19, description="how far it stands back behind the daemon")
 
     @model_validator(mode="after")

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from spektron_edge.adaptation.drift_known import drift_known
 from spektron_edge.adaptation.jobs import AdaptationJobs
 from spektron_edge.commands.asked import CommandOutcome
 from spektron_edge.commands.carrying import Carrying
@@ -95,6 +96,7 @@ class StateRecords:
             bad_pixels=self.line.bad_pixels,
             device_clock=self.scans.ends.clock_info,
             chosen=self.choices.in_words,
+            drift=drift_known(self.adaptations.following),
             counters=self.figures(),
             p50_ms=self.opened.delivery.latencies.quantile(0.50),
             p99_ms=self.opened.delivery.latencies.quantile(0.99),

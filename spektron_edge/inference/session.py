@@ -5,16 +5,18 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .backend import BackendError
 from .external_data import refuse_external_data
 
-# onnxruntime 1.31 writes a device id into the home folder and reports to its maker unless told not
-# to before it is imported; an instrument must not phone home.
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+if TYPE_CHECKING:
+    import onnxruntime as ort
 
-import onnxruntime as ort
+# onnxruntime 1.31 writes a device id into the home folder and reports to its maker unless told not
+# to before it is imported; an instrument must not phone home. It is imported where a session is
+# opened: 40 MB that the page does without.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 # A provider of onnxruntime with its options.
 Provider = tuple[str, dict[str, Any]]
@@ -36,6 +38,8 @@ def open_session(
     Raises BackendError, also where onnxruntime would go on with another provider: it says so in a
     line of its log only.
     """
+    import onnxruntime as ort
+
     refuse_external_data(graph)
     # onnxruntime would warn on standard error and take the CPU.
     if provider[0] not in available_providers():
@@ -73,6 +77,8 @@ def open_session(
 
 def available_providers() -> list[str]:
     """What this onnxruntime was built with; whether a GPU is there shows when a graph is loaded."""
+    import onnxruntime as ort
+
     return list(ort.get_available_providers())
 
 

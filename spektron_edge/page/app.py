@@ -53,7 +53,7 @@ def application(page: Page, endpoints: tuple[Endpoint, ...] = ENDPOINTS) -> Star
         return response
 
     async def broken(request: Request, error: Exception) -> Response:
-        log.warn("page_internal", path=request.url.path, error=repr(error))
+        log.warn("page_internal", path=request.scope["path"], error=repr(error))
         told = Refused(500, "internal", "the page failed; its log says how")
         return await refusal(page, request, told, None)
 

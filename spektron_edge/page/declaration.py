@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -37,6 +37,14 @@ class Nothing(Given):
 
 
 @dataclass(frozen=True)
+class Upload:
+    """A body that is no JSON, as it comes. length: bytes, as announced."""
+
+    chunks: AsyncIterator[bytes]
+    length: int
+
+
+@dataclass(frozen=True)
 class Call:
     """A request that may be answered. path, query, body: as declared; token: of the session."""
 
@@ -61,7 +69,8 @@ Handler = Callable[[Call], Awaitable[Answer]]
 @dataclass(frozen=True)
 class Endpoint:
     """method, path: below /api/v1; role: the least that may, None: nobody needs to sign in; what:
-    in a sentence; answer: model, or a media type; signed: whether the password is asked again."""
+    in a sentence; answer: model, or a media type; signed: whether the password is asked again;
+    takes: media type of an `Upload`, where the body is no JSON."""
 
     method: Method
     path: str
@@ -75,6 +84,7 @@ class Endpoint:
     signed: str = ""
     status: int = 200
     also: Mapping[int, str] | None = None
+    takes: str = ""
 
     @property
     def writes(self) -> bool:

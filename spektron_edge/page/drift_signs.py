@@ -18,6 +18,22 @@ _DISTANCES = {
 DRIFT = ("drift_detected", "drift_over")
 
 
+# Distinct samples without a drift until one that was told before the daemon's memory was lost
+# speaks no more.
+_ENOUGH = 8
+
+
+class Followed(Told):
+    """What the daemon's statistics of the stream rest on. They live in its memory: since is when
+    they began, at when it said so; spectra, samples: sound ones since, and distinct ones of them.
+    """
+
+    since: str
+    at: str
+    spectra: int
+    samples: int
+
+
 class Sign(Told):
     """over: whether it speaks for a change; value and limit are null where there is no number."""
 
@@ -30,17 +46,16 @@ class Sign(Told):
 
 def signs(
     prediction: Mapping[str, Any] | None,
+    state: Mapping[str, Any] | None,
     event: Mapping[str, Any] | None,
     evidence: EvidenceFile,
     serial: str | None,
     now: Stamp,
 ) -> tuple[Sign, ...]:
-    """event: the last of `DRIFT`; serial: of the instrument whose samples count."""
+    """state: the daemon's last record; event: the last of `DRIFT`; serial: of the instrument
+    whose samples count."""
     found = list(_distances(prediction))
-    if event is not None:
-        goes_on = event.get("code") == "drift_detected"
-        words = f"{event.get('message', '')} ({event.get('time', {}).get('utc', '')})"
-        found.append(Sign(name="drift", value=None, limit=None, over=goes_on, words=words))
+    found += _drift((state or {}).get("drift"), event)
     for service in evidence.services:
         words = f"{service.what}, by {service.who}, {service.utc}"
         found.append(
@@ -56,6 +71,39 @@ def signs(
         if serial is None or sample.serial == serial:
             found += _of_sample(sample)
     return tuple(found)
+
+
+def followed(state: Mapping[str, Any] | None) -> Followed | None:
+    """None where the daemon has not said that it looks for a drift."""
+    known = (state or {}).get("drift")
+    if state is None or known is None:
+        return None
+    return Followed(
+        since=known["since"],
+        at=state["time"]["utc"],
+        spectra=known["spectra"],
+        samples=known["samples"],
+    )
+
+
+def _drift(known: Mapping[str, Any] | None, event: Mapping[str, Any] | None) -> list[Sign]:
+    """By the daemon's statistics and by the last event: one that was told before they began has
+    not been taken back."""
+    told = event is not None and event.get("code") == "drift_detected"
+    at = (event or {}).get("time", {}).get("utc", "")
+    last = f"{(event or {}).get('message', '')} ({at})"
+    if known is None and event is None:
+        return []
+    if known is None:
+        return [Sign(name="drift", value=None, limit=None, over=told, words=last)]
+    share, statistic = known.get("share"), known.get("statistic")
+    limit = None if share is None else 1.0
+    over, words = False, f"nearest: {statistic}" if statistic else ""
+    if known.get("told") is not None:
+        over, words = True, known["told"]
+    elif told and at < known["since"] and known["samples"] < _ENOUGH:
+        over, words = True, f"told before that: {last}"
+    return [Sign(name="drift", value=share, limit=limit, over=over, words=words)]
 
 
 def _distances(prediction: Mapping[str, Any] | None) -> list[Sign]:

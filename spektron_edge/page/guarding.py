@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
@@ -16,6 +16,8 @@ from .errors import Refused
 from .routing import PREFIX
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
+# RFC 9110, 7.2. No path or query: an address would be made of it that nobody asked for.
+_HOST = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9._-]+))(?::[0-9]{0,5})?")
 CONTENT_SECURITY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
     "connect-src 'self'; font-src 'self'; form-action 'self'; frame-ancestors 'none'; "
@@ -89,10 +91,5 @@ class Guard:
 
     def _known(self, headers: Headers) -> bool:
         given = headers.getlist("host")
-        if len(given) != 1 or "@" in given[0]:
-            return False
-        try:
-            name = urlsplit(f"//{given[0]}").hostname
-        except ValueError:
-            return False
-        return name is not None and name.lower() in self._hosts
+        found = _HOST.fullmatch(given[0]) if len(given) == 1 else None
+        return found is not None and (found["six"] or found["name"]).lower() in self._hosts

@@ -46,7 +46,7 @@ class Link:
         async for message in client.messages():
             try:
                 self.take(message)
-            except (KeyError, TypeError) as error:
+            except (LookupError, TypeError, ValueError, AttributeError) as error:
                 log.warn("page_door_message", type=message.get("type"), detail=repr(error))
 
     def take(self, message: dict[str, Any]) -> None:

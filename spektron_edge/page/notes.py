@@ -54,11 +54,14 @@ class Notes:
             later = action.model_copy(update={"details": at})
             await self._in_thread(functools.partial(keep, self._state_dir, later))
 
-    async def refused(self, who: str, details: Details) -> None:
-        """Ten a minute of each `error`; the next line of it says how many were not listed. A disk
-        that takes none is in the log only: what is refused stays refused."""
+    async def refused(self, who: str, details: Details, signed_in: str = "") -> None:
+        """Ten a minute of each `error` and account; the next line of it says how many were not
+        listed. A disk that takes none is in the log only: what is refused stays refused.
+
+        signed_in: whose login it came by; what strangers send hides nothing that somebody did.
+        """
         now = self._now()
-        kind = self._kinds.setdefault(details["error"], _Minute(now))
+        kind = self._kinds.setdefault((details["error"], signed_in), _Minute(now))
         if now - kind.began >= _MINUTE_S:
             kind.began, kind.listed = now, 0
         if kind.listed >= REFUSALS_PER_MIN:

@@ -26,7 +26,7 @@ _ALWAYS = {
     503: "the daemon is not there",
 }
 _SIGNED_IN = {401: "sign in", 403: "role, signature or another site's request"}
-_BODY = {408: "the body came too slowly", 413: "too large", 415: "not application/json"}
+_BODY = {408: "the body came too slowly", 413: "too large", 415: "of another media type"}
 
 
 def openapi(endpoints: Sequence[Endpoint], cookie: str) -> dict[str, Any]:
@@ -94,6 +94,9 @@ def _operation(endpoint: Endpoint, refs: dict[Any, Any]) -> dict[str, Any]:
     if endpoint.body is not None:
         body = _json(refs[endpoint.body, "validation"])
         operation["requestBody"] = {"required": True, "content": body}
+    if endpoint.takes:
+        file = {endpoint.takes: {"schema": {"type": "string", "format": "binary"}}}
+        operation["requestBody"] = {"required": True, "content": file}
     if endpoint.role is not None:
         operation["security"] = [{"session": [], **({"csrf": []} if endpoint.writes else {})}]
         operation["x-role"] = endpoint.role

@@ -7,7 +7,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 LEAST, MOST = 12, 256
 
-# OWASP's parameters for small memory: 19 MiB, two passes, one lane. The page's budget is 256 MiB.
+# OWASP's parameters for small memory: 19 MiB, two passes, one lane.
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 # Of nobody's password: looking up an unknown user takes as long as a known one.
 _NOBODY = _HASHER.hash("spektron: nobody has this password")

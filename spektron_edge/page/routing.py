@@ -6,7 +6,7 @@ import asyncio
 import hmac
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -19,10 +19,11 @@ from spektron_edge import log
 from spektron_edge.faults import Fault
 from spektron_edge.roles import ROLES
 
-from .declaration import Call, Endpoint, as_json
+from .declaration import Call, Endpoint, Upload, as_json
 from .errors import Refused, of_fault
 from .services import Page
 from .sessions import Session
+from .signing_in import still_signed_in
 
 PREFIX = "/api/v1"
 MOST_BODY = 64 * 1024
@@ -56,6 +57,16 @@ def _answering(page: Page, endpoint: Endpoint):  # type: ignore[no-untyped-def]
             return await refusal(page, request, of_fault(fault), session)
         except Refused as refused:
             return await refusal(page, request, refused, session)
+        except MemoryError:
+            log.warn("page_memory", path=request.scope["path"])
+            no_room = Refused(
+                503,
+                "memory",
+                "the page has no memory left for this",
+                "ask for less, or give it more: `memory_mb` of `[page]`",
+                wait_s=5.0,
+            )
+            return await refusal(page, request, no_room, session)
         if isinstance(made, Response):
             return made
         return as_json(made, endpoint.status)
@@ -86,9 +97,14 @@ async def _checked(
         told = "there is nothing of that name"
         raise Refused(404, "not_found", told, what="no name") from None
     query = _query(request, endpoint.query)
-    body = None
-    if endpoint.writes:
+    body: BaseModel | Upload | None = None
+    if endpoint.takes:
+        body = _upload(request, endpoint.takes)
+    elif endpoint.writes:
         body = await _body(request, endpoint.body)
+        if session is not None and endpoint.role is not None:
+            # Somebody may have taken the role away while the body came.
+            still_signed_in(page, session)
     address = request.client.host if request.client else "local"
     return Call(page, session, token, address, path, query, body)
 
@@ -107,7 +123,7 @@ def _same_site(request: Request, session: Session | None) -> None:
     origin = request.headers.get("origin")
     if origin is not None:
         host = request.headers.get("host", "")
-        wanted = f"{request.url.scheme}://{host}".lower()
+        wanted = f"{request.scope['scheme']}://{host}".lower()
         if origin.lower() != wanted:
             raise Refused(403, "origin", "this request comes from another site's page")
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
@@ -134,15 +150,41 @@ def _query(request: Request, kind: type[Model]) -> Model:
     return _modelled(dict(given), kind, "query")
 
 
-async def _body(request: Request, kind: type[Model] | None) -> Model | None:
-    """Raises Refused(400, 408, 413, 415, 422)."""
-    length = request.headers.get("content-length", "0")
+def _upload(request: Request, kind: str) -> Upload:
+    """Raises Refused(400, 415)."""
+    length = _length(request, "")
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media != kind:
+        raise Refused(415, "media_type", f"the body has to be {kind}")
+    return Upload(_chunks(request), length)
+
+
+async def _chunks(request: Request) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in request.stream():
+            yield chunk
+    except ClientDisconnect:
+        raise _gone() from None
+
+
+def _length(request: Request, otherwise: str) -> int:
+    length = request.headers.get("content-length", otherwise)
     if not length.isascii() or not length.isdigit():
         raise Refused(400, "input", "Content-Length is no number")
-    if int(length) > MOST_BODY:
+    return int(length)
+
+
+def _gone() -> Refused:
+    return Refused(400, "input", "the browser went away")
+
+
+async def _body(request: Request, kind: type[Model] | None) -> Model | None:
+    """Raises Refused(400, 408, 413, 415, 422)."""
+    length = _length(request, "0")
+    if length > MOST_BODY:
         raise _too_large()
     if kind is None:
-        if int(length) or "transfer-encoding" in request.headers:
+        if length or "transfer-encoding" in request.headers:
             raise Refused(400, "input", "this takes no body")
         return None
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -153,7 +195,7 @@ async def _body(request: Request, kind: type[Model] | None) -> Model | None:
     except asyncio.TimeoutError:
         raise Refused(408, "slow", f"the body did not come within {_BODY_S:g} s") from None
     except ClientDisconnect:
-        raise Refused(400, "input", "the browser went away") from None
+        raise _gone() from None
     try:
         document = json.loads(raw, parse_constant=_no_constant, parse_float=_finite)
     except (ValueError, RecursionError):
@@ -207,9 +249,12 @@ async def refusal(
         response.headers["Retry-After"] = str(math.ceil(refused.wait_s))
     if refused.status == 413 or refused.status == 408:
         response.headers["Connection"] = "close"
-    if refused.status == 503 or refused.status == 409:
+    reads = request.method in ("GET", "HEAD")
+    if refused.status in (503, 409):
         log.info("page_not_done", code=refused.code, detail=refused.message)
-    elif refused.status != 404 or session is None or refused.what is not None:
+    of_state = refused.status in (503, 409) or (refused.status == 404 and session is not None)
+    # To ask for what is not there, or not now, is no attack; what was to be done is always told.
+    if not (reads and of_state) or refused.what is not None:
         who = session.user if session is not None else refused.by or "nobody"
         address = request.client.host if request.client else "local"
         await page.notes.refused(
@@ -218,9 +263,12 @@ async def refusal(
                 "status": refused.status,
                 "error": refused.code,
                 "method": request.method[:16],
-                "path": printable(request.url.path)[:_TOLD],
+                "path": printable(request.scope["path"])[:_TOLD],
                 "address": address,
                 **({} if refused.what is None else {"what": refused.what}),
+                # By somebody's open page, as somebody else.
+                **({} if refused.by in (None, who) else {"claimed": refused.by}),
             },
+            "" if session is None else session.user,
         )
     return response

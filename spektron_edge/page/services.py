@@ -12,6 +12,8 @@ from spektron_edge.config.loading import load_config
 from spektron_edge.faults import Fault
 
 from .first_boot import FirstBoot
+from .incoming import FOLDER as INCOMING
+from .incoming import Incoming
 from .link import Link
 from .log_ring import LogRing
 from .notes import Notes
@@ -27,7 +29,9 @@ _MIN_S = 60.0
 @dataclass(eq=False)
 class Page:
     """config_path: read again where it changes, for bundle and adaptation; `[page]` is that of the
-    start. reading, hashing: threads for files, and for passwords one at a time."""
+    start. reading: threads for what browsers look at; keeping: for accounts and notes, which never
+    wait behind it; surveying: for questions about everything that was stored, which take seconds
+    and memory, one at a time; hashing: for passwords, one at a time."""
 
     config_path: Path
     started_with: Config
@@ -38,9 +42,12 @@ class Page:
     notes: Notes
     first_boot: FirstBoot
     reading: Threads
+    surveying: Threads
+    keeping: Threads
     hashing: Threads
     log_ring: LogRing
     sources: Sources
+    incoming: Incoming
     _config: tuple[tuple[int, int], Config] | None = None
 
     @property
@@ -61,13 +68,20 @@ class Page:
 
     def close(self) -> None:
         """The process ends."""
+        self.incoming.clear()
         self.reading.close()
+        self.surveying.close()
+        self.keeping.close()
         self.hashing.close()
 
 
 def services(config_path: Path, config: Config, link: Link) -> Page:
     """What the page works with."""
-    reading, folder = Threads(2, 32, "page-reading"), config.state_dir / FOLDER
+    reading, keeping = Threads(2, 32, "page-reading"), Threads(1, 64, "page-keeping")
+    folder = config.state_dir / FOLDER
+    incoming = Incoming(folder / INCOMING, reading)
+    # A process that was killed has left what nobody knows any more.
+    incoming.clear()
     return Page(
         config_path=config_path,
         started_with=config,
@@ -77,10 +91,13 @@ def services(config_path: Path, config: Config, link: Link) -> Page:
             config.page.session_min * _MIN_S, config.page.idle_min * _MIN_S, time.monotonic
         ),
         tries=Tries(time.monotonic),
-        notes=Notes(config.state_dir, link.note, reading.run, time.monotonic),
+        notes=Notes(config.state_dir, link.note, keeping.run, time.monotonic),
         first_boot=FirstBoot(folder),
         reading=reading,
+        surveying=Threads(1, 16, "page-surveying"),
+        keeping=keeping,
         hashing=Threads(1, 8, "page-hashing"),
         log_ring=LogRing(),
         sources=Sources(),
+        incoming=incoming,
     )

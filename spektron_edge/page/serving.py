@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import functools
 import logging
 import os
 import resource
 import signal
-import socket
 import ssl
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -28,14 +29,17 @@ from spektron_edge.service.service import Service
 
 from .alive import tell
 from .app import application
-from .errors import Refused
 from .link import Link
+from .listening import Listening, listening_at
 from .notes import Details
-from .patient import MOST_HEADERS, PatientProtocol
+from .patient import HEADERS_S, MOST_HEADERS, PatientProtocol
 from .services import Page, services
 
 _MIB = 2**20
 _GRACE_S = 3
+_STACK = 2 * _MIB
+# mallopt(3).
+_M_ARENA_MAX, _ARENAS = -8, 2
 _USERS_EVERY_S = 1.0
 # Behind questions to a long history.
 _READING_S = 60.0
@@ -81,7 +85,7 @@ def serve(config_path: Path, say: Callable[[dict[str, object]], None], service: 
 async def _run(
     config: Config,
     page: Page,
-    listening: socket.socket,
+    listening: Listening,
     tls: ssl.SSLContext | None,
     service: Service,
 ) -> None:
@@ -92,6 +96,8 @@ async def _run(
         task = asyncio.create_task(page.notes.refused("nobody", about))
         noted.add(task)
         task.add_done_callback(noted.discard)
+
+    listening.told = told
 
     class Protocol(PatientProtocol):
         __init__ = functools.partialmethod(PatientProtocol.__init__, told=told)
@@ -119,12 +125,16 @@ async def _run(
         page.link.close()
 
     loop = asyncio.get_running_loop()
+    if tls is not None:
+        # uvicorn has no word for it, and asyncio would wait a minute for who says nothing.
+        patient = functools.partial(loop.create_server, ssl_handshake_timeout=HEADERS_S)
+        loop.create_server = patient  # type: ignore[method-assign]
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
     async with DoorClient(config.state_dir / DOOR_FILE) as client:
         beside = [
             asyncio.create_task(page.link.follow(client)),
-            asyncio.create_task(_look_for_users(page, service.beats.new("page-reading"))),
+            asyncio.create_task(_look_for_users(page, service.beats.new("page-keeping"))),
             asyncio.create_task(tell(service, server, page.link)),
         ]
         try:
@@ -137,14 +147,15 @@ async def _run(
 
 
 async def _look_for_users(page: Page, beat: Beat) -> None:
-    """What the command line changes holds here a second later. beat: of the threads that read."""
+    """What the command line changes holds here a second later. beat: of the thread that
+    does it."""
     said = ""
     while True:
         beat.doing("reading the accounts", _READING_S)
         try:
-            await page.reading.run(page.users.refresh)
+            await page.keeping.run(page.users.refresh)
             said = ""
-        except (Fault, Refused) as error:
+        except Exception as error:  # noqa: BLE001  without memory for it, too: it has to go on
             # Those that were read last stay; each way to fail is said once.
             if str(error) != said:
                 said = str(error)
@@ -155,6 +166,10 @@ async def _look_for_users(page: Page, beat: Beat) -> None:
 def _limit(settings: PageSettings) -> None:
     """Memory and niceness: whatever browsers ask for, the daemon has what it needs."""
     most = settings.memory_mb * _MIB
+    # The whole stack of a thread counts, 8 MiB otherwise, and what glibc keeps for each of them.
+    threading.stack_size(_STACK)
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     if hard == resource.RLIM_INFINITY or hard > most:
         resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
@@ -174,24 +189,12 @@ def _tls(settings: PageSettings) -> ssl.SSLContext | None:
     return context
 
 
-def _listen(settings: PageSettings) -> socket.socket:
+def _listen(settings: PageSettings) -> Listening:
     try:
-        found = socket.getaddrinfo(
-            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
-        family, kind, protocol, _, address = found[0]
-        listening = socket.socket(family, kind, protocol)
-        try:
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listening.bind(address)
-            listening.listen(64)
-        except OSError:
-            listening.close()
-            raise
+        return listening_at(settings.host, settings.port)
     except OSError as error:
         detail = f"cannot listen on {settings.host} port {settings.port}: {error.strerror}"
         raise Fault(Faults.PAGE_UNSERVED, detail) from None
-    return listening
 
 
 def _url(settings: PageSettings) -> str:

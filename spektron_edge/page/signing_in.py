@@ -7,6 +7,8 @@ import functools
 from .declaration import Call
 from .errors import Refused
 from .passwords import matches
+from .services import Page
+from .sessions import Session
 from .users import User
 
 _WRONG = "name or password is wrong"
@@ -14,7 +16,7 @@ _WRONG = "name or password is wrong"
 
 async def proven(call: Call, name: str, password: str, what: str) -> User:
     """The account of that name and password. Raises Refused(401, 403, 429)."""
-    page, keys = call.page, (f"user {name.lower()}", f"address {call.address}")
+    page, keys = call.page, call.page.tries.keys(name.lower(), call.address)
     if (wait := page.tries.wait_s(*keys)) > 0:
         raise Refused(
             429,
@@ -27,7 +29,7 @@ async def proven(call: Call, name: str, password: str, what: str) -> User:
         )
     # Counted before it is looked at: many tries at once are many tries.
     page.tries.failed(*keys)
-    user = (await page.reading.run(page.users.refresh)).find(name)
+    user = (await page.keeping.run(page.users.refresh)).find(name)
     kept = user.hash if user is not None and user.active else None
     if not await page.hashing.run(functools.partial(matches, kept, password)) or user is None:
         raise Refused(
@@ -39,4 +41,18 @@ async def proven(call: Call, name: str, password: str, what: str) -> User:
             what=what,
         )
     page.tries.right(*keys)
+    page.tries.came(name.lower(), call.address)
     return user
+
+
+async def proven_again(call: Call, password: str, what: str) -> None:
+    """That whoever is signed in is there. Raises as `proven`, and where the login ended or the
+    account was changed meanwhile."""
+    await proven(call, call.who.user, password, what)
+    still_signed_in(call.page, call.who)
+
+
+def still_signed_in(page: Page, session: Session) -> None:
+    """Raises Refused(401): the login has ended, or the account is another one by now."""
+    if not page.sessions.holds(session, page.users.read().find):
+        raise Refused(401, "sign_in", "this login has ended", "sign in")

@@ -1,5 +1,5 @@
-"""What the calibration was made from: the mean spectrum an instrument's own is compared with, and
-the range of each property."""
+"""What the bundle in use holds: the mean spectrum of its calibration, which an instrument's own is
+compared with, the range of each property, and its products."""
 
 from __future__ import annotations
 
@@ -25,12 +25,20 @@ class Mean:
     of: str
 
 
+@dataclass(frozen=True)
+class _Told:
+    """products: names; ranges: least and most of the properties of the one that is measured."""
+
+    products: tuple[str, ...]
+    ranges: dict[str, tuple[float, float]]
+
+
 class Sources:
     """The source of the bundle in use, opened once as long as bundle and product are the same."""
 
     def __init__(self) -> None:
         self._known: tuple[object, Source | Fault] | None = None
-        self._ranges: tuple[object, dict[str, tuple[float, float]]] | None = None
+        self._told: tuple[object, _Told] | None = None
 
     def source(self, config: Config) -> Source:
         """Raises Fault(TRANSFER_IMPOSSIBLE) where the bundle has no spectra. Blocks."""
@@ -59,19 +67,31 @@ class Sources:
     def range_of(self, config: Config, name: str) -> tuple[float, float] | None:
         """Least and most of a property in the calibration; None where the bundle in use does not
         predict it, or cannot be read. Blocks."""
+        return self._of_bundle(config).ranges.get(name)
+
+    def products(self, config: Config) -> tuple[str, ...]:
+        """Of the bundle in use, in its order; none where it cannot be read. Blocks."""
+        return self._of_bundle(config).products
+
+    def _of_bundle(self, config: Config) -> _Told:
         key = _identity(config)
-        if self._ranges is None or self._ranges[0] != key:
-            self._ranges = key, _ranges(config)
-        return self._ranges[1].get(name)
+        if self._told is None or self._told[0] != key:
+            self._told = key, _told(config)
+        return self._told[1]
 
 
-def _ranges(config: Config) -> dict[str, tuple[float, float]]:
+def _told(config: Config) -> _Told:
     try:
         manifest = configured_bundle(config).manifest
+    except Fault:
+        return _Told((), {})
+    products = tuple(product.name for product in manifest.products)
+    try:
         product = manifest.product(product_of(config, manifest))
     except (Fault, KeyError):
-        return {}
-    return {p.name: (p.calibrated_min, p.calibrated_max) for p in product.properties}
+        return _Told(products, {})
+    ranges = {p.name: (p.calibrated_min, p.calibrated_max) for p in product.properties}
+    return _Told(products, ranges)
 
 
 def _identity(config: Config) -> object:

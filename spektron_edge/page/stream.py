@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections import deque
 from collections.abc import AsyncIterator, Callable
@@ -36,7 +37,8 @@ class Stream:
     def put(self, name: str, frame: bytes) -> None:
         """From the event loop; never waits."""
         if name == "spectrum":
-            self._spectrum = frame
+            if self._apart_s < float("inf"):
+                self._spectrum = frame
         elif name in _LATEST:
             self._latest[name] = frame
         elif len(self._queue) >= MOST_WAITING:
@@ -53,28 +55,30 @@ class Stream:
     async def chunks(self, holds: Callable[[], bool]) -> AsyncIterator[bytes]:
         """What is sent; holds: whether the login that asked for it still does, asked every 5 s."""
         yield b"retry: 2000\n\n"
-        asked = self._now()
+        asked = sent = self._now()
         while not self.closed:
-            if self._now() - asked >= _PING_S:
-                asked = self._now()
+            now = self._now()
+            if now - asked >= _PING_S:
+                asked = now
                 if not holds():
                     return
             chunk = self._take()
+            if not chunk and now - sent >= _PING_S:
+                # A browser that is gone is noticed when something is written to it.
+                chunk = b": \n\n"
             if chunk:
+                sent = now
                 yield chunk
                 continue
             self._wake.clear()
-            try:
-                await asyncio.wait_for(self._wake.wait(), self._patience_s())
-            except asyncio.TimeoutError:
-                if self._spectrum is None:
-                    # A browser that is gone is noticed when something is written to it.
-                    yield b": \n\n"
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), self._patience_s(sent))
 
-    def _patience_s(self) -> float:
-        if self._spectrum is None or self._apart_s == float("inf"):
-            return _PING_S
-        return min(_PING_S, max(0.0, self._spectrum_due - self._now()))
+    def _patience_s(self, sent: float) -> float:
+        due = sent + _PING_S
+        if self._spectrum is not None:
+            due = min(due, self._spectrum_due)
+        return max(0.0, due - self._now())
 
     def _take(self) -> bytes:
         parts = list(self._latest.values())
@@ -82,7 +86,7 @@ class Stream:
         parts += self._queue
         self._queue.clear()
         now = self._now()
-        if self._spectrum is not None and now >= self._spectrum_due and self._apart_s < 1e9:
+        if self._spectrum is not None and now >= self._spectrum_due:
             parts.append(self._spectrum)
             self._spectrum, self._spectrum_due = None, now + self._apart_s
         return b"".join(parts)

@@ -29,6 +29,15 @@ class Threads:
         finally:
             self._under_way -= 1
 
+    async def patiently(self, call: Callable[[], Result]) -> Result:
+        """The same of a part of an answer: what has begun is not refused because others ask as
+        well."""
+        while True:
+            try:
+                return await self.run(call)
+            except Refused as refused:  # noqa: PERF203  asked once a second at most
+                await asyncio.sleep(refused.wait_s or 1.0)
+
     def close(self) -> None:
         """Nothing new; what runs is not waited for."""
         self._pool.shutdown(wait=False, cancel_futures=True)

@@ -10,6 +10,7 @@ FREE = 4
 LONGEST_S = 300.0
 _FORGOTTEN_S = 3600.0
 _MOST = 1024
+_MOST_KNOWN = 256
 
 
 @dataclass
@@ -28,6 +29,20 @@ class Tries:
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self._held: OrderedDict[str, _Failures] = OrderedDict()
+        self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
+
+    def keys(self, name: str, address: str) -> tuple[str, str]:
+        """What a try of this name from this address counts against. An address that the name came
+        from before has a count of its own: guesses from elsewhere do not keep it waiting."""
+        at = f" at {address}" if (name, address) in self._known else ""
+        return f"user {name}{at}", f"address {address}"
+
+    def came(self, name: str, address: str) -> None:
+        """By a right password. Kept in memory, the latest 256."""
+        self._known[name, address] = None
+        self._known.move_to_end((name, address))
+        if len(self._known) > _MOST_KNOWN:
+            self._known.popitem(last=False)
 
     def wait_s(self, *keys: str) -> float:
         """Seconds until somebody of these may try again; 0 at once."""

@@ -226,6 +226,20 @@ class DeviceClockInfo(_Record):
     uncertainty_s: float = Field(description="of a moment by it, 1 sigma or so")
 
 
+class DriftInfo(_Record):
+    """What is known of a drift. It is kept in memory: it begins anew with the daemon, with another
+    bundle, instrument or adaptation, and after a service."""
+
+    since: str = Field(description="when it began, UTC")
+    spectra: int = Field(description="sound ones since then")
+    samples: int = Field(description="distinct ones among them, which are what counts")
+    statistic: str | None = Field(None, description="the one that is nearest to its threshold")
+    share: float | None = Field(
+        None, description="its sum over its threshold; a drift is told of above 1"
+    )
+    told: str | None = Field(None, description="of the drift that goes on, in a sentence")
+
+
 class StateRecord(_Record):
     """Counters and latencies since the daemon started. Retained."""
 
@@ -250,6 +264,9 @@ class StateRecord(_Record):
     )
     device_clock: DeviceClockInfo | None = Field(
         None, description="null where the instrument has none"
+    )
+    drift: DriftInfo | None = Field(
+        None, description="null while nobody looks for one: mode `frozen`, or no scan yet"
     )
     counters: dict[str, int]
     p50_ms: float | None = Field(description="last serial byte to PUBACK, median")

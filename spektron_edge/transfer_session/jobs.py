@@ -13,6 +13,7 @@ from spektron_edge.commands.asked import Asked, CommandOutcome, Result
 from spektron_edge.config.file import Config
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.files.ledger import Action
+from spektron_edge.files.seen import check_seen
 from spektron_edge.prediction.pipeline import Outcome
 from spektron_edge.prediction.serving import Serving
 from spektron_edge.publishing.notices import Notices
@@ -21,9 +22,10 @@ from spektron_edge.spectra.scan import Scan
 from spektron_edge.transfer_state import StateStore, Version
 
 from .conclusion import Finished
+from .fit_result import identity_of
 from .fitting import Fitting
 from .labels import read_labels
-from .requests import Add, Finish, Start, taken
+from .requests import Activate, Add, Finish, GoBack, Start, taken
 from .session import Session, Status
 from .source import Source
 from .spectra_file import Scans
@@ -58,6 +60,7 @@ class TransferJobs:
             "transfer-finish": self._finish,
             "transfer-discard": self._discard,
             "transfer-list": self._list,
+            "transfer-activate": self._activate,
             "transfer-rollback": self._roll_back,
         }
 
@@ -162,16 +165,21 @@ class TransferJobs:
 
     def _status(self, asked: Asked) -> CommandOutcome:
         taken(asked, Nothing)
-        outcome = self._told_of(self._keep_source(self._session(asked.operator)).status())
-        return CommandOutcome(
-            outcome.ok, outcome.message, {**outcome.result, "fitting": self._fitting is not None}
-        )
+        session = self._keep_source(self._session(asked.operator))
+        outcome = self._told_of(session.status())
+        more: Result = {
+            "fitting": self._fitting is not None,
+            "work": identity_of(session.store.read().work),
+        }
+        return CommandOutcome(outcome.ok, outcome.message, {**outcome.result, **more})
 
     def _finish(self, asked: Asked) -> CommandOutcome:
         given = taken(asked, Finish)
         if self._fitting is not None:
             raise Fault(Faults.TRANSFER_BUSY, "a transfer is being fitted already")
         session = self._keep_source(self._session(asked.operator))
+        if given.seen is not None:
+            check_seen(given.seen, identity_of(session.store.read().work), "the open transfer")
         if not given.dry_run and (done := session.conclude_interrupted()) is not None:
             self._serving.tell_of_changes()
             self._serving.take_changes()
@@ -205,10 +213,29 @@ class TransferJobs:
         message, number = _in_use(now)
         return CommandOutcome(True, message, {"in_use": number, "transfers": told})
 
+    def _activate(self, asked: Asked) -> CommandOutcome:
+        given = taken(asked, Activate)
+        store, model, serial = (
+            StateStore(self._config().state_dir),
+            self._serving.model,
+            self._serial(),
+        )
+        version = store.read().version(given.transfer)
+        if version.header.serial != serial:
+            detail = f"transfer {version.number} is for {version.header.serial}, not {serial}"
+            raise Fault(Faults.TRANSFER_INPUT, detail)
+        if why := version.header.made_for_another(model.bundle_id, model.product.name):
+            # It would make every result invalid until somebody goes back.
+            raise Fault(Faults.TRANSFER_INPUT, f"transfer {version.number}: {why}")
+        now = store.activate(version.number, asked.operator).active(serial)
+        self._serving.take_changes()
+        message, number = _in_use(now)
+        return CommandOutcome(True, message, {"in_use": number})
+
     def _roll_back(self, asked: Asked) -> CommandOutcome:
-        taken(asked, Nothing)
-        store = StateStore(self._config().state_dir)
-        now = store.roll_back(self._serial(), asked.operator).active(self._serial())
+        given = taken(asked, GoBack)
+        store, serial = StateStore(self._config().state_dir), self._serial()
+        now = store.roll_back(serial, asked.operator, given.seen).active(serial)
         self._serving.take_changes()
         message, number = _in_use(now)
         return CommandOutcome(True, message, {"in_use": number})

@@ -7,6 +7,7 @@ from pydantic import Field
 from spektron_edge.commands.arguments import Taken, TakenKind, take_arguments
 from spektron_edge.commands.asked import Asked
 from spektron_edge.faults import Faults
+from spektron_edge.files.seen import SeenNumber
 from spektron_edge.spectra.recent import KEPT
 
 DEFAULT_SCANS = 3
@@ -38,9 +39,23 @@ class Add(Taken):
 
 
 class Finish(Taken):
-    """dry_run: only report."""
+    """dry_run: only report; seen: the session whose report was looked at, as `transfer-status`
+    names it in `work`."""
 
     dry_run: bool = False
+    seen: str | None = Field(None, max_length=64)
+
+
+class GoBack(Taken):
+    """seen: number of the transfer that is thought to be in use."""
+
+    seen: SeenNumber | None = None
+
+
+class Activate(Taken):
+    """transfer: number of one that is kept."""
+
+    transfer: int = Field(ge=1)
 
 
 def taken(asked: Asked, kind: type[TakenKind]) -> TakenKind:

@@ -48,3 +48,9 @@ class Header(_Strict):
     quantity: Conversion
     interval_basis: str
     properties: tuple[Expectation, ...] = Field(min_length=1)
+
+    def made_for_another(self, bundle: str, product: str) -> str:
+        """What it was made for, where that is not this bundle's product; else empty."""
+        if (self.bundle, self.product) == (bundle, product):
+            return ""
+        return f"it is for {self.product} of {self.bundle}, not {product} of {bundle}"

@@ -61,8 +61,8 @@ class TransferState:
     def misfit(self, bundle: str, product: Product, axis_nm: Array) -> str:
         """What it was made for and is not in use now, axis_nm (P,) included; empty if it fits."""
         header = self.header
-        if (header.bundle, header.product) != (bundle, product.name):
-            return f"it is for {header.product} of {header.bundle}, not {product.name} of {bundle}"
+        if why := header.made_for_another(bundle, product.name):
+            return why
         if [p.name for p in header.properties] != [p.name for p in product.properties]:
             return "it predicts other properties than the product"
         if not same_axis(axis_nm, self.axis_nm):

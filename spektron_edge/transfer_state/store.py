@@ -52,9 +52,12 @@ class StateStore(KeptStates[Versions]):
         self.load(self.read().version(number))
         return self._ledger.update(functools.partial(activated, number=number, who=who))
 
-    def roll_back(self, serial: str, who: str) -> Versions:
-        """The version before, or the bundle's own calibration. Raises Fault(TRANSFER_MISSING)."""
-        return self._ledger.update(functools.partial(rolled_back, serial=serial, who=who))
+    def roll_back(self, serial: str, who: str, seen: int | None = None) -> Versions:
+        """The version before, or the bundle's own calibration. seen: number that is thought to be
+        in use. Raises Fault(TRANSFER_MISSING, OTHER_THAN_SEEN)."""
+        return self._ledger.update(
+            functools.partial(rolled_back, serial=serial, who=who, seen=seen)
+        )
 
     def load(self, version: Version) -> TransferState:
         """Read and check a version's file."""

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.files.ledger import Action, Noted, noted
+from spektron_edge.files.seen import check_seen
 
 from .header import Header
 
@@ -73,9 +74,11 @@ def activated(versions: Versions, number: int, who: str) -> Versions:
     return _noted(after, "transfer_activated", who, version)
 
 
-def rolled_back(versions: Versions, serial: str, who: str) -> Versions:
-    """The version in use before, or the bundle's own. Raises Fault(TRANSFER_MISSING)."""
+def rolled_back(versions: Versions, serial: str, who: str, seen: int | None = None) -> Versions:
+    """The version in use before, or the bundle's own. seen: number that is thought to be in use.
+    Raises Fault(TRANSFER_MISSING, OTHER_THAN_SEEN)."""
     left = versions.active(serial)
+    check_seen(seen, 0 if left is None else left.number, f"the transfer of {serial}")
     if left is None:
         detail = f"no transfer is in use for {serial}: it predicts as the bundle was made"
         raise Fault(Faults.TRANSFER_MISSING, detail)

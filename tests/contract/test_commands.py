@@ -67,6 +67,7 @@ BAD = {
     "transfer-finish": {},
     "transfer-discard": {},
     "transfer-list": {"x": 1},
+    "transfer-activate": {"transfer": 99},
     "transfer-rollback": {"x": 1},
     "adapt-service-event": {"x": 1},
     "adapt-stability": {"x": 1},

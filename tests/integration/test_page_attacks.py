@@ -15,6 +15,7 @@ from spektron_edge.command_names import COMMANDS
 from spektron_edge.page.certificate import make
 from spektron_edge.page.endpoints import ENDPOINTS
 from spektron_edge.page.link import MOST_STREAMS
+from spektron_edge.page.listening import MOST_OF_ONE
 from spektron_edge.page.patient import MOST_CONNECTIONS
 from spektron_edge.roles import ROLES, may
 from tests.integration.page_process import API, PASSWORD, Answer, PageProcess, page_process
@@ -175,6 +176,10 @@ ATTACKS: dict[str, tuple[Callable[[PageProcess], Answer], tuple[int, str]]] = {
     "host: another": (_got("/", Host="evil.example"), (400, "host")),
     "host: ours before it": (_got("/", Host="127.0.0.1.evil.example"), (400, "host")),
     "host: with a user": (_got("/", Host="evil.example@127.0.0.1"), (400, "host")),
+    "host: with a path, which the audit log would name": (
+        lambda page: page.ask("GET", f"{API}/users", {"Host": "127.0.0.1/harmless?"}),
+        (400, "host"),
+    ),
     "host: forwarded": (_got("/", Host="evil.example", X_Forwarded_Host="x"), (400, "host")),
     "query: twice": (
         lambda page: page.browser("viewer").ask("GET", "/live?spectra=1&spectra=2"),
@@ -309,6 +314,20 @@ def test_many_streams_are_refused_and_end_with_the_login(own_page):
             pass
 
 
+def test_machines_that_say_nothing_keep_nobody_else_out(own_page):
+    """Some of them before TLS has been agreed upon, when each takes the most memory."""
+    with contextlib.ExitStack() as open_ones:
+        for _ in range(MOST_OF_ONE):
+            one = open_ones.enter_context(socket.socket())
+            one.connect(("127.0.0.1", own_page.port))
+        other = open_ones.enter_context(socket.socket())
+        other.bind(("127.0.0.2", 0))
+        other.connect(("127.0.0.1", own_page.port))
+        other.sendall(f"GET / HTTP/1.0\r\nHost: 127.0.0.1:{own_page.port}\r\n\r\n".encode())
+        assert other.recv(100).startswith(b"HTTP/1.1 200 ")
+    until(lambda: _answers(own_page), "an answer after the silent ones")
+
+
 @pytest.fixture(scope="module")
 def encrypted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PageProcess]:
     folder = tmp_path_factory.mktemp("encrypted")
@@ -345,3 +364,14 @@ def test_old_tls_and_none_get_nothing(encrypted):
         bare.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
         with contextlib.suppress(ConnectionError):
             assert b"HTTP/" not in bare.recv(1000)
+
+
+def test_a_flood_before_tls_is_agreed_upon_is_shown_out(encrypted):
+    """asyncio keeps 256 kB for each: so many ended the process."""
+    with contextlib.ExitStack() as open_ones:
+        for _ in range(700):
+            one = open_ones.enter_context(socket.socket())
+            one.connect(("127.0.0.1", encrypted.port))
+        _audited(encrypted, "connections")
+    until(lambda: _answers(encrypted), "an answer after the flood")
+    assert encrypted.running

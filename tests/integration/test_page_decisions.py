@@ -91,7 +91,11 @@ def test_who_never_read_the_manual_comes_through_with_five_cups(page: Page, stan
     assert stand.asked[0]["arguments"] == {"samples": _CUPS}
     measured = [asked["arguments"]["sample"] for asked in stand.asked[1:7]]
     assert measured == [*_CUPS, "75"]
-    assert stand.asked[-1] == {"name": "transfer-finish", "arguments": {}, **_SIGNED}
+    assert stand.asked[-1] == {
+        "name": "transfer-finish",
+        "arguments": {"seen": "0fe2"},
+        **_SIGNED,
+    }
 
 
 def test_an_approval_shows_both_sides_and_carries_its_signature(page: Page, stand: Stage) -> None:

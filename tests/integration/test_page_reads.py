@@ -113,7 +113,9 @@ def test_slots_are_changed_and_spectra_exported_through_the_door(
 
         until(lambda: slot_a()["state"] == "good", "the end of the trial")
         until(lambda: asked("/spectra").json()["spectra"], "a spectrum")
-        done = asked("/bundles/b/activate", password=PASSWORD, meaning="approved", reason="seen")
+        (seen,) = (s["bundle"] for s in asked("/bundles").json()["slots"] if s["slot"] == "b")
+        signed = {"password": PASSWORD, "meaning": "approved", "reason": "seen", "seen": seen}
+        done = asked("/bundles/b/activate", **signed)
         told = done.json()
         assert told["bundles"]["active"] == "b"
         assert told["reload"]["ok"], told

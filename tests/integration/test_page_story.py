@@ -38,7 +38,7 @@ BACK = "Go back to what was in use before"
 # Commands of which the page has a button, and who may not press it is told so there.
 FORBIDDEN_TO_VIEWERS = {
     "instrument": 8,
-    "transfer": 1,
+    "transfer": 2,
     "adaptation": 4,
     "records": 2,
     "support": 1,
@@ -130,6 +130,7 @@ def adapts(anna: Visitor, found: Bench) -> None:
     anna.sign(REASON)
     anna.page.get_by_text("own calibration is in use.").wait_for()
     until(lambda: in_use(found, "transfer") is None, "a prediction without it")
+    uses_it_again(anna, found)
     anna.go("adaptation")
     card.get_by_text("From the next scan after your signature on").wait_for()
     anna.press("Approve")
@@ -141,6 +142,16 @@ def adapts(anna: Visitor, found: Bench) -> None:
     anna.sign(REASON, "responsible")
     until(lambda: in_use(found, "adaptation") is None, "a prediction as the bundle was made")
     expect(anna.page.locator(".in-use")).to_contain_text("own calibration")
+
+
+def uses_it_again(anna: Visitor, found: Bench) -> None:
+    anna.press("Use transfer 1 again")
+    anna.sign(REASON)
+    until(lambda: in_use(found, "transfer") is not None, "a prediction by the kept transfer")
+    anna.press(BACK)
+    anna.sign(REASON)
+    anna.page.get_by_text("own calibration is in use.").wait_for()
+    until(lambda: in_use(found, "transfer") is None, "a prediction without it again")
 
 
 def saves_records(anna: Visitor, found: Bench) -> None:
@@ -170,6 +181,9 @@ def gives_an_account(anna: Visitor, name: str, role: str) -> None:
     anna.page.get_by_label("Role", exact=True).select_option(role)
     anna.page.get_by_label("First password").fill(PASSWORD)
     anna.press("Add the account")
+    dialog = anna.page.get_by_role("dialog")
+    dialog.get_by_label("Your password").fill(PASSWORD)
+    dialog.get_by_role("button", name="Add the account").click()
     anna.page.get_by_text(f"{name} has an account now.").wait_for()
 
 

@@ -47,6 +47,10 @@ _RUN_AXE = """async () => (await axe.run(document, {preload: false, resultTypes:
 _TOO_SMALL = """() => [...document.querySelectorAll("button, nav a, input, select, a.button")]
   .filter((e) => e.checkVisibility() && !["checkbox", "radio"].includes(e.type))
   .filter((e) => e.getBoundingClientRect().height < 47.5).map((e) => e.outerHTML.slice(0, 120))"""
+# On a phone a table stacks its cells: what is beyond the edge would not be seen.
+_CUT_OFF = """() => [...document.querySelectorAll(".table")]
+  .filter((e) => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1)
+  .map((e) => e.getAttribute("aria-label") + " " + e.innerText.slice(0, 60))"""
 # Of a group of radio buttons the keyboard visits one, and arrows the others.
 _TABBABLE = """() => {
   const all = [...document.querySelectorAll("a[href], button, input, select, [tabindex='0']")]
@@ -116,6 +120,7 @@ def checked(page: Page, width: int) -> dict[str, object]:
         "policy": page.evaluate("refused"),
         "too small": page.evaluate(_TOO_SMALL),
         "too wide": wide if wide > width else None,
+        "cut off": page.evaluate(_CUT_OFF) if width < 640 else None,
     }
     return {name: found for name, found in wrong.items() if found}
 
@@ -238,6 +243,38 @@ def test_a_refused_command_says_what_to_do(chromium: Browser, staged: Stage) -> 
     assert [one["name"] for one in staged.asked] == ["scan-now"]
 
 
+def test_a_product_is_chosen_among_those_of_the_bundle(chromium: Browser, staged: Stage) -> None:
+    page = opened(chromium, staged)
+    page.goto(staged.url + "#/instrument")
+    product = page.get_by_label("What is measured")
+    expect(product).to_have_value("corn")
+    product.select_option("soy")
+    page.get_by_role("button", name="Measure this product").click()
+    page.get_by_text("choose-product done").wait_for()
+    page.close()
+    assert [one["arguments"] for one in staged.asked] == [{"product": "soy"}]
+
+
+def test_who_comes_to_an_idle_page_looks_on_and_signs_in_to_act(
+    chromium: Browser, staged: Stage
+) -> None:
+    staged.idle = True
+    page = opened(chromium, staged)
+    page.goto(staged.url + "#/instrument")
+    expect(page.locator(".banner")).to_contain_text("only shows values")
+    page.get_by_role("button", name="Scan now").click()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    expect(page.locator(".note")).to_contain_text("Nothing was done here for long")
+    page.get_by_label("Name").fill("anna")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Scan now").click()
+    page.get_by_text("scan-now done").wait_for()
+    expect(page.locator(".banner")).to_be_empty()
+    page.close()
+    assert [one["name"] for one in staged.asked] == ["scan-now"]
+
+
 def test_an_approval_is_signed_with_its_meaning(chromium: Browser, staged: Stage) -> None:
     page = opened(chromium, staged)
     page.goto(staged.url + "#/adaptation")
@@ -305,3 +342,47 @@ def test_an_ended_stream_is_said_and_opened_again(chromium: Browser, staged: Sta
     staged.streaming = True
     expect(page.locator(".banner")).to_be_empty(timeout=20_000)
     page.close()
+
+
+def test_what_came_long_ago_does_not_pass_for_now(chromium: Browser, staged: Stage) -> None:
+    staged.rate = 1
+    page = opened(chromium, staged)
+    page.clock.install()
+    page.goto(staged.url)
+    verdict = page.locator(".verdict")
+    expect(verdict).to_have_text("✓Valid")
+    staged.streaming = False
+    expect(page.locator(".banner")).to_contain_text("No connection", timeout=20_000)
+    page.clock.fast_forward("03:00")
+    expect(verdict).to_contain_text("3 min old")
+    expect(page.locator(".values")).to_have_class("values not-valid")
+    page.close()
+
+
+def test_a_bundle_is_sent_shown_and_installed_with_a_signature(
+    chromium: Browser, staged: Stage
+) -> None:
+    page = opened(chromium, staged, 360)
+    page.goto(staged.url + "#/bundles")
+    page.get_by_role("button", name="Send and verify").click()
+    expect(page.get_by_role("alert")).to_contain_text("Choose the file")
+    file: Any = {"name": "corn.spektron", "mimeType": "", "buffer": b"PK" * 50_000}
+    page.get_by_label("File of the bundle").set_input_files(file)
+    page.get_by_role("button", name="Send and verify").click()
+    shown_now = page.locator(".accept")
+    expect(shown_now.get_by_role("heading")).to_be_focused()
+    for words in ("corn-3-0123456789ab", "corn, soy", "Laboratory", "5e5e"):
+        expect(shown_now).to_contain_text(words)
+    assert staged.sent == file["buffer"]
+    assert not staged.asked
+    page.get_by_role("button", name="Install it").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("corn-3-0123456789ab is tried")
+    dialog.get_by_label("Reason").fill("new harvest")
+    dialog.get_by_label("Your password").fill(PASSWORD)
+    dialog.get_by_role("button", name="Sign").click()
+    expect(page.locator(".notice")).to_contain_text("is in slot B now")
+    expect(shown_now).to_be_hidden()
+    page.close()
+    (sent,) = staged.asked
+    assert (sent["sha256"], sent["reason"]) == ("5e" * 32, "new harvest")

@@ -82,6 +82,7 @@ def test_a_hang_starves_the_watchdog_and_what_is_waited_for_does_not(
         hang.unlink()
         manager.is_fed(3)
     assert rig.log.count("part_hung ") >= 2
+    until(lambda: "part_hung_over " in rig.log, "the end of the fault")
 
     # Gone without a word: the instrument, then the broker.
     instrument.send_signal(signal.SIGSTOP)

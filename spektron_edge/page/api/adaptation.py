@@ -22,7 +22,7 @@ from spektron_edge.faults import Fault
 from spektron_edge.outbox.questions import latest_events
 
 from ..declaration import Answer, Call, Endpoint, Given, Told
-from ..drift_signs import DRIFT, Sign, signs
+from ..drift_signs import DRIFT, Followed, Sign, followed, signs
 from ..instrument_known import serial_of
 from ..services import Page
 from ..stored import last_prediction
@@ -94,8 +94,9 @@ class StabilityTold(Told):
 
 class AdaptationAnswer(Told):
     """in_use: number, null for the bundle's own calibration; not_applied: why what is in use does
-    nothing now, or empty; hindered: why none would be applied now, or empty; kept: the newest
-    first; stability: by the sample's name."""
+    nothing now, or empty; hindered: why none would be applied now, or empty; followed: null where
+    it is not known that the daemon looks for a drift; kept: the newest first;
+    stability: by the sample's name."""
 
     serial: str | None
     mode: AdaptationMode
@@ -104,6 +105,7 @@ class AdaptationAnswer(Told):
     not_applied: str
     hindered: str
     evidence: tuple[Sign, ...]
+    followed: Followed | None
     waiting: tuple[Waiting, ...]
     kept: tuple[AdaptationTold, ...]
     shadow: Shadow | None
@@ -176,6 +178,7 @@ def _read(page: Page) -> AdaptationAnswer:
     serial = serial_of(page) or _only(adaptations)
     known = page.link.known.get("prediction", {}).get("record")
     prediction = known or last_prediction(page.state_dir)
+    state = page.link.known.get("state", {}).get("record")
     events = latest_events(page.state_dir, 1, DRIFT)
     active = None if serial is None else adaptations.active(serial)
     mine = [e for e in adaptations.held if serial is None or e.serial == serial]
@@ -186,7 +189,10 @@ def _read(page: Page) -> AdaptationAnswer:
         in_use=None if active is None else active.number,
         not_applied="" if active is None else _trouble(config, store, active),
         hindered="" if serial is None else not_applied(config, serial),
-        evidence=signs(prediction, events[0] if events else None, evidence, serial, Clock().now()),
+        evidence=signs(
+            prediction, state, events[0] if events else None, evidence, serial, Clock().now()
+        ),
+        followed=followed(state),
         waiting=tuple(
             Waiting(**_fields(adaptations, e), metrics=_metrics(_loaded(store, e)))
             for e in mine

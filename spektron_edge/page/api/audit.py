@@ -85,7 +85,9 @@ def _read(page: Page, query: AuditQuery) -> AuditAnswer:
         found = []
     except OSError as error:
         raise storage_fault(error, path) from None
-    last = found[-1].number if len(found) == query.limit else None
+    full = len(found) == query.limit
+    # A line that cannot be read has no number, and hides nothing that is older.
+    last = next((line.number for line in reversed(found) if line.number), None) if full else None
     more = last if last is not None and last > 1 else None
     return AuditAnswer(lines=tuple(_line(line) for line in found), next=more)
 
@@ -124,7 +126,7 @@ async def _verified(call: Call) -> Answer:
     if head is None:
         known = call.page.link.known.get("state", {}).get("record", {})
         head = known.get("audit_head")
-    return await call.page.reading.run(functools.partial(_verify, call.page, head))
+    return await call.page.surveying.run(functools.partial(_verify, call.page, head))
 
 
 ENDPOINTS = (

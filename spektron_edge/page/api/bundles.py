@@ -7,6 +7,8 @@ import functools
 from collections.abc import Callable
 from typing import cast
 
+from pydantic import Field
+
 from spektron_edge.bundle import BundleError
 from spektron_edge.bundle.install import Terms, activate, roll_back
 from spektron_edge.bundle.slot_store import SlotStore
@@ -20,7 +22,7 @@ from ..errors import Refused
 from ..services import Page
 from .commands import CommandAnswer, Signature, send, sign
 
-Change = Callable[[SlotStore, Terms, str], Slots]
+Change = Callable[[SlotStore, Terms, str, str], Slots]
 
 
 class SlotTold(Told):
@@ -58,6 +60,12 @@ class SlotsChanged(Told):
     message: str
 
 
+class SlotSignature(Signature):
+    """seen: bundle that is in the slot, or that is left, as the signer knows it."""
+
+    seen: str = Field(max_length=256)
+
+
 class SlotPath(Given):
     """A slot's name."""
 
@@ -88,33 +96,40 @@ def _told(page: Page, slots: Slots, config: Config) -> BundlesAnswer:
     )
 
 
-def _read(page: Page) -> BundlesAnswer:
+def read(page: Page) -> BundlesAnswer:
+    """What the slots hold. Blocks."""
     return _told(page, SlotStore(page.state_dir).read(), page.config())
 
 
-def _change(page: Page, change: Change, who: str) -> BundlesAnswer:
+def _change(page: Page, change: Change, who: str, seen: str) -> BundlesAnswer:
     config = page.config()
     try:
-        slots = change(SlotStore(page.state_dir), terms_of(config), who)
+        slots = change(SlotStore(page.state_dir), terms_of(config), who, seen)
     except BundleError as error:
         raise error.fault from None
     return _told(page, slots, config)
 
 
 async def _bundles(call: Call) -> Answer:
-    return await call.page.reading.run(functools.partial(_read, call.page))
+    return await call.page.reading.run(functools.partial(read, call.page))
+
+
+async def by_slots(call: Call) -> None:
+    """Raises Refused(409) where the configuration does not use them."""
+    config = await call.page.reading.run(call.page.config)
+    if not config.uses_slots:
+        told = f"the configuration names {config.bundle_path}, and not the slots"
+        raise Refused(409, "no_slots", told, 'write `bundle = "slots"`, then restart the daemon')
 
 
 async def _changed(call: Call, what: str, change: Change) -> Answer:
     page, who = call.page, call.who.user
-    config = await page.reading.run(page.config)
-    if not config.uses_slots:
-        told = f"the configuration names {config.bundle_path}, and not the slots"
-        raise Refused(409, "no_slots", told, 'write `bundle = "slots"`, then restart the daemon')
-    meaning = await sign(call, cast(Signature, call.body), what)
+    await by_slots(call)
+    given = cast(SlotSignature, call.body)
+    meaning = await sign(call, given, what)
     # Before it is done: nothing is done that the audit log could not take.
     await page.notes.note("signed", who, {"command": what, "meaning": meaning})
-    bundles = await page.reading.run(functools.partial(_change, page, change, who))
+    bundles = await page.reading.run(functools.partial(_change, page, change, who, given.seen))
     try:
         reload = await send(call, "reload", {}, meaning)
     except Refused as refused:
@@ -126,8 +141,8 @@ async def _changed(call: Call, what: str, change: Change) -> Answer:
 async def _activate(call: Call) -> Answer:
     slot = cast(SlotPath, call.path).slot
 
-    def change(store: SlotStore, terms: Terms, who: str) -> Slots:
-        return activate(store, slot, terms, who)
+    def change(store: SlotStore, terms: Terms, who: str, seen: str) -> Slots:
+        return activate(store, slot, terms, who, seen)
 
     return await _changed(call, f"bundle activate {slot}", change)
 
@@ -145,7 +160,7 @@ ENDPOINTS = (
         "the slot that the daemon takes next, and `reload`; 409 without slots",
         _activate,
         SlotsChanged,
-        Signature,
+        SlotSignature,
         parameters=SlotPath,
         signed="always",
     ),
@@ -156,7 +171,7 @@ ENDPOINTS = (
         "back to the other slot, and `reload`; 409 without slots",
         _roll_back,
         SlotsChanged,
-        Signature,
+        SlotSignature,
         signed="always",
     ),
 )

@@ -12,10 +12,12 @@ from spektron_edge.roles import may, needs_signature
 
 from ..declaration import Answer, Call, Endpoint, Given, Told, as_json
 from ..errors import Refused
-from ..signing_in import proven
+from ..signing_in import proven_again
 from .session import Password
 
 _WAIT_S = 20.0
+# What is in use, or was reported, may be another one by the time that it is signed.
+_OF_WHAT_WAS_SEEN = ("transfer-finish", "transfer-rollback", "adapt-rollback", "adapt-reset")
 _WITH_WHY = ("adapt-approve", "adapt-reject", "adapt-rollback", "adapt-reset")
 Meaning = Literal["reviewed", "approved", "responsible"]
 Reason = Annotated[
@@ -54,7 +56,7 @@ class CommandPath(Given):
 
 
 async def sign(call: Call, given: Signature, what: str) -> str:
-    """What the signature means, once it is proven. Raises Refused(403, 429)."""
+    """What the signature means, once it is proven. Raises Refused(401, 403, 429)."""
     if given.password is None or given.meaning is None or given.reason is None:
         raise Refused(
             403,
@@ -62,7 +64,7 @@ async def sign(call: Call, given: Signature, what: str) -> str:
             f"{what} has to be signed",
             "give password, meaning (reviewed, approved or responsible) and reason",
         )
-    await proven(call, call.who.user, given.password, f"signature of {what}")
+    await proven_again(call, given.password, f"signature of {what}")
     return f"{given.meaning}: {given.reason}"
 
 
@@ -89,6 +91,9 @@ async def _command(call: Call) -> Answer:
     arguments, meaning = dict(given.arguments), None
     if needs_signature(name, arguments):
         meaning = await sign(call, given, name)
+        if name in _OF_WHAT_WAS_SEEN and arguments.get("seen") is None:
+            told = f"{name} is signed for what was seen, which has to be said"
+            raise Refused(422, "input", told, "give the argument `seen` (docs/commands.md)")
         if name in _WITH_WHY and given.reason is not None:
             arguments.setdefault("why", given.reason)
     found = await send(call, name, arguments, meaning)

@@ -13,6 +13,7 @@ from pydantic import Field
 from starlette.responses import StreamingResponse
 
 from ..declaration import Answer, Call, Endpoint, Given, Told
+from ..link import utc_now
 from ..stored import last_prediction
 
 _EVENT_STREAM = "text/event-stream"
@@ -45,8 +46,10 @@ class References(Told):
 
 
 class Now(Told):
-    """state, model, prediction: records of docs/payloads.md, null where none is known."""
+    """state, model, prediction: records of docs/payloads.md, null where none is known; utc: the
+    device's clock at the answer."""
 
+    utc: str
     connection: Connection
     state: dict[str, Any] | None
     model: dict[str, Any] | None
@@ -81,6 +84,7 @@ async def _now(call: Call) -> Answer:
     scan = (prediction or {}).get("scan", {})
     faults = link.known.get("faults", {}).get("faults", ())
     return Now(
+        utc=utc_now(),
         connection=Connection(door=link.connected, since=link.since),
         state=_record(call, "state"),
         model=_record(call, "model"),

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
-from collections.abc import AsyncIterator, Callable
-from typing import Annotated, Any, TypeVar, cast
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, cast
 
 from pydantic import Field
 from starlette.responses import StreamingResponse
 
 from .. import csv_lines
 from ..declaration import Answer, Call, Endpoint, Told
-from ..errors import Refused
 from ..services import Page
 from ..stored import curve, predictions, properties
 from ..thinning import thinned
@@ -20,7 +18,6 @@ from .given import RecordId, SpanQuery
 
 _CSV = "text/csv"
 _ROWS = 500
-Result = TypeVar("Result")
 
 
 class HistoryQuery(SpanQuery):
@@ -90,7 +87,7 @@ async def _history(call: Call) -> Answer:
             limits=Limits(calibrated_min=least, calibrated_max=most),
         )
 
-    return await page.reading.run(read)
+    return await page.surveying.run(read)
 
 
 async def _records(call: Call) -> Answer:
@@ -111,7 +108,7 @@ async def _records(call: Call) -> Answer:
 async def _csv(call: Call) -> Answer:
     page, query = call.page, cast(SpanQuery, call.query)
     first, last = query.ids
-    names = await page.reading.run(functools.partial(properties, page.state_dir, first, last))
+    names = await page.surveying.run(functools.partial(properties, page.state_dir, first, last))
     await page.notes.note("exported", call.who.user, {"what": "records", **_told(query)})
     headers = {"Content-Disposition": 'attachment; filename="records.csv"'}
     rows = _rows(page, names, first, last)
@@ -131,20 +128,11 @@ async def _rows(page: Page, names: tuple[str, ...], first: str, last: str) -> As
         read = functools.partial(
             predictions, page.state_dir, first, last, _ROWS, newest_first=False
         )
-        found = [record for record in await _patiently(page, read) if record["id"] != done]
+        found = [record for record in await page.reading.patiently(read) if record["id"] != done]
         if not found:
             return
         yield csv_lines.lines(found, names)
         first = done = str(found[-1]["id"])
-
-
-async def _patiently(page: Page, read: Callable[[], Result]) -> Result:
-    """What has begun is not refused because others ask as well."""
-    while True:
-        try:
-            return await page.reading.run(read)
-        except Refused as refused:  # noqa: PERF203  the database is asked once a second at most
-            await asyncio.sleep(refused.wait_s or 1.0)
 
 
 ENDPOINTS = (

@@ -16,19 +16,22 @@ from ..errors import Refused
 from ..passwords import MOST, hashed, unfit
 from ..routing import cookie_name
 from ..sessions import Session
-from ..signing_in import proven
+from ..signing_in import proven, proven_again
 from ..users import User, UserName
 
 Password = Annotated[str, Field(min_length=1, max_length=MOST)]
 
 
 class SessionAnswer(Told):
-    """csrf: for the header X-CSRF-Token of every write; first_boot: nobody has an account yet."""
+    """csrf: for the header X-CSRF-Token of every write; idle: so long after the last action that it
+    only reads, and the next action is answered with 401 `idle`; first_boot: nobody has an account
+    yet."""
 
     signed_in: bool
     user: str | None
     role: Role | None
     csrf: str | None
+    idle: bool
     first_boot: bool
     needs_sign_in: bool
     site: str
@@ -65,6 +68,7 @@ def _told(call: Call, session: Session | None) -> SessionAnswer:
         user=None if session is None else session.user,
         role=None if session is None else session.role,
         csrf=None if session is None else session.csrf,
+        idle=session is not None and call.page.sessions.idle(session),
         first_boot=not call.page.users.read().held,
         needs_sign_in=True,
         site=config.site,
@@ -124,17 +128,17 @@ async def _first_boot(call: Call) -> Answer:
             429, "wait", "too many wrong codes", f"try again in {wait:.0f} s", wait_s=wait
         )
     page.tries.failed(*keys)
-    if not await page.reading.run(functools.partial(page.first_boot.fits, given.code)):
+    if not await page.keeping.run(functools.partial(page.first_boot.fits, given.code)):
         raise Refused(
             403, "code", "this is not the code", "`spektron-edge page` printed it on the device"
         )
     page.tries.right(*keys)
     check_password(given.password, given.user)
     kept = await page.hashing.run(functools.partial(hashed, given.password))
-    user = await page.reading.run(
+    user = await page.keeping.run(
         functools.partial(page.users.add, given.user, "engineer", kept, first=True)
     )
-    await page.reading.run(page.first_boot.used)
+    await page.keeping.run(page.first_boot.used)
     await page.notes.note("first_account", user.name, {"address": call.address, "role": user.role})
     return _begun(call, user)
 
@@ -142,9 +146,9 @@ async def _first_boot(call: Call) -> Answer:
 async def _own_password(call: Call) -> Answer:
     page, given = call.page, cast(OwnPassword, call.body)
     check_password(given.new, call.who.user)
-    await proven(call, call.who.user, given.old, "password")
+    await proven_again(call, given.old, "password")
     kept = await page.hashing.run(functools.partial(hashed, given.new))
-    user = await page.reading.run(functools.partial(page.users.change, call.who.user, hashed=kept))
+    user = await page.keeping.run(functools.partial(page.users.change, call.who.user, hashed=kept))
     await page.notes.note("password_changed", user.name, {"of": user.name})
     return _begun(call, user)
 

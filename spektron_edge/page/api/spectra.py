@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, cast
 
 from starlette.responses import Response, StreamingResponse
@@ -13,6 +13,7 @@ from spektron_edge.spectra.jcamp_dx import Spectrum, block, compound
 from ..declaration import Answer, Call, Endpoint, Given, Told
 from ..errors import Refused, absent
 from ..seen_spectra import quantity_of, spectrum_of
+from ..services import Page
 from .given import RecordId
 
 _JDX = "chemical/x-jcamp-dx"
@@ -88,15 +89,17 @@ async def _all(call: Call) -> Answer:
         "exported", call.who.user, {"what": "spectra", "spectra": len(found)}
     )
     headers = _saved_as("spectra.jdx")
-    return StreamingResponse(_parts(found), media_type=_JDX, headers=headers)
+    return StreamingResponse(_parts(call.page, found), media_type=_JDX, headers=headers)
 
 
-def _parts(spectra: list[Spectrum]) -> Iterator[str]:
-    """One spectrum's text at a time is in memory; Starlette asks for it from a thread."""
+async def _parts(page: Page, spectra: list[Spectrum]) -> AsyncIterator[str]:
+    """One spectrum's text at a time is in memory."""
     first = spectra[0]
     blocks = (block(spectrum, number) for number, spectrum in enumerate(spectra, start=1))
     title = f"{first.origin}: {len(spectra)} spectra"
-    return compound(title, first.origin, first.owner, blocks, len(spectra))
+    parts = compound(title, first.origin, first.owner, blocks, len(spectra))
+    while part := await page.reading.patiently(functools.partial(next, parts, "")):
+        yield part
 
 
 def _saved_as(name: str) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -77,22 +78,27 @@ class PredictedError(Told):
 
 
 class LastFit(Told):
-    """accepted: whether the instrument was given it, and it was not taken back."""
+    """accepted: whether the instrument was given it, and it was not taken back; work: the session
+    as it was fitted, for `seen` of `transfer-finish`."""
 
+    work: str
     message: str
     predicted: dict[str, PredictedError]
     accepted: bool
 
 
 class KeptTransfer(Told):
-    """A transfer of this device. samples: those that it was made from."""
+    """A transfer of this device. samples: those that it was made from; hindered: why it cannot be
+    used now, or empty."""
 
     number: Annotated[int, Field(ge=1)]
+    id: str
     made: str
     by: str
     serial: str
     samples: tuple[str, ...]
     in_use: bool
+    hindered: str
     words: str
 
 
@@ -126,7 +132,7 @@ def _read(page: Page) -> TransferAnswer:
         open=opened,
         fitting=store.is_fitting,
         last=None if found is None else _told(*found, versions),
-        kept=tuple(_kept(version, versions) for version in reversed(versions.held)),
+        kept=tuple(_kept(page, version, versions) for version in reversed(versions.held)),
         samples_known=() if isinstance(source, Fault) else tuple(dict.fromkeys(source.samples)),
     )
 
@@ -199,6 +205,7 @@ def _told(result: FitResult, folder: Path, versions: Versions) -> LastFit:
     used = any(result.version in stack for stack in versions.used.values())
     now = {active.number for s in versions.used if (active := versions.active(s)) is not None}
     return LastFit(
+        work=result.work,
         message=Finished(result, in_use=result.version in now, folder=folder).message,
         predicted={
             p.name: PredictedError(
@@ -210,7 +217,7 @@ def _told(result: FitResult, folder: Path, versions: Versions) -> LastFit:
     )
 
 
-def _kept(version: Version, versions: Versions) -> KeptTransfer:
+def _kept(page: Page, version: Version, versions: Versions) -> KeptTransfer:
     header = version.header
     errors = ", ".join(
         f"{p.name} {p.rmsep:.3g} ({p.rmsep_low:.3g} to {p.rmsep_high:.3g}) {p.unit}"
@@ -220,13 +227,29 @@ def _kept(version: Version, versions: Versions) -> KeptTransfer:
     valid = f"predicted RMSEP {errors}" if errors else "valid for no property"
     return KeptTransfer(
         number=version.number,
+        id=version.id,
         made=header.created.isoformat(timespec="seconds").replace("+00:00", "Z"),
         by=header.by,
         serial=header.serial,
         samples=header.samples,
         in_use=versions.active(header.serial) == version,
+        hindered=_hindered(page, version),
         words=f"for {header.product} on {header.serial}: {valid}",
     )
+
+
+def _hindered(page: Page, version: Version) -> str:
+    header, serial = version.header, serial_of(page)
+    if not any(p.valid for p in header.properties):
+        return "it is valid for no property"
+    if serial is None:
+        return "no instrument is connected"
+    if header.serial != serial:
+        return f"it is for {header.serial}, not {serial}"
+    model = page.link.known.get("model", {}).get("record", {}).get("model", {})
+    if not model:
+        return "it is not known what predicts now"
+    return header.made_for_another(str(model.get("bundle")), str(model.get("product")))
 
 
 async def _transfer(call: Call) -> Answer:
@@ -241,7 +264,8 @@ def _file(page: Page, name: str) -> bytes:
         if found is None:
             raise FileNotFoundError
         with (found[1] / name).open("rb") as stream:
-            return stream.read(_MOST_BYTES)
+            # Not so much room at once for a small file.
+            return stream.read(min(_MOST_BYTES, os.fstat(stream.fileno()).st_size))
     except OSError:
         raise absent("no fit has left a report here") from None
 

@@ -10,6 +10,7 @@ from spektron_edge.roles import Role
 from ..declaration import Answer, Call, Endpoint, Given, Told
 from ..errors import Refused, absent
 from ..passwords import hashed
+from ..signing_in import proven_again
 from ..users import User, UserName
 from .session import Password, check_password
 
@@ -29,16 +30,20 @@ class UsersAnswer(Told):
 
 
 class NewUser(Given):
-    """password: which the new user had better change."""
+    """password: which the new user had better change; your_password: of whoever gives the account,
+    since it can sign."""
 
+    your_password: Password
     user: UserName
     role: Role
     password: Password
 
 
 class UserChange(Given):
-    """What is to be another; sessions of the account end."""
+    """What is to be another; sessions of the account end. your_password: of whoever changes it: an
+    open page is no way to another's signature."""
 
+    your_password: Password
     role: Role | None = None
     password: Password | None = None
     active: bool | None = None
@@ -55,31 +60,34 @@ def _told(user: User) -> UserTold:
 
 
 async def _users(call: Call) -> Answer:
-    users = await call.page.reading.run(call.page.users.read)
+    users = await call.page.keeping.run(call.page.users.read)
     return UsersAnswer(users=tuple(_told(user) for user in users.held))
 
 
 async def _add(call: Call) -> Answer:
     page, given = call.page, cast(NewUser, call.body)
     check_password(given.password, given.user)
+    await proven_again(call, given.your_password, f"account {given.user}")
     kept = await page.hashing.run(functools.partial(hashed, given.password))
-    user = await page.reading.run(functools.partial(page.users.add, given.user, given.role, kept))
+    user = await page.keeping.run(functools.partial(page.users.add, given.user, given.role, kept))
     await page.notes.note("user_add", call.who.user, {"of": user.name, "role": user.role})
     return _told(user)
 
 
 async def _change(call: Call) -> Answer:
     page, given, name = call.page, cast(UserChange, call.body), cast(UserPath, call.path).name
-    if not given.model_dump(exclude_none=True):
+    if not given.model_dump(exclude_none=True, exclude={"your_password"}):
         raise Refused(422, "input", "give role, password or active")
-    users = await page.reading.run(page.users.read)
+    users = await page.keeping.run(page.users.read)
     if users.find(name) is None:
         raise absent(f"there is no user {name}")
     kept = None
     if given.password is not None:
         check_password(given.password, name)
+    await proven_again(call, given.your_password, f"account {name}")
+    if given.password is not None:
         kept = await page.hashing.run(functools.partial(hashed, given.password))
-    user = await page.reading.run(
+    user = await page.keeping.run(
         functools.partial(
             page.users.change, name, role=given.role, hashed=kept, active=given.active
         )

@@ -11,6 +11,7 @@ import { asked, columns as history } from "../../../spektron_edge/page/static/ap
 import { may } from "../../../spektron_edge/page/static/app/permissions.js";
 import { Ring } from "../../../spektron_edge/page/static/app/ring.js";
 import { routeOf } from "../../../spektron_edge/page/static/app/routes.js";
+import { staleness } from "../../../spektron_edge/page/static/app/staleness.js";
 import { code, setWords, t } from "../../../spektron_edge/page/static/app/words.js";
 
 const base64 = (values) => Buffer.from(Float32Array.from(values).buffer).toString("base64");
@@ -123,4 +124,14 @@ test("an address names a view, any other the first", () => {
   assert.equal(routeOf("#/audit?x=1"), "audit");
   assert.equal(routeOf("#/../api"), "now");
   assert.equal(routeOf(""), "now");
+});
+
+test("a prediction passes for one of now for a minute, and for seconds where none can come", () => {
+  const at = (seconds, open = true, door = true) => staleness({ predictionAt: 1e6, connection: { door }, stream: { open } }, 1e6 + 1000 * seconds);
+  assert.equal(at(60), null);
+  assert.equal(at(61), 61);
+  assert.equal(at(5, false), null);
+  assert.equal(at(6, false), 6);
+  assert.equal(at(6, true, false), 6);
+  assert.equal(at(6, true, null), null);
 });

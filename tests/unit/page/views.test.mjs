@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import { against, approvals, curves, judgedRows, overOf, valueRows } from "../../../spektron_edge/page/static/app/adaptation_sides.js";
+import { Live } from "../../../spektron_edge/page/static/app/live.js";
 import { momentOf, spanOf } from "../../../spektron_edge/page/static/app/spans.js";
 import { steadyScans } from "../../../spektron_edge/page/static/app/steady_scans.js";
 import { adviceOf, parseSamples, predicted, progress, sound, step } from "../../../spektron_edge/page/static/app/transfer_steps.js";
@@ -103,4 +104,18 @@ test("spans of time end now, or where the fields say", () => {
   assert.deepEqual(spanOf("all", {}, now), { from: null, to: null });
   assert.deepEqual(spanOf("own", { from: "", to: "nonsense" }, now), { from: null, to: null });
   assert.equal(momentOf("2026-11-22T10:00:00"), new Date("2026-11-22T10:00:00").toISOString());
+});
+
+test("after a reload, the last prediction is as old as the instrument says", async () => {
+  const prediction = { id: "01", time: { utc: "2026-11-23T10:00:00Z" }, scan: {}, values: {} };
+  const answer = { utc: "2026-11-23T10:02:00Z", prediction, connection: { door: true, since: null }, reference: null };
+  globalThis.fetch = async (path) => new Response(path.includes("/now") ? JSON.stringify(answer) : "{}", { headers: { "Content-Type": "application/json" } });
+  const live = new Live();
+  // The stream brings it at once.
+  live.take("prediction", prediction);
+  await live.catchUp();
+  const seconds = (Date.now() - live.known.predictionAt) / 1000;
+  assert.ok(seconds >= 120 && seconds < 180, `${seconds}`);
+  live.take("prediction", { ...prediction, id: "02" });
+  assert.ok(Date.now() - live.known.predictionAt < 60_000);
 });

@@ -273,8 +273,14 @@ def test_operators_decide_over_mqtt_and_the_next_scan_shows_it(
     turn(daemon, scan(1))
     assert last(daemon)["model"]["adaptation"]["approved_by"] == ["anna", "bert"]
     assert ask(commands, "adapt-list").result["adaptations"][0].startswith("1: installed, approved")
-    outcome = ask(commands, "adapt-rollback", why="odd values")
+    for name in ("adapt-rollback", "adapt-reset"):
+        with pytest.raises(Fault, match="is 1 now, and was 2 when it was looked at"):
+            ask(commands, name, seen=2)
+    outcome = ask(commands, "adapt-rollback", why="odd values", seen=1)
     assert outcome.result["in_use"] is None
+    with pytest.raises(Fault) as twice:
+        ask(commands, "adapt-rollback", why="odd values", seen=1)
+    assert twice.value.kind is Faults.OTHER_THAN_SEEN
     turn(daemon, scan(2))
     assert last(daemon)["model"]["adaptation"] is None
     number = put(there, tiny_model, adapted(tiny_model, 0.02))

@@ -52,6 +52,11 @@ def test_the_command_line_loads_almost_nothing_before_it_knows_the_command():
     assert not {*SLOW, "numpy", "pydantic", "onnxruntime", "paho"} & set(loaded)
 
 
+def test_the_page_begins_without_onnxruntime_for_which_its_memory_is_too_small():
+    code = "import sys, json, spektron_edge.page.serving\nprint(json.dumps(sorted(sys.modules)))"
+    assert not {*SLOW, "onnxruntime", "paho"} & set(json.loads(python(code)))
+
+
 BLOCKED = """
 import importlib, pkgutil, sys
 

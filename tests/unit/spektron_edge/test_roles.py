@@ -23,6 +23,7 @@ TABLE = {
     "transfer-finish": ("engineer", SIGNED),
     "transfer-discard": ("operator", False),
     "transfer-list": ("viewer", False),
+    "transfer-activate": ("engineer", SIGNED),
     "transfer-rollback": ("engineer", SIGNED),
     "adapt-service-event": ("operator", False),
     "adapt-stability": ("operator", False),
@@ -32,6 +33,7 @@ TABLE = {
     "adapt-reject": ("engineer", SIGNED),
     "adapt-rollback": ("engineer", SIGNED),
     "adapt-reset": ("engineer", SIGNED),
+    "bundle-install": ("engineer", SIGNED),
     "bundle-activate": ("engineer", SIGNED),
     "bundle-rollback": ("engineer", SIGNED),
 }

@@ -107,8 +107,12 @@ def test_from_start_to_a_transfer_in_use_and_back(daemon, lay):
     assert last(daemon)["model"]["transfer"] is None
     outcome = ask(daemon, "transfer-start")
     assert outcome.result["serial"] == SERIAL
-    add(daemon, lay, 3)
-    assert ask(daemon, "transfer-finish").message.startswith("started")
+    add(daemon, lay, 2)
+    before = ask(daemon, "transfer-status").result["work"]
+    add(daemon, lay, 1)
+    refused(Faults.OTHER_THAN_SEEN, daemon, "transfer-finish", seen=before)
+    now = ask(daemon, "transfer-status").result["work"]
+    assert ask(daemon, "transfer-finish", seen=now).message.startswith("started")
     assert ask(daemon, "transfer-status").result["fitting"] is True
     event = wait(daemon, "transfer_finished")
     assert event["message"].startswith("transfer 1, in use now: valid for ")
@@ -118,9 +122,13 @@ def test_from_start_to_a_transfer_in_use_and_back(daemon, lay):
     outcome = ask(daemon, "transfer-list")
     assert outcome.result["in_use"] == 1
     assert outcome.result["transfers"][0].startswith(f"1: corn on {SERIAL}, made ")
-    assert ask(daemon, "transfer-rollback").result == {"in_use": None}
+    refused(Faults.OTHER_THAN_SEEN, daemon, "transfer-rollback", seen=2)
+    assert ask(daemon, "transfer-rollback", seen=1).result == {"in_use": None}
     lay("1")
     assert last(daemon)["model"]["transfer"] is None
+    assert ask(daemon, "transfer-activate", transfer=1).result == {"in_use": 1}
+    lay("1")
+    assert last(daemon)["model"]["transfer"]["version"] == 1
     whats = [what for who, what in audited(daemon) if who == "anna"]
     assert whats == [
         "transfer_started",
@@ -129,7 +137,31 @@ def test_from_start_to_a_transfer_in_use_and_back(daemon, lay):
         "transfer_activated",
         "transfer_concluded",
         "transfer_rolled_back",
+        "transfer_activated",
     ]
+
+
+def test_a_transfer_is_used_again_only_where_it_belongs(daemon, lay, monkeypatch):
+    lay("1")
+    assert "no transfer 7" in refused(
+        Faults.TRANSFER_MISSING, daemon, "transfer-activate", transfer=7
+    )
+    refused(Faults.TRANSFER_INPUT, daemon, "transfer-activate")
+    ask(daemon, "transfer-start")
+    add(daemon, lay, 3)
+    ask(daemon, "transfer-finish")
+    wait(daemon, "transfer_finished")
+    ask(daemon, "transfer-rollback")
+
+    daemon._serving.serial = "ANOTHER"
+    told = refused(Faults.TRANSFER_INPUT, daemon, "transfer-activate", transfer=1)
+    assert told == f"transfer 1 is for {SERIAL}, not ANOTHER"
+    daemon._serving.serial = SERIAL
+    model = replace(daemon._serving.model, bundle_id="corn-2-0")
+    monkeypatch.setattr(type(daemon._serving), "model", property(lambda _: model))
+    told = refused(Faults.TRANSFER_INPUT, daemon, "transfer-activate", transfer=1)
+    assert "not corn of corn-2-0" in told
+    assert StateStore(daemon._config.state_dir).read().active(SERIAL) is None
 
 
 def test_spectra_serve_one_sample_only_and_must_be_fresh(daemon, lay):

@@ -32,8 +32,38 @@ async function request(method, path, body) {
   }
   const data = answer.headers.get("Content-Type")?.includes("json") ? await answer.json().catch(() => null) : null;
   if (answer.ok) return data;
-  if (answer.status === 401 && csrf && path !== "/session") signedOut();
-  throw new Refusal(answer.status, data ?? { error: "unknown", message: `HTTP ${answer.status}`, next_step: null }, answer.headers.get("Retry-After"));
+  throw refused(answer.status, path, data, answer.headers.get("Retry-After"));
+}
+
+// Send a file. told(share): of it that is sent, 0..1. fetch() would not tell.
+export function upload(path, file, told) {
+  return new Promise((resolve, reject) => {
+    const asked = new XMLHttpRequest();
+    asked.open("POST", `${ROOT}${path}`);
+    asked.setRequestHeader("Content-Type", "application/octet-stream");
+    if (csrf) asked.setRequestHeader("X-CSRF-Token", csrf);
+    asked.upload.addEventListener("progress", (event) => event.lengthComputable && told(event.loaded / event.total));
+    asked.addEventListener("error", () => reject(new Refusal(0, { error: "unreachable", message: null, next_step: null })));
+    asked.addEventListener("load", () => {
+      const data = json(asked.responseText);
+      if (asked.status < 300) resolve(data);
+      else reject(refused(asked.status, path, data, asked.getResponseHeader("Retry-After")));
+    });
+    asked.send(file);
+  });
+}
+
+function json(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+function refused(status, path, data, wait) {
+  if (status === 401 && csrf && path !== "/session") signedOut();
+  return new Refusal(status, data ?? { error: "unknown", message: `HTTP ${status}`, next_step: null }, wait);
 }
 
 export const get = (path) => request("GET", path);

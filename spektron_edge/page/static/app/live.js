@@ -95,6 +95,11 @@ export class Live {
       this.known.referenceAt = Date.now();
       for (const name of ["state", "model", "faults"]) if (now[name]) this.known[name] = now[name];
       if (now.prediction && !this.known.prediction) this.take("prediction", now.prediction);
+      // The stream begins with the last one as well, however old: by the instrument's own clock.
+      if (now.prediction && this.known.prediction.id === now.prediction.id) {
+        this.known.predictionAt = Date.now() - Math.max(0, Date.parse(now.utc) - Date.parse(now.prediction.time.utc));
+        this.tell("prediction");
+      }
       for (const name of ["connection", "reference", "state", "model", "faults"]) this.tell(name);
       this.askAxis("first");
     } catch {

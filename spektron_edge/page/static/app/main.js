@@ -73,7 +73,12 @@ async function leave(note) {
   frame = null;
   setCsrf(null);
   for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
-  enter(await get("/session").catch(() => ({ ...session, first_boot: false })), note);
+  const found = await get("/session").catch(() => ({ ...session, signed_in: false, first_boot: false }));
+  // Somebody is signed in and may only look: the next one who acts says who it is.
+  if (found.signed_in && found.idle) {
+    setCsrf(found.csrf);
+    entrance(page, found, begin, t("session.idle"));
+  } else enter(found, note);
 }
 
 function enter(found, note = null) {

@@ -33,7 +33,9 @@ export function faultsCard() {
       fault.next_step ? el("p", {}, el("strong", {}, t("now.next")), " ", prose(fault.next_step)) : null)),
     state?.waiting_for?.length ? el("p", { class: "waiting" }, t("now.waiting_for", { commands: state.waiting_for.join(", ") })) : null,
   ]]);
-  return { node: card(t("now.faults"), body), draw };
+  const node = card(t("now.faults"), body);
+  node.classList.add("now-faults");
+  return { node, draw };
 }
 
 export function connectionsCard() {
@@ -60,10 +62,11 @@ export function connectionsCard() {
 
 export function conditionsCard() {
   const body = el("div");
-  const draw = part(body, ({ prediction, reference, state, spectrum }) => {
+  const draw = part(body, ({ prediction, predictionAt, reference, referenceAt, state, spectrum }) => {
     const scan = prediction?.scan ?? {};
-    const dark = scan.dark_age_s ?? reference?.dark_age_s;
-    const white = scan.white_age_s ?? reference?.white_age_s;
+    // Told with each scan; they go on without one.
+    const since = (Date.now() - (prediction ? predictionAt : referenceAt)) / 1000;
+    const [dark, white] = ["dark_age_s", "white_age_s"].map((name) => scan[name] ?? reference?.[name]).map((s) => (Number.isFinite(s) ? s + since : null));
     const integration = state?.integration_us ?? scan.integration_us;
     const values = [age(dark), age(white), celsius(scan.temperature_c), celsius(scan.white_temperature_c), exposure(integration), scan.averages ?? "–", scan.saturated ?? "–", (spectrum?.bad_pixels ?? state?.bad_pixels)?.length ?? "–"];
     return [values, () => facts([

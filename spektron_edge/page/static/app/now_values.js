@@ -1,7 +1,8 @@
 // Predictions as big numbers, and whether they may be used.
 
 import { el, replace, setClass, setText } from "./dom.js";
-import { clockTime, title, withInterval } from "./format.js";
+import { age, clockTime, title, withInterval } from "./format.js";
+import { staleness } from "./staleness.js";
 import { code, t } from "./words.js";
 
 // Reasons are codes of faults or limits: our words, else the code in plain letters.
@@ -30,7 +31,8 @@ export function valuesCard() {
     replace(grid, [...tiles.values()].map((parts) => parts.tile));
   }
 
-  function draw({ prediction }) {
+  function draw(known) {
+    const { prediction } = known;
     none.hidden = prediction !== null;
     state.hidden = grid.hidden = when.hidden = prediction === null;
     if (prediction === null) return;
@@ -44,10 +46,11 @@ export function valuesCard() {
       setText(parts.unit, found.unit);
       setText(parts.interval, text.low === null ? t("now.no_interval") : t("now.interval", { low: text.low, high: text.high }));
     }
-    setClass(grid, prediction.valid ? "values" : "values not-valid");
-    setClass(state, `verdict badge ${prediction.valid ? "good" : "bad"}`);
-    setText(symbol, prediction.valid ? "✓" : "✕");
-    setText(verdict, t(prediction.valid ? "now.valid" : "now.not_valid"));
+    const old = staleness(known, Date.now());
+    setClass(grid, prediction.valid && old === null ? "values" : "values not-valid");
+    setClass(state, `verdict badge ${old !== null ? "doubt" : prediction.valid ? "good" : "bad"}`);
+    setText(symbol, old !== null ? "!" : prediction.valid ? "✓" : "✕");
+    setText(verdict, old !== null ? t("now.old", { age: age(old) }) : t(prediction.valid ? "now.valid" : "now.not_valid"));
     if (prediction.reasons.join() !== shownReasons) {
       shownReasons = prediction.reasons.join();
       replace(reasons, prediction.reasons.map((name) => el("li", {}, reasonWords(name))));

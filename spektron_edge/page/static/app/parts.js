@@ -13,12 +13,15 @@ export function facts(pairs) {
   return el("dl", { class: "facts" }, pairs.map(([label, value]) => el("div", {}, el("dt", {}, label), el("dd", {}, value ?? "–"))));
 }
 
-// heads: text; rows: lists of text or nodes. Too wide a table scrolls inside itself, by keyboard as well.
+// heads: text; rows: lists of text or nodes. Too wide a table scrolls inside itself, by keyboard as well; on a
+// narrow screen each row stands by itself, its cells under their heads. The roles are said since other `display`
+// takes them away.
 export function table(heads, rows, label = null) {
+  const cells = (row) => row.map((cell, i) => el("td", { role: "cell" }, el("span", { class: "cell-head", "aria-hidden": "true" }, heads[i]), el("div", { class: "cell" }, cell ?? "–")));
   return el("div", { class: "table", role: "region", tabindex: "0", "aria-label": label ?? t("common.table") },
-    el("table", {},
-      el("thead", {}, el("tr", {}, heads.map((head) => el("th", { scope: "col" }, head)))),
-      el("tbody", {}, rows.map((row) => el("tr", {}, row.map((cell) => el("td", {}, cell ?? "–")))))));
+    el("table", { role: "table" },
+      el("thead", { role: "rowgroup" }, el("tr", { role: "row" }, heads.map((head) => el("th", { scope: "col", role: "columnheader" }, head)))),
+      el("tbody", { role: "rowgroup" }, rows.map((row) => el("tr", { role: "row" }, cells(row))))));
 }
 
 const SYMBOLS = { good: "✓", doubt: "!", bad: "✕", neutral: "•" };

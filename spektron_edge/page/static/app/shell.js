@@ -1,6 +1,6 @@
 // What stands around every view: instrument, navigation, connection, account.
 
-import { post, remove, setCsrf } from "./api.js";
+import { get, post, remove, setCsrf } from "./api.js";
 import { ask } from "./dialogs.js";
 import { el, replace, setAttribute } from "./dom.js";
 import { LEAST_PASSWORD } from "./entrance.js";
@@ -13,6 +13,7 @@ import { THEMES, setTheme, theme } from "./theme.js";
 import { t } from "./words.js";
 
 const QUIET_MS = 3000;
+const IDLE_EVERY_MS = 60000;
 
 // {content: where views go, mark(route), end()}. signedOut() is called after signing out.
 export function shell(page, { live, session, signedOut }) {
@@ -23,7 +24,7 @@ export function shell(page, { live, session, signedOut }) {
     content.focus();
   });
   const { nav, mark } = navigation();
-  const { node: banner, end } = connection(live);
+  const { node: banner, end } = connection(live, session);
   const round = (name, label, onclick) => el("button", { type: "button", class: "round", "aria-label": label, title: label, onclick }, icon(name));
   const header = el("header", { class: "bar" },
     el("img", { src: "app/icon.svg", alt: "", width: 32, height: 32 }),
@@ -58,7 +59,7 @@ function navigation() {
 }
 
 // Says what is lost and since when; nothing while all is well. A moment's silence is none.
-function connection(live) {
+function connection(live, session) {
   const node = el("div", { class: "banner", role: "status" });
   let shown = "";
   function tell() {
@@ -67,17 +68,21 @@ function connection(live) {
     if (!stream.open) {
       if (Date.now() - stream.since > QUIET_MS) words = t("common.stream_lost", { since: clockTime(stream.since) });
     } else if (door.door === false) words = t("common.door_lost", { since: door.since ? clockTime(door.since) : "–" });
+    else if (session.idle) words = t("session.idle");
     if (words === shown) return;
     shown = words;
-    replace(node, words ? badge("bad", words) : null);
+    replace(node, words ? badge(words === t("session.idle") ? "doubt" : "bad", words) : null);
   }
   const stop = live.on(["stream", "connection"], tell);
   const timer = setInterval(tell, 1000);
+  // Asking is no action: it stays idle until somebody does something.
+  const idle = setInterval(() => get("/session").then((found) => { session.idle = found.idle; }, () => {}), IDLE_EVERY_MS);
   return {
     node,
     end: () => {
       stop();
       clearInterval(timer);
+      clearInterval(idle);
     },
   };
 }

@@ -22,6 +22,7 @@ def test_a_frozen_daemon_follows_nothing_and_starts_nothing(make_daemon, cups, m
     line = Line(make_daemon("frozen"), cups, make_scan)
     line.lay("mp6", known(cups, 30))
     assert line.daemon._adaptations.stream is None
+    assert line.daemon._states.record().drift is None
     assert line.daemon._adaptations.attempt is None
     assert not (line.daemon._config.state_dir / WORK).exists()
 
@@ -33,6 +34,10 @@ def test_a_stream_like_the_source_is_left_alone(line, cups):
     assert (jobs.attempt, jobs.stream.drift) == (None, None)
     assert len(jobs.stream.ring) >= 60
     assert not events(line.daemon, "drift_detected")
+    known_now = line.daemon._states.record().drift
+    assert (known_now.spectra, known_now.told) == (jobs.stream.sound, None)
+    assert known_now.samples >= 60
+    assert 0 <= known_now.share <= 1
 
 
 def test_another_instrument_is_told_and_a_proposal_made_without_delaying_scans(line, cups, behaves):
@@ -41,6 +46,9 @@ def test_another_instrument_is_told_and_a_proposal_made_without_delaying_scans(l
     line.lay("mp6", known(cups, 60))
     told = events(line.daemon, "drift_detected")[0]
     assert "changed: the instrument" in told["message"]
+    known_now = line.daemon._states.record().drift
+    assert "changed: the instrument" in known_now.told
+    assert known_now.share > 1
     since = audited(line.daemon, "drift_detected")[0]["details"]["scan"]
     assert 25 <= since <= 35
     conclude(line.daemon)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import ssl
+import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -148,6 +150,127 @@ def test_a_busy_stream_ends_with_its_login(now):
         return count
 
     assert asyncio.run(asyncio.wait_for(seen(), 60)) < 12
+
+
+def test_a_quiet_stream_says_so_also_to_who_wants_no_spectra(now, monkeypatch):
+    """Who is gone is noticed by what is written, and would keep one of sixteen places for ever."""
+    monkeypatch.setattr("spektron_edge.page.stream._PING_S", 0.02)
+
+    async def heard(rate: float) -> bytes:
+        stream = Stream(rate, time.monotonic)
+        stream.put("spectrum", b"spectrum")
+        found = b""
+        async for chunk in stream.chunks(lambda: True):
+            found += chunk
+            stream.put("spectrum", b"spectrum")
+            if found.count(b": \n\n") == 3:
+                break
+        return found
+
+    for rate, spectra in ((0.0, 0), (1e-6, 1)):
+        told = asyncio.run(asyncio.wait_for(heard(rate), 60))
+        assert told.count(b"spectrum") == spectra
+
+
+def test_guesses_from_elsewhere_keep_nobody_waiting_where_they_came_from_before(now):
+    tries = Tries(now)
+    tries.came("anna", "tablet")
+    for address in range(3 * FREE):
+        tries.failed(*tries.keys("anna", f"stranger {address}"))
+    assert tries.wait_s(*tries.keys("anna", "stranger")) > 0
+    assert tries.wait_s(*tries.keys("anna", "new laptop")) > 0
+    assert tries.wait_s(*tries.keys("anna", "tablet")) == 0
+    assert tries.wait_s(*tries.keys("bert", "tablet")) == 0
+    for _ in range(FREE):
+        tries.failed(*tries.keys("anna", "tablet"))
+    assert tries.wait_s(*tries.keys("anna", "tablet")) > 0
+
+
+def test_accounts_and_notes_do_not_wait_behind_what_is_read(client):
+    """Whoever asks for ever so much stays no longer than others, nor keeps anything out of the
+    audit log."""
+    headers, go_on = _signed_in(client), threading.Event()
+    try:
+        for _ in range(40):
+            client.portal.start_task_soon(client.page.reading.run, go_on.wait)
+        assert client.get("/audit").status_code == 429
+        wrong = {"user": "bert", "password": "guessed"}
+        assert client.post("/session", json=wrong, headers=headers).status_code == 403
+    finally:
+        go_on.set()
+    busy, guessed = _refusals(client)
+    assert (busy.who, busy.details["error"]) == ("anna", "busy")
+    assert (guessed.who, guessed.details["claimed"]) == ("anna", "bert")
+
+
+def test_what_there_is_no_memory_for_is_refused_and_the_page_goes_on(client, monkeypatch):
+    _signed_in(client)
+
+    def much(_: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patched:
+        patched.setattr("spektron_edge.page.api.live.last_prediction", much)
+        answer = client.get("/now")
+    assert (answer.status_code, answer.json()["error"]) == (503, "memory")
+    assert "memory_mb" in answer.json()["next_step"]
+    assert client.get("/now").status_code == 200
+
+
+def test_who_lost_the_role_while_the_request_came_does_nothing(client, monkeypatch):
+    headers = _signed_in(client)
+    page = client.page
+    page.users.add("erna", "engineer", hashed(PASSWORD))
+
+    async def slowly(_: object) -> bytes:
+        page.users.change("anna", role="viewer")
+        return b"{}"
+
+    monkeypatch.setattr("spektron_edge.page.routing._read", slowly)
+    answer = client.post("/commands/set-integration", json={}, headers=headers)
+    assert (answer.status_code, answer.json()["error"]) == (401, "sign_in")
+
+
+def test_who_lost_the_role_while_signing_has_not_signed(client, monkeypatch):
+    headers = _signed_in(client)
+    page = client.page
+    page.users.add("erna", "engineer", hashed(PASSWORD))
+
+    def changed_meanwhile(kept: str, password: str) -> bool:
+        page.users.change("anna", role="viewer")
+        return True
+
+    monkeypatch.setattr("spektron_edge.page.signing_in.matches", changed_meanwhile)
+    signed = {"password": PASSWORD, "meaning": "approved", "reason": "seen"}
+    answer = client.post("/commands/reload", json=signed, headers=headers)
+    assert (answer.status_code, answer.json()["error"]) == (401, "sign_in")
+
+
+def test_a_session_says_when_it_only_reads(client, now):
+    _signed_in(client)
+    assert client.get("/session").json()["idle"] is False
+    for _ in range(3):
+        now.s += 700
+        client.get("/now")
+    told = client.get("/session").json()
+    assert (told["signed_in"], told["idle"]) == (True, True)
+
+
+def test_what_strangers_send_hides_nothing_that_somebody_did(tmp_path, now):
+    told: list[Action] = []
+
+    async def tell(action: Action) -> bool:
+        told.append(action)
+        return True
+
+    async def tried() -> None:
+        made = Notes(tmp_path, tell, None, now)
+        for _ in range(REFUSALS_PER_MIN + 1):
+            await made.refused("nobody", {"error": "input"})
+        await made.refused("vera", {"error": "input"}, "vera")
+
+    asyncio.run(tried())
+    assert told[-1].who == "vera"
 
 
 def test_refusals_are_limited_by_kind_and_counted(tmp_path, now):

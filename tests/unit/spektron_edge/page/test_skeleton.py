@@ -73,6 +73,10 @@ def test_a_signed_command_needs_its_signature_and_the_daemon(client, csrf):
     wrong = {"password": "not the password", "meaning": "approved", "reason": "seen"}
     assert client.post("/commands/adapt-reset", json=wrong, headers=headers).status_code == 403
     right = {**wrong, "password": PASSWORD}
+    unseen = client.post("/commands/adapt-reset", json=right, headers=headers)
+    assert unseen.status_code == 422
+    assert "`seen`" in unseen.json()["next_step"]
+    right["arguments"] = {"seen": 4}
     assert client.post("/commands/adapt-reset", json=right, headers=headers).status_code == 503
 
 

@@ -47,11 +47,13 @@ def asked(page):
     """Ask as somebody of a role, an engineer unless said otherwise."""
     with TestClient(application(page), base_url="http://127.0.0.1:8765/api/v1") as client:
 
-        def ask(path, role="engineer", method="GET", **given):
+        def ask(path, role="engineer", method="GET", content_type=None, **given):
             user = page.users.read().find(NAMES[role])
             token, session = page.sessions.begin(user)
             client.cookies = {cookie_name(page): token}
             headers = {"X-CSRF-Token": session.csrf}
+            if content_type is not None:
+                headers["Content-Type"] = content_type
             return client.request(method, path, headers=headers, **given)
 
         yield ask

@@ -7,10 +7,12 @@ from contextlib import closing
 import numpy as np
 import pytest
 
+from spektron_edge.adaptation.evidence import EvidenceFile
 from spektron_edge.adaptation.evidence_store import EvidenceStore
 from spektron_edge.adaptation_state import AdaptationStore
 from spektron_edge.clock import Clock
 from spektron_edge.outbox import Outgoing
+from spektron_edge.page.drift_signs import followed, signs
 from spektron_edge.publishing.records import Event, Times, new_id, to_json
 from tests.adaptations import SERIAL, adapted, agreed, put, use
 
@@ -32,6 +34,7 @@ def test_a_device_that_never_adapted(asked):
         "not_applied": "",
         "hindered": "",
         "evidence": [],
+        "followed": None,
         "waiting": [],
         "kept": [],
         "shadow": None,
@@ -136,3 +139,34 @@ def test_evidence_with_its_limits(asked, page, store, tiny_model):
         assert found["stability"]["tile-3"]["measured"] == 2
         assert (found["shadow"]["number"], found["shadow"]["of_scan_utc"]) == (1, iso(0))
         assert found["shadow"]["values"]["moisture"]["value"] == 9.0
+
+
+@pytest.mark.parametrize(
+    ("known", "over", "words"),
+    [
+        (None, True, "is far (2026-11-22T10:00:00Z)"),
+        ({"samples": 3, "told": None}, True, "told before that: is far"),
+        ({"samples": 8, "told": None}, False, "nearest: q"),
+        ({"samples": 8, "told": "q is 3 times the usual"}, True, "q is 3 times the usual"),
+        ({"samples": 3, "told": None, "since": "2026-11-22T09:00:00Z"}, False, "nearest: q"),
+    ],
+)
+def test_a_drift_is_told_with_what_it_rests_on(known, over, words):
+    """After a restart of the daemon, what was told before speaks until there is enough anew."""
+    event = {
+        "code": "drift_detected",
+        "message": "is far",
+        "time": {"utc": "2026-11-22T10:00:00Z"},
+    }
+    since = {"since": "2026-11-22T11:00:00Z", "spectra": 90, "statistic": "q", "share": 0.25}
+    state = {
+        "time": {"utc": "2026-11-22T12:00:00Z"},
+        "drift": None if known is None else since | known,
+    }
+    (sign,) = signs(None, state, event, EvidenceFile(), SERIAL, Clock().now())
+    assert (sign.name, sign.over) == ("drift", over)
+    assert words in sign.words
+    told = followed(state)
+    assert (told is None) is (known is None)
+    if told is not None:
+        assert (told.at, told.spectra, told.samples) == (state["time"]["utc"], 90, known["samples"])

@@ -56,6 +56,15 @@ def test_damage_is_shown_among_the_lines(asked, log):
     assert [line["what"] for line in lines] == ["unreadable", "unreadable", "reload"]
 
 
+def test_a_line_that_cannot_be_read_hides_nothing_older(asked, log):
+    raw = log.path.read_bytes().splitlines(keepends=True)
+    log.path.write_bytes(b"".join([*raw[:7], b"torn\n", *raw[8:]]))
+    first = asked("/audit?limit=5").json()
+    assert [line["number"] for line in first["lines"]] == [12, 11, 10, 9, None]
+    rest = asked(f"/audit?limit=5&before={first['next']}").json()
+    assert [line["number"] for line in rest["lines"]] == [7, 6, 5, 4, 3]
+
+
 def test_before_the_daemon_ever_ran(asked):
     assert asked("/audit").json() == {"lines": [], "next": None}
     assert asked("/audit/verify").json()["holds"] is False

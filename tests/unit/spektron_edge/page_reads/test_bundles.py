@@ -10,9 +10,15 @@ from spektron_edge.bundle.slots import proven
 from spektron_edge.door.notes import notes
 from tests import bundles
 
-from .asking import SIGNED
+from .asking import SIGNED as SIGNATURE
 
 ANYBODY = Terms(trust=None, product=None, precision=None)
+SIGNED = SIGNATURE | {"seen": "tiny-9"}
+
+
+def signed(store, slot="b"):
+    """For what is in that slot."""
+    return SIGNATURE | {"seen": store.read().held[slot].bundle}
 
 
 class Door:
@@ -65,9 +71,17 @@ def test_a_configured_file_leaves_the_slots_alone(asked):
         assert (answer.status_code, answer.json()["error"]) == (409, "no_slots")
 
 
+def test_products_to_choose_from_are_those_of_the_bundle_in_use(asked, page, config_path):
+    assert asked("/products", "viewer").json() == {"products": ["grain"], "chosen": None}
+    page.link.known["model"] = {"record": {"model": {"product": "corn"}}}
+    assert asked("/products").json()["chosen"] == "corn"
+    (config_path.parent / "tiny.spektron").write_bytes(b"PK not really")
+    assert asked("/products").json()["products"] == []
+
+
 def test_activated_with_a_signature_and_taken_by_the_daemon(asked, page, store):
     door = Door(page.link)
-    answer = asked("/bundles/b/activate", method="POST", json=SIGNED)
+    answer = asked("/bundles/b/activate", method="POST", json=signed(store))
     assert answer.status_code == 200
     told = answer.json()
     assert (told["bundles"]["active"], told["bundles"]["fallback"]) == ("b", "a")
@@ -79,13 +93,15 @@ def test_activated_with_a_signature_and_taken_by_the_daemon(asked, page, store):
     done = store.read().untold[-1]
     assert (done.what, done.who, done.details["slot"]) == ("bundle_activated", "anna", "b")
 
-    back = asked("/bundles/rollback", method="POST", json=SIGNED).json()
+    left = asked("/bundles/rollback", method="POST", json=signed(store, "a"))
+    assert (left.status_code, left.json()["error"]) == (409, "other_than_seen")
+    back = asked("/bundles/rollback", method="POST", json=signed(store)).json()
     assert back["bundles"]["active"] == "a"
     assert store.read().untold[-1].what == "bundle_rolled_back"
 
 
 def test_without_the_daemon_it_is_done_and_noted_for_it(asked, page, store):
-    answer = asked("/bundles/b/activate", method="POST", json=SIGNED)
+    answer = asked("/bundles/b/activate", method="POST", json=signed(store))
     assert answer.status_code == 200
     assert answer.json()["reload"] is None
     assert "when it starts" in answer.json()["message"]
@@ -95,7 +111,7 @@ def test_without_the_daemon_it_is_done_and_noted_for_it(asked, page, store):
 
 def test_a_daemon_that_refuses_is_told(asked, page, store):
     Door(page.link, ok=False)
-    told = asked("/bundles/b/activate", method="POST", json=SIGNED).json()
+    told = asked("/bundles/b/activate", method="POST", json=signed(store)).json()
     assert (told["reload"]["ok"], told["message"]) == (False, "fell back")
 
 
@@ -114,6 +130,17 @@ def test_an_incomplete_signature_changes_nothing(asked, store, changes, code):
     assert store.read().active == "a"
 
 
+def test_what_was_signed_for_another_bundle_activates_nothing(asked, store, tmp_path):
+    """Somebody installs another one into the slot while the dialog is open."""
+    given = signed(store)
+    other = bundles.write_tiny(tmp_path / "3.spektron", version=3)
+    install(store, other, ANYBODY, "local:bert")
+    answer = asked("/bundles/b/activate", method="POST", json=given)
+    assert (answer.status_code, answer.json()["error"]) == (409, "other_than_seen")
+    assert "tiny-3" in answer.json()["message"]
+    assert store.read().active == "a"
+
+
 @pytest.mark.parametrize("role", ["viewer", "operator"])
 def test_nobody_but_an_engineer_may(asked, store, role):
     for path in ("/bundles/b/activate", "/bundles/rollback"):
@@ -121,13 +148,13 @@ def test_nobody_but_an_engineer_may(asked, store, role):
 
 
 def test_what_cannot_be_used_is_refused_with_why(asked, store):
-    back = asked("/bundles/rollback", method="POST", json=SIGNED)
+    back = asked("/bundles/rollback", method="POST", json=signed(store, "a"))
     assert (back.status_code, back.json()["error"]) == (409, "slot_unfit")
     store.path(store.read().held["b"]).write_bytes(b"PK not really")
-    broken = asked("/bundles/b/activate", method="POST", json=SIGNED)
+    broken = asked("/bundles/b/activate", method="POST", json=signed(store))
     assert (broken.status_code, broken.json()["error"]) == (409, "bundle_invalid")
     assert store.read().active == "a"
-    assert asked("/bundles/c/activate", method="POST", json=SIGNED).status_code == 404
+    assert asked("/bundles/c/activate", method="POST", json=signed(store)).status_code == 404
 
 
 def test_bundles_are_held_to_the_trusted_keys(asked, page, store, config_path, tmp_path):

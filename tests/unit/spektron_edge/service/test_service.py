@@ -16,7 +16,7 @@ def clock(monkeypatch):
 
 
 @pytest.fixture
-def told(manager, monkeypatch):
+def told(monkeypatch):
     """Everything that is told, without waiting."""
     said = []
     monkeypatch.setattr(Notifier, "send", lambda self, **more: said.append(more))
@@ -24,8 +24,8 @@ def told(manager, monkeypatch):
 
 
 @pytest.fixture
-def service(clock, told, manager):
-    return Service(Notifier(manager.address), watchdog_s=60.0)
+def service(clock, told):
+    return Service(Notifier(), watchdog_s=60.0)
 
 
 def fed(told):
@@ -98,8 +98,8 @@ def test_a_long_step_asks_for_time_before_ready_and_feeds_after(service, clock, 
     assert all("EXTEND_TIMEOUT_USEC" not in message for message in told)
 
 
-def test_without_a_watchdog_nobody_is_fed_and_late_threads_are_known(clock, told, manager):
-    service = Service(Notifier(manager.address))
+def test_without_a_watchdog_nobody_is_fed_and_late_threads_are_known(clock, told):
+    service = Service(Notifier())
     service.ready()
     service.beats.new("mqtt").doing("connecting", 300.0)
     clock[0] += 361

@@ -7,7 +7,7 @@ import { sign } from "../dialogs.js";
 import { el, replace, setText } from "../dom.js";
 import { field } from "../form.js";
 import { frames } from "../frames.js";
-import { clockTime, moment, number, title as named } from "../format.js";
+import { clockTime, moment, number, title as named, whole } from "../format.js";
 import { LIMIT_AT, reading } from "../gauge.js";
 import { notice } from "../notice.js";
 import { badge, card, empty, facts, problem, table } from "../parts.js";
@@ -17,6 +17,8 @@ import { known as wordsFor, t } from "../words.js";
 
 export const title = "adaptation.title";
 
+const EVIDENCE_MS = 20000;
+
 const TOLD = ["drift_detected", "drift_over", "adaptation_judged", "adaptation_tried", "adaptation_doubtful", "adaptation_refused", "adaptation_failed"];
 
 export function show(root, { live, session }) {
@@ -25,22 +27,26 @@ export function show(root, { live, session }) {
   const [now, evidence, kept] = [el("div", {}), el("div", {}), el("div", {})];
   const waiting = el("div", { class: "proposals" });
   const proposals = new Map();
-  let known = null;
+  let [known, readAt] = [null, 0];
+  const seen = () => ({ seen: known.in_use ?? 0 });
 
   // Signed; what comes of it is told where it stays, since the proposal may be gone then.
   const decide = (label, signed, name, args) => async () => {
+    // What is told in the dialog is what is signed, whatever comes meanwhile.
+    const given = typeof args === "function" ? args() : args;
     const signature = await sign({ title: label, what: signed() });
     if (!signature) return null;
-    const done = await command(name, args, { signature });
+    const done = await command(name, given, { signature });
     await part.again();
     said.say(done.stage === "waiting" ? "doubt" : "good", done.message, { focus: true });
     return null;
   };
   const part = refreshed(() => get("/adaptation"), (data) => {
     known = data;
+    readAt = Date.now();
     body.hidden = false;
     replace(now, inUse(data));
-    replace(evidence, signs(data.evidence));
+    replace(evidence, signs(data.evidence), since(data));
     replace(kept, keptOnes(data.kept));
     const numbers = new Set(data.waiting.map((e) => e.number));
     for (const [n, shown] of proposals) {
@@ -63,8 +69,8 @@ export function show(root, { live, session }) {
 
   const none = card(t("adaptation.waiting_none_title"), empty(t("adaptation.waiting_none")));
   const goBack = el("div", { class: "buttons" },
-    act(t("adaptation.rollback"), "adapt-rollback", decide(t("adaptation.rollback"), () => t("adaptation.rollback_signed", { now: inWords(known.in_use) }), "adapt-rollback", {})),
-    act(t("adaptation.reset"), "adapt-reset", decide(t("adaptation.reset"), () => t("adaptation.reset_signed", { now: inWords(known.in_use) }), "adapt-reset", {}), { danger: true }));
+    act(t("adaptation.rollback"), "adapt-rollback", decide(t("adaptation.rollback"), () => t("adaptation.rollback_signed", { now: inWords(known.in_use) }), "adapt-rollback", seen)),
+    act(t("adaptation.reset"), "adapt-reset", decide(t("adaptation.reset"), () => t("adaptation.reset_signed", { now: inWords(known.in_use) }), "adapt-reset", seen), { danger: true }));
   const atFactory = el("p", { class: "hint" }, t("adaptation.at_factory"));
   const body = el("div", { class: "guide", hidden: true },
     el("div", { class: "pair" }, card(t("adaptation.now"), now), card(t("adaptation.evidence"), evidence)),
@@ -79,6 +85,8 @@ export function show(root, { live, session }) {
   const stops = [
     live.on(["prediction"], () => frames.ask(draw)),
     live.on(["model"], () => known && part.again()),
+    // How far a drift is comes with each state, ten times more often than anybody reads it.
+    live.on(["state"], () => known && Date.now() - readAt > EVIDENCE_MS && part.again()),
     live.on(["event"], ({ events }) => TOLD.includes(events.last.code) && part.again()),
   ];
   return () => {
@@ -121,6 +129,13 @@ function signs(evidence) {
     el("p", {}, badge(over ? "doubt" : "good", over ? t("adaptation.over", { over, of }) : t("adaptation.within", { of }))),
     el("ul", { class: "signs" }, evidence.map(oneSign)),
   ];
+}
+
+// What the daemon's statistics of the stream rest on: they begin anew with it.
+function since({ followed, mode }) {
+  if (followed === null) return el("p", { class: "hint" }, t(mode === "frozen" ? "adaptation.followed_frozen" : "adaptation.followed_none"));
+  const { since: begun, at, spectra, samples } = followed;
+  return el("p", { class: "hint" }, t("adaptation.followed", { since: moment(begun), at: clockTime(at), spectra: whole(spectra), samples: whole(samples) }));
 }
 
 function oneSign({ name, value, limit, over, words }) {

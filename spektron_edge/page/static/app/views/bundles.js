@@ -2,6 +2,7 @@
 
 import { actionButton } from "../acting.js";
 import { get, post } from "../api.js";
+import { bundleSending } from "../bundle_sending.js";
 import { sign } from "../dialogs.js";
 import { el, replace } from "../dom.js";
 import { title as named } from "../format.js";
@@ -17,25 +18,34 @@ const SLOTS = ["a", "b"];
 export function show(root, { live, session }) {
   const said = notice();
   const [slots, file, behind] = [el("div", { class: "pair" }), el("span", {}), el("div", {})];
-  const act = (label, action, path, what, how = {}) => actionButton({ label, action, session, ...how, run: async () => {
+  let inUseNow = "";
+  // bundle: which one it is about; what is in sight is what is signed.
+  const act = (label, action, path, what, bundle, how = {}) => actionButton({ label, action, session, ...how, run: async () => {
+    const seen = bundle();
     const signature = await sign({ title: label, what });
     if (!signature) return null;
-    const done = await post(path, signature);
+    const done = await post(path, { ...signature, seen });
     await part.again();
     said.say(done.reload?.ok ? "good" : "doubt", done.message, { focus: true });
     return null;
   } });
-  const back = card(t("bundles.back"), el("p", {}, t("bundles.back_text")), act(t("bundles.rollback"), "bundle-rollback", "/bundles/rollback", t("bundles.rollback_signed"), { danger: true }));
+  const back = card(t("bundles.back"), el("p", {}, t("bundles.back_text")), act(t("bundles.rollback"), "bundle-rollback", "/bundles/rollback", t("bundles.rollback_signed"), () => inUseNow, { danger: true }));
   const fixed = card(t("bundles.fixed_title"), el("p", {}, el("code", {}, file)), el("p", {}, t("bundles.fixed")));
-  back.hidden = fixed.hidden = true;
+  const sending = bundleSending(session, async (told) => {
+    await part.again();
+    said.say("good", told, { focus: true });
+  });
+  back.hidden = fixed.hidden = sending.hidden = true;
   const part = refreshed(() => get("/bundles"), (found) => {
     back.hidden = !found.uses_slots || found.fallback === null;
     fixed.hidden = found.uses_slots;
+    sending.hidden = !found.uses_slots;
+    inUseNow = found.slots.find((s) => s.active)?.bundle ?? "";
     replace(file, found.configured);
     replace(behind, found.left_behind.map((told) => el("p", {}, badge("doubt", told))));
     replace(slots, SLOTS.map((name) => slot(name, found.slots.find((s) => s.slot === name), found.uses_slots, act)));
   });
-  root.append(el("p", { class: "lead" }, t("bundles.lead")), said.node, inUse(live), part.node, behind, fixed, slots, back);
+  root.append(el("p", { class: "lead" }, t("bundles.lead")), said.node, inUse(live), part.node, behind, fixed, slots, sending, back);
   part.again();
   return () => part.end();
 }
@@ -54,5 +64,5 @@ function slot(name, held, bySlots, act) {
     facts([[t("bundles.bundle"), held.bundle], [t("bundles.version"), `${held.version}`], [t("bundles.signed_by"), held.signed_by ?? t("bundles.nobody")],
       [t("bundles.state"), wordsFor("bundles", `state_${held.state}`) ?? named(held.state)]]),
     held.why && el("p", { class: "hint" }, held.why),
-    !active && bySlots && act(t("bundles.activate", { slot: name.toUpperCase() }), "bundle-activate", `/bundles/${name}/activate`, t("bundles.activate_signed", { bundle: held.bundle })));
+    !active && bySlots && act(t("bundles.activate", { slot: name.toUpperCase() }), "bundle-activate", `/bundles/${name}/activate`, t("bundles.activate_signed", { bundle: held.bundle }), () => held.bundle));
 }

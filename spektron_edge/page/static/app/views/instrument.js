@@ -1,11 +1,13 @@
 // What is done to the instrument: references, a scan, its exposure, and what it is.
 
 import { actionButton, command } from "../acting.js";
+import { get } from "../api.js";
 import { sign } from "../dialogs.js";
 import { el, replace } from "../dom.js";
 import { field } from "../form.js";
 import { age, exposure, number, whole } from "../format.js";
 import { badge, card, facts } from "../parts.js";
+import { refreshed } from "../refreshed.js";
 import { t } from "../words.js";
 
 export const title = "instrument.title";
@@ -19,6 +21,7 @@ export function show(root, { live, session }) {
     reference("dark", act("instrument.take_dark", "take-dark", simply("take-dark"), { primary: true })),
     reference("white", act("instrument.take_white", "take-reference", simply("take-reference"), { primary: true })),
   ];
+  const chosen = products(act);
   const [ids, model] = [el("div", {}), el("div", {})];
   const draw = () => {
     parts.forEach((p) => p.set(live.known));
@@ -31,17 +34,18 @@ export function show(root, { live, session }) {
     el("div", { class: "pair" },
       card(t("instrument.scan"), el("p", {}, t("instrument.scan_text")), act("instrument.scan_now", "scan-now", simply("scan-now"))),
       exposed(act, simply)),
-    el("div", { class: "pair" }, wavelength(act), products(act, live)),
+    el("div", { class: "pair" }, wavelength(act), chosen.node),
     el("div", { class: "pair" }, card(t("instrument.is"), ids), card(t("instrument.in_use"), model)),
     el("div", { class: "pair" },
       card(t("instrument.health"), el("p", {}, t("instrument.health_text")), act("instrument.ask_health", "health", simply("health"))),
       reload(act)));
   draw();
-  const stop = live.on(["state", "model", "reference"], draw);
+  const stops = [live.on(["state", "model", "reference"], draw), live.on(["model"], chosen.again)];
   const timer = setInterval(() => parts.forEach((p) => p.set(live.known)), AGES_MS);
   return () => {
     clearInterval(timer);
-    stop();
+    chosen.end();
+    stops.forEach((stop) => stop());
   };
 }
 
@@ -93,13 +97,25 @@ function wavelength(act) {
   return card(t("instrument.wavelength"), el("p", {}, t("instrument.wavelength_text")), standard.node, limit.node, button);
 }
 
-function products(act, live) {
-  const name = field(t("instrument.product"), { maxlength: 64, value: live.known.model?.model?.product ?? "" });
+// The bundle's own, to choose from. `end` when the view goes; `again` where the bundle may be another.
+function products(act) {
+  const name = field(t("instrument.product"), { type: "select" });
   const button = act("instrument.choose_product", "choose-product", async () => {
-    if (!name.input.value.trim()) throw new Error(t("instrument.product_missing"));
-    return (await command("choose-product", { product: name.input.value.trim() })).message;
+    if (!name.input.value) throw new Error(t("instrument.product_missing"));
+    const done = await command("choose-product", { product: name.input.value });
+    await part.again();
+    return done.message;
   });
-  return card(t("instrument.products"), el("p", {}, t("instrument.products_text")), name.node, button);
+  let drawn = null;
+  const part = refreshed(() => get("/products"), (found) => {
+    const key = JSON.stringify(found);
+    if (key === drawn) return;
+    drawn = key;
+    replace(name.input, found.products.map((p) => el("option", { value: p, selected: p === found.chosen }, p)));
+    button.off(found.products.length ? null : t("instrument.products_none"));
+  });
+  part.again();
+  return { node: card(t("instrument.products"), el("p", {}, t("instrument.products_text")), part.node, name.node, button), again: part.again, end: part.end };
 }
 
 function reload(act) {

@@ -12,6 +12,7 @@ import { t } from "../words.js";
 export const title = "now.title";
 
 const NAMES = ["prediction", "spectrum", "state", "model", "axis", "faults", "connection", "reference", "stream"];
+const AGES_MS = 2000;
 const DISTANCES = [["t2", "t2_limit"], ["q", "q_limit"], ["neighbour", "neighbour_limit"]];
 
 export function show(root, { live }) {
@@ -26,9 +27,12 @@ export function show(root, { live }) {
     el("div", { class: "now-below" }, cards.conditions.node, cards.connections.node),
     el("div", { class: "now-foot" }, cards.model.node));
   const stop = live.on(NAMES, ask);
+  // Ages go on where nothing comes.
+  const timer = setInterval(ask, AGES_MS);
   draw();
   return () => {
     stop();
+    clearInterval(timer);
     frames.forget(draw);
     spectrum.destroy();
   };
@@ -38,7 +42,7 @@ function applicability() {
   const gauges = DISTANCES.map(([name]) => gauge(t(`now.distance_${name}`)));
   const none = empty("");
   const body = el("div", { class: "gauges" }, gauges.map((one) => one.node));
-  const node = el("section", { class: "card" }, el("h2", {}, t("now.applicability")), body, none, el("p", { class: "hint" }, t("now.applicability_hint")));
+  const node = el("section", { class: "card now-gauges" }, el("h2", {}, t("now.applicability")), body, none, el("p", { class: "hint" }, t("now.applicability_hint")));
   function draw({ prediction }) {
     const found = prediction?.applicability ?? null;
     none.hidden = found !== null;

@@ -27,7 +27,7 @@ export function show(root, { live, session }) {
     start: starting(act, again), measure: measuring(live, act, again), compute: computing(act, again),
     fitting: fitting(), use: result(act, again), discard: discarding(act, again),
   };
-  const [kept, bar] = [keeping(act, again), steps()];
+  const [kept, bar] = [keeping(act, again, { said, session }), steps()];
   const guide = el("div", { class: "guide" });
   const shown = el("div", { class: "guide", hidden: true }, bar.node, guide);
   let [timer, at] = [null, null];
@@ -262,10 +262,13 @@ function fitting() {
 // Step 4: what it would bring, and what accepting means.
 function result(act, again) {
   const body = el("div", {});
+  let work = null;
   const use = act("transfer.use", "transfer-finish", async () => {
+    // The result that is in sight now, whatever is measured meanwhile.
+    const seen = work;
     const signature = await sign({ title: t("transfer.use"), what: t("transfer.use_signed") });
     if (!signature) return null;
-    await command("transfer-finish", {}, { signature });
+    await command("transfer-finish", { seen }, { signature });
     await again();
     return null;
   }, { primary: true });
@@ -277,6 +280,7 @@ function result(act, again) {
     set({ open, fitting: busy, last, kept, serial }) {
       node.hidden = !last || busy || (Boolean(open) && last.accepted);
       if (node.hidden) return;
+      work = last.work;
       const rows = predicted(last);
       const bad = rows.filter((r) => !r.valid);
       const good = rows.length - bad.length;
@@ -320,15 +324,27 @@ function discarding(act, again) {
 }
 
 // What is stored, and the way back.
-function keeping(act, again) {
+function keeping(act, again, { said, session }) {
   const list = el("div", {});
+  let inUse = 0;
   const back = act("transfer.rollback", "transfer-rollback", async () => {
+    const seen = inUse;
     const signature = await sign({ title: t("transfer.rollback"), what: t("transfer.rollback_signed") });
     if (!signature) return null;
-    const done = await command("transfer-rollback", {}, { signature });
+    const done = await command("transfer-rollback", { seen }, { signature });
     await again();
     return done.message;
   }, { danger: true });
+  // One that is kept, once more.
+  const useAgain = ({ number: n }, used) => actionButton({ label: t("transfer.use_again", { number: n }), action: "transfer-activate", session, run: async () => {
+    const now = used ? t("transfer.transfer_number", { number: used.number }) : t("transfer.own");
+    const signature = await sign({ title: t("transfer.use_again", { number: n }), what: t("transfer.use_again_signed", { number: n, now }) });
+    if (!signature) return null;
+    const done = await command("transfer-activate", { transfer: n }, { signature });
+    await again();
+    said.say("good", done.message, { focus: true });
+    return null;
+  } });
   const text = el("p", { class: "hint" }, t("transfer.rollback_text"));
   const node = card(t("transfer.kept"), list, text, back);
   node.hidden = true;
@@ -336,11 +352,12 @@ function keeping(act, again) {
     node,
     set({ kept, serial }) {
       node.hidden = false;
-      const used = kept.some((k) => k.in_use && k.serial === serial);
-      back.hidden = !used;
-      text.hidden = !used;
-      replace(list, used ? null : el("p", {}, badge("neutral", t("transfer.own_in_use"))), kept.length ? table([t("transfer.number"), t("transfer.made"), t("transfer.by"), t("transfer.samples"), t("transfer.about")],
-        kept.map((k) => [el("span", {}, `${k.number} `, k.in_use && badge("good", t("transfer.in_use"))), el("span", { class: "moment" }, moment(k.made)), k.by, k.samples.join(", "), el("div", { class: "long" }, k.words)])) : empty(t("transfer.none_kept")));
+      const used = kept.find((k) => k.in_use && k.serial === serial) ?? null;
+      inUse = used?.number ?? 0;
+      back.hidden = text.hidden = used === null;
+      const useOf = (k) => (k.in_use ? badge("good", t("transfer.in_use")) : k.hindered ? el("span", { class: "hint" }, k.hindered) : useAgain(k, used));
+      replace(list, used ? null : el("p", {}, badge("neutral", t("transfer.own_in_use"))), kept.length ? table([t("transfer.number"), t("transfer.use_column"), t("transfer.made"), t("transfer.by"), t("transfer.made_from"), t("transfer.about")],
+        kept.map((k) => [el("span", {}, `${k.number} `, el("span", { class: "hint" }, k.id)), useOf(k), el("span", { class: "moment" }, moment(k.made)), k.by, k.samples.join(", "), el("div", { class: "long" }, k.words)])) : empty(t("transfer.none_kept")));
     },
   };
 }

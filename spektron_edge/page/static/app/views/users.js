@@ -2,7 +2,7 @@
 
 import { actionButton } from "../acting.js";
 import { get, patch, post, setCsrf } from "../api.js";
-import { ask, confirmed } from "../dialogs.js";
+import { ask } from "../dialogs.js";
 import { el, replace } from "../dom.js";
 import { field } from "../form.js";
 import { notice } from "../notice.js";
@@ -16,6 +16,8 @@ export const title = "users.title";
 const ROLES = ["viewer", "operator", "engineer"];
 const roles = () => ROLES.map((role) => [role, t(`common.role_${role}`)]);
 const SECRET = { type: "password", autocomplete: "new-password" };
+// Whoever gives or changes an account proves to be there.
+const yours = () => ({ name: "your_password", label: t("common.your_password"), type: "password", required: true, autocomplete: "current-password" });
 
 export function show(root, { session }) {
   const manages = may(session.role, "users");
@@ -73,16 +75,17 @@ function changes(user, { session, part, said }) {
   const { active } = user;
   return el("div", { class: "buttons" },
     button(t("users.set_role"), async () => {
-      const given = await ask({ title: t("users.role_of", { user: user.name }), fields: [{ name: "role", label: t("users.role"), type: "select", options: roles(), value: user.role }], label: t("users.set_role") });
-      return given && change({ role: given.role }, t("users.role_set", { user: user.name, role: t(`common.role_${given.role}`) }));
+      const given = await ask({ title: t("users.role_of", { user: user.name }), fields: [{ name: "role", label: t("users.role"), type: "select", options: roles(), value: user.role }, yours()], label: t("users.set_role") });
+      return given && change(given, t("users.role_set", { user: user.name, role: t(`common.role_${given.role}`) }));
     }),
     button(t("users.set_password"), async () => {
-      const given = await ask({ title: t("users.password_of", { user: user.name }), fields: [{ name: "password", label: t("users.new"), required: true, hint: t("users.password_hint"), ...SECRET }], label: t("users.set_password") });
-      return given && change({ password: given.password }, t("users.password_set", { user: user.name }));
+      const given = await ask({ title: t("users.password_of", { user: user.name }), fields: [{ name: "password", label: t("users.new"), required: true, hint: t("users.password_hint"), ...SECRET }, yours()], label: t("users.set_password") });
+      return given && change(given, t("users.password_set", { user: user.name }));
     }),
     user.name !== session.user && button(t(active ? "users.lock" : "users.unlock"), async () => {
-      if (active && !(await confirmed({ title: t("users.lock"), text: t("users.lock_text", { user: user.name }), label: t("users.lock"), danger: true }))) return null;
-      return change({ active: !active }, t(active ? "users.locked" : "users.unlocked", { user: user.name }));
+      const label = t(active ? "users.lock" : "users.unlock");
+      const given = await ask({ title: label, text: active ? t("users.lock_text", { user: user.name }) : null, fields: [yours()], label, danger: active });
+      return given && change({ active: !active, ...given }, t(active ? "users.locked" : "users.unlocked", { user: user.name }));
     }, { danger: active }));
 }
 
@@ -92,7 +95,9 @@ function adding(session, part) {
   const password = field(t("users.first_password"), { ...SECRET, hint: t("users.password_hint") });
   const button = actionButton({ label: t("users.add"), action: "users", session, primary: true, run: async () => {
     const user = name.input.value.trim();
-    await post("/users", { user, role: role.input.value, password: password.input.value });
+    const given = await ask({ title: t("users.add"), fields: [yours()], label: t("users.add") });
+    if (!given) return null;
+    await post("/users", { user, role: role.input.value, password: password.input.value, ...given });
     for (const f of [name, password]) f.input.value = "";
     await part.again();
     return t("users.added", { user });
