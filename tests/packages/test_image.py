@@ -1,4 +1,4 @@
-"""The container's image is built from its recipe, and its programs start; no engine runs it here."""
+"""The container's image is built from its recipe and its programs start; none runs it."""
 
 from __future__ import annotations
 
