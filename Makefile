@@ -162,7 +162,7 @@ deb: $(HOST_ENV)/installed
 	$(HOST_ENV)/bin/python -m deploy.debian --arch $(ARCH) --python $(PYTHON_VERSION) $(ARGS)
 
 image: $(HOST_ENV)/installed
-	$(HOST_ENV)/bin/python -m deploy.container --arch $(ARCH) $(ARGS)
+	$(HOST_ENV)/bin/python -m deploy.container --arch $(ARCH) --python $(PYTHON_VERSION) $(ARGS)
 
 pictures: $(HOST_ENV)/installed
 	$(HOST_ENV)/bin/python -m tests.pictures

@@ -35,21 +35,21 @@ def source_date() -> int:
     return int(done.stdout)
 
 
-def own_wheel(folder: Path, source: Path = ROOT) -> Path:
-    """Build the wheel of `source` into `folder`: the same bytes wherever it is built.
+def own_wheel(folder: Path) -> Path:
+    """Build the checkout's wheel into `folder`: the same bytes wherever it is built.
 
     hatchling, in the version that pyproject.toml pins, has to be installed. Raises Failed.
     """
     with tempfile.TemporaryDirectory() as fresh:
         words = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-cache-dir"]
-        words += ["--no-build-isolation", "--no-index", "--wheel-dir", fresh, str(source)]
+        words += ["--no-build-isolation", "--no-index", "--wheel-dir", fresh, str(ROOT)]
         _done(words, {"SOURCE_DATE_EPOCH": str(source_date())})
         (built,) = Path(fresh).glob("*.whl")
         folder.mkdir(parents=True, exist_ok=True)
         return Path(shutil.copy(built, folder))
 
 
-def pinned_wheels(target: Target, kept: Path = ROOT / "build" / "wheels") -> list[Path]:
+def pinned_wheels(target: Target) -> list[Path]:
     """What the target's lock file pins, in the order of names.
 
     Downloaded once, whole or not at all. Raises Failed.
@@ -58,6 +58,7 @@ def pinned_wheels(target: Target, kept: Path = ROOT / "build" / "wheels") -> lis
     if not lock.is_file():
         raise Failed(f"nothing is pinned for Python {target.python}: there is no {lock}")
     digest = hashlib.sha256(lock.read_bytes() + "".join(target.platforms).encode()).hexdigest()
+    kept = ROOT / "build" / "wheels"
     folder = kept / f"{target.tag}-{target.architecture}-{digest[:8]}"
     if not folder.is_dir():
         print(f"downloading the wheels of {lock.name} for {target.architecture}", file=sys.stderr)

@@ -11,7 +11,10 @@ _BUILD = Path(__file__).resolve().parents[2] / "build"
 
 
 def kept(name: str, build: Callable[[Path], None], group: str = "arm64") -> Path:
-    """The folder of that name in `group`, made by `build` if it is not there; whole or not at all."""
+    """The folder of that name in `group`, made by `build` if it is not there.
+
+    Whole or not at all.
+    """
     home = _BUILD / group
     folder = home / name
     if folder.is_dir():
