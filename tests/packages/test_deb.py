@@ -19,7 +19,7 @@ from tests.requirements import need
 from .machine import PATIENCE_S, Machine
 from .root import root
 
-DAEMON = "spektron-edge.service"
+DAEMON, PAGE = "spektron-edge.service", "spektron-edge-page.service"
 PROGRAM = "/usr/bin/spektron-edge"
 STATE = "var/lib/spektron-edge"
 CONFIGURATION = "/etc/spektron-edge/spektron.toml"
@@ -71,18 +71,29 @@ def test_a_package_from_its_installation_to_its_purge(
     first = _prediction(machine)
     assert first["valid"] is True
 
+    assert machine.run("systemctl", "is-enabled", PAGE, check=False).stdout.strip() == "disabled"
+    machine.run("systemctl", "start", PAGE)
+    assert machine.asked(PAGE, "ActiveState") == "active"
+
     _scripts_may_run_again(machine)
 
     before = machine.asked(DAEMON, "MainPID")
     audit = (machine.root / STATE / "audit.jsonl").read_text()
     machine.run("dpkg", "--install", newer)
     assert machine.asked(DAEMON, "ActiveState") == "active"
+    assert machine.asked(PAGE, "ActiveState") == "active"
     assert machine.asked(DAEMON, "MainPID") != before
     assert (machine.root / STATE / "audit.jsonl").read_text().startswith(audit)
     assert first["id"] in _records(machine)
     assert _prediction(machine)["id"] != first["id"]
 
     _hang_is_ended(machine)
+    # What somebody stopped is not started by what follows.
+    machine.run("systemctl", "stop", PAGE)
+
+    machine.run("dpkg", "--install", older)
+    assert machine.asked(DAEMON, "ActiveState") == "active"
+    assert machine.asked(PAGE, "ActiveState") == "inactive"
 
     machine.run("dpkg", "--remove", "spektron-edge")
     assert machine.asked(DAEMON, "ActiveState") == "inactive"

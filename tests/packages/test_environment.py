@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import subprocess
 import zipfile
@@ -84,11 +85,11 @@ def test_versions_sort_as_they_follow_each_other() -> None:
         Control("1.0.1.dev3", 1, Target(), 1),
         Control("1.0.1", 1, Target(), 1),
     ]
-    for earlier, later in zip(versions, versions[1:], strict=False):
+    for earlier, later in itertools.pairwise(versions):
         words = [earlier.debian_version, "lt", later.debian_version]
         assert subprocess.run(["dpkg", "--compare-versions", *words], check=False).returncode == 0
 
 
 @pytest.mark.parametrize("script", sorted(_SCRIPTS.iterdir()), ids=lambda path: path.name)
 def test_scripts_are_plain_shell(script: Path) -> None:
-    subprocess.run(["dash", "-n", str(script)], check=True)
+    subprocess.run(["sh", "-n", str(script)], check=True)
