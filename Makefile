@@ -16,12 +16,15 @@
 #   firmware   the reference firmware for the Arm MPS2 into build/firmware (arm-none-eabi-gcc)
 #   lock       pin what the packaged runtime depends on, with hashes, into deploy/lock
 #              (make lock ARGS=--upgrade takes the newest; asks the package index)
+#   audit      known vulnerabilities and licences of what deploy/lock pins; asks a service
+#   sbom       the packaged runtime's bill of materials into build/sbom
 #   wheel      the Python wheel into dist, the same bytes from the same commit
 #   deb        the Debian package into dist: make deb ARCH=arm64 PYTHON_VERSION=3.10 (docs/install.md)
 #   image      a container image from the same wheels (buildah; docs/install.md)
 #   pictures   regenerate docs/demo.svg, docs/benchmarks from the last `make bench`, and
 #              docs/export-report.png from the last `make bundle`; docs/transfer-report.png
-#   screenshots  docs/page/*.png, the instrument's page in a browser before a running daemon (chromium)
+#   screenshots  docs/page/*.png, the instrument's page in a browser before a running daemon (chromium),
+#              and docs/qualification-*.png
 PYTHON ?= python3
 HOST_ENV := .venv-host
 OLD_ENV := .venv-py310
@@ -41,7 +44,7 @@ OTHER_TESTS := tests $(addprefix --ignore=,$(RUNTIME_TESTS))
 # Waiting OpenMP threads that spin make two torch processes on two cores ten times slower.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: demo environments test test-runtime test-beside test-host test-py310 test-long arm64 lint bench peers bench-encoder pretrain bundle pages firmware lock wheel deb image pictures screenshots clean
+.PHONY: demo environments test test-runtime test-beside test-host test-py310 test-long arm64 lint bench peers bench-encoder pretrain bundle pages firmware lock audit sbom wheel deb image pictures screenshots clean
 .DELETE_ON_ERROR:
 
 demo: .venv/installed
@@ -155,6 +158,12 @@ firmware:
 lock: $(HOST_ENV)/installed
 	$(HOST_ENV)/bin/python -m tests.supply.lock $(ARGS)
 
+audit: $(HOST_ENV)/installed
+	$(HOST_ENV)/bin/python -m tests.supply.audit $(ARGS)
+
+sbom: $(HOST_ENV)/installed
+	$(HOST_ENV)/bin/python -m tests.supply.bill
+
 wheel: $(HOST_ENV)/installed
 	$(HOST_ENV)/bin/python -m deploy.environment
 
@@ -169,6 +178,7 @@ pictures: $(HOST_ENV)/installed
 
 screenshots: $(HOST_ENV)/installed
 	$(HOST_ENV)/bin/python -m tests.page_pictures
+	$(HOST_ENV)/bin/python -m tests.qualification_pictures
 
 clean:
 	rm -rf .venv .venv-host .venv-py310 build dist .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -26,9 +26,9 @@ class Faults(Enum):
     """The catalogue.
 
     10-19 set-up, 20-29 serial line, 30-39 measurement, 40-49 MQTT, 50-59 clock, 60-61 demo,
-    62-65 detector, 66 drivers of other packages, 71-79 inference engines, 80-89 bundles: trust and
-    slots, 90-99 calibration transfer, 100-109 adaptation, 110-114 commands, 115-119 the page,
-    120-125 tools for instruments.
+    57-58 and 67 qualification, 62-65 detector, 66 drivers of other packages, 71-79 inference
+    engines, 80-89 bundles: trust and slots, 90-99 calibration transfer, 100-109 adaptation, 110-114
+    commands, 115-119 the page, 120-125 tools for instruments.
     """
 
     CONFIG_INVALID = FaultKind(
@@ -337,6 +337,19 @@ class Faults(Enum):
     )
     DRIVER_FAILED = FaultKind(
         "driver_failed", 66, "ask the makers of the package that the detail names, or update it"
+    )
+    QUALIFICATION_DUE = FaultKind(
+        "qualification_due", 57, "run `spektron-edge qualify`; docs/qualification.md says which"
+    )
+    QUALIFICATION_FAILED = FaultKind(
+        "qualification_failed",
+        58,
+        "read the report (`spektron-edge qualify show`); mend what failed, then qualify again",
+    )
+    QUALIFICATION_BROKEN = FaultKind(
+        "qualification_broken",
+        67,
+        "keep the file; compare its hash with the audit log's, and look for another copy",
     )
     COMMAND_WAITING = FaultKind(
         "command_waiting", 112, "let another operator send the same within 10 minutes"

@@ -14,6 +14,7 @@ from spektron_edge.faults import Faults
 from spektron_edge.publishing.schema import generate
 from spektron_edge.transfer.methods import REGISTRY
 
+from . import threat_picture
 from .payload_pages import filled
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -75,6 +76,7 @@ def pages() -> dict[Path, str]:
     made = {DOCS / "faults.md": faults_page(), DOCS / "protocol.md": protocol_page()}
     made |= {path.resolve(): text for path, text in wire_c.files().items()}
     made[DOCS / "transfer-methods.md"] = methods_page()
+    made[DOCS / "threat-model.svg"] = threat_picture.render()
     made |= {DOCS / name: filled(DOCS / name) for name in ("payloads.md", "commands.md", "page.md")}
     for name, schema in generate().items():
         for folder in (DOCS, PACKAGE):

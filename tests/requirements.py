@@ -1,6 +1,7 @@
 """What a test needs from the machine: absent, it skips with a reason, unless it is required.
 
 `SPEKTRON_REQUIRE=broker,shared` (as CI sets it) turns those skips into failures.
+`index`, the package index, has no check here: tests that ask it call `absent` when it is not there.
 """
 
 from __future__ import annotations

@@ -24,11 +24,7 @@ def show_device_key(state_dir: Path, output: Path | None) -> dict[str, object]:
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
     path = state_dir / FILE
-    try:
-        made = _make(path)
-        key = load_device_key(state_dir)
-    except OSError as error:
-        raise storage_fault(error, state_dir) from None
+    made, key = make_device_key(state_dir), load_device_key(state_dir)
     pem = key.private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     if output is not None:
         try:
@@ -42,6 +38,14 @@ def show_device_key(state_dir: Path, output: Path | None) -> dict[str, object]:
     }
 
 
+def make_device_key(state_dir: Path) -> bool:
+    """Whether there was none, so that one was made. Raises Fault(STATE_UNWRITABLE, DISK_FULL)."""
+    try:
+        return make_key(state_dir / FILE)
+    except OSError as error:
+        raise storage_fault(error, state_dir) from None
+
+
 def load_device_key(state_dir: Path) -> DeviceKey:
     """The key that was made. Raises Fault(KEY_UNUSABLE)."""
     try:
@@ -50,8 +54,11 @@ def load_device_key(state_dir: Path) -> DeviceKey:
         raise error.fault from None
 
 
-def _make(path: Path) -> bool:
-    """Write a fresh private key, readable by its owner only, unless there is one."""
+def make_key(path: Path) -> bool:
+    """Write a fresh private key (X25519, PEM), readable by its owner only, unless there is one.
+
+    Whether it was written. Raises OSError.
+    """
     from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 

@@ -1,13 +1,11 @@
 """Calibration spectra that a vendor gives to one device only, and how that device opens them.
 
-X25519 between a fresh key and the device's, HKDF-SHA256, ChaCha20-Poly1305. The bundle's name and
-version and the product are bound in, so that a member cannot serve in another bundle. What the
-daemon needs (the applicability model, latents) stays in `source` in the clear.
+The bundle's name and version and the product are bound in, so that a member cannot serve in another
+bundle. What the daemon needs (the applicability model, latents) stays in `source` in the clear.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,15 +16,12 @@ from .arrays import read_npz
 from .errors import BundleError
 from .keys import DeviceKey
 from .manifest import Manifest, Product
-from .signature import key_id
+from .sealed_box import Box
 
 MEMBER = "source-spectra.enc"
 # Spectra, their reference values and the samples they belong to: what a vendor may keep back.
 SPECTRA = ("x", "y", "samples")
-_MAGIC = b"SPKENC1\n"
-_LABEL = b"spektron-spectra-v1\n"
-_RECIPIENT_BYTES, _KEY_BYTES, _NONCE_BYTES = 8, 32, 12
-_HEADER_BYTES = len(_MAGIC) + _RECIPIENT_BYTES + _KEY_BYTES + _NONCE_BYTES
+_BOX = Box(b"SPKENC1\n", b"spektron-spectra-v1\n", "encrypted spectra")
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -42,16 +37,7 @@ def seal(npz: bytes, device: bytes, name: str, version: int, product: str) -> by
 
     Raises ValueError for a public key that no device can have.
     """
-    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-    from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
-
-    ephemeral = X25519PrivateKey.generate()
-    public = ephemeral.public_key().public_bytes_raw()
-    shared = ephemeral.exchange(X25519PublicKey.from_public_bytes(device))
-    nonce = os.urandom(_NONCE_BYTES)
-    cipher = ChaCha20Poly1305(_derive(shared, public, device))
-    sealed = cipher.encrypt(nonce, npz, _bound(name, version, product))
-    return _MAGIC + bytes.fromhex(key_id(device)) + public + nonce + sealed
+    return _BOX.seal(npz, device, _bound(name, version, product))
 
 
 def open_spectra(
@@ -84,35 +70,8 @@ def open_spectra(
 
 
 def _unseal(sealed: bytes, key: DeviceKey, manifest: Manifest, product: Product) -> bytes:
-    from cryptography.exceptions import InvalidTag
-    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
-    from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
-
-    if len(sealed) < _HEADER_BYTES or not sealed.startswith(_MAGIC):
-        raise BundleError("not encrypted spectra of this format")
-    at = len(_MAGIC)
-    recipient, at = sealed[at : at + _RECIPIENT_BYTES].hex(), at + _RECIPIENT_BYTES
-    public, at = sealed[at : at + _KEY_BYTES], at + _KEY_BYTES
-    nonce, at = sealed[at : at + _NONCE_BYTES], at + _NONCE_BYTES
-    if recipient != key.key_id:
-        raise BundleError(
-            f"encrypted for the device with key {recipient}; this one has {key.key_id}"
-        )
-    try:
-        shared = key.private.exchange(X25519PublicKey.from_public_bytes(public))
-        cipher = ChaCha20Poly1305(_derive(shared, public, key.public))
-        bound = _bound(manifest.name, manifest.version, product.name)
-        return cipher.decrypt(nonce, sealed[at:], bound)
-    except (InvalidTag, ValueError):
-        raise BundleError("it was altered, or belongs to another bundle or version") from None
-
-
-def _derive(shared: bytes, ephemeral: bytes, device: bytes) -> bytes:
-    from cryptography.hazmat.primitives.hashes import SHA256
-    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
-    return HKDF(SHA256(), _KEY_BYTES, salt=None, info=_LABEL + ephemeral + device).derive(shared)
+    return _BOX.unseal(sealed, key, _bound(manifest.name, manifest.version, product.name))
 
 
 def _bound(name: str, version: int, product: str) -> bytes:
-    return _LABEL + f"{name}\n{version}\n{product}".encode()
+    return f"{name}\n{version}\n{product}".encode()

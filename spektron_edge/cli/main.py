@@ -28,6 +28,7 @@ from . import (
     outbox,
     page,
     probe,
+    qualify,
     recording,
     support,
     transfer,
@@ -132,6 +133,7 @@ def _parser() -> argparse.ArgumentParser:
     outbox.add(commands)
     operator.add(commands)
     page.add(commands)
+    qualify.add(commands)
     support.add(commands)
 
     check = commands.add_parser("check-config", help="check a configuration file")

@@ -18,6 +18,7 @@ from .mqtt import Mqtt
 from .outbox import OutboxLimits
 from .page import PageSettings
 from .publishing import HomeAssistantSettings, MetricsSettings, SparkplugSettings, SpectraSettings
+from .qualification import QualificationSettings
 from .section import Section, TopicPart
 
 
@@ -54,6 +55,7 @@ class Config(Section):
     sparkplug: SparkplugSettings = SparkplugSettings()
     metrics: MetricsSettings = MetricsSettings()
     page: PageSettings = PageSettings()
+    qualification: QualificationSettings = QualificationSettings()
     log: Log = Log()
 
     @model_validator(mode="after")

@@ -97,8 +97,10 @@ def _anchored(config: Config, folder: Path) -> Config:
     page = config.page.model_copy(
         update={name: at(getattr(config.page, name)) for name in ("certificate", "key")}
     )
+    qualification = config.qualification.model_copy(update={"plan": at(config.qualification.plan)})
     return config.model_copy(
         update={
+            "qualification": qualification,
             "acquisition": acquisition,
             "inference": inference,
             "page": page,

@@ -50,6 +50,7 @@ from .command_desk import CommandDesk
 from .last_good import load_working
 from .liveness import Liveness
 from .opening import open_up
+from .qualification import marked, qualification_watch
 from .reload import Reload
 from .scans import Scans
 from .spare_time import ON_ITS_WAY_S, Lull, SpareTime
@@ -144,6 +145,9 @@ class Daemon:
         )
         self._liveness = Liveness(self._service, opened, self._arrivals)
         self._announcements = Announcements(opened, serving, self._states)
+        self._qualification = qualification_watch(
+            lambda: self._config, serving, self._clock, opened
+        )
         self._state_due = self._upkeep_due = self._door_due = time.monotonic()
 
     @property
@@ -295,6 +299,8 @@ class Daemon:
         outcome = self._serving.evaluate(measured, self._ages, now)
         self._transfers.measured(scan, outcome, now)
         self._spare.later(lambda: self._adaptations.measured(scan, outcome, now))
+        # What transfers and adaptations learn from is the spectrum, whoever has qualified it.
+        outcome = marked(outcome, self._qualification, self._config.qualification)
         record = self._scans.store(measured, outcome, now)
         if record is None:
             return
@@ -351,6 +357,7 @@ class Daemon:
         self._transfers.look_after()
         self._adaptations.look_after()
         self._liveness.look_after(now)
+        self._qualification.look_after(now)
         if now >= self._state_due:
             self._state_due = now + _STATE_EVERY_S
             self._door_due = now + _STATE_AT_DOOR_EVERY_S

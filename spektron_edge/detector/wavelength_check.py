@@ -185,6 +185,11 @@ def check(
     return result
 
 
+def roughness(absorbance: Array) -> float:
+    """Noise of one channel, rms, of a spectrum (P,): a band is smooth, noise is not."""
+    return 1.4826 * float(np.median(np.abs(np.diff(absorbance, 2)))) / math.sqrt(6.0)
+
+
 def _seen(band: Band, reach: float, absorbance: Array, axis: Array, noise: float) -> float | None:
     """Where the band is, nm; None where nothing stands out."""
     inside = np.flatnonzero((axis >= band.nm - reach) & (axis <= band.nm + reach))

@@ -13,7 +13,7 @@ from pydantic import Field
 from spektron_edge.commands.arguments import Taken, take_arguments
 from spektron_edge.commands.asked import Asked, CommandOutcome, Result
 from spektron_edge.config.file import Config
-from spektron_edge.detector.wavelength_check import Check, Standard, check, load_standard
+from spektron_edge.detector.wavelength_check import Check, Standard, check, load_standard, roughness
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.prediction.pipeline import Outcome
 from spektron_edge.spectra.scan import Scan
@@ -102,10 +102,9 @@ class WavelengthChecks:
 
     def _judge(self, running: _Running, axis_nm: NDArray[np.float64]) -> None:
         mean = np.mean(running.found, axis=0)
-        # From the channels' own roughness: a band is smooth, noise is not.
-        noise = 1.4826 * float(np.median(np.abs(np.diff(mean, 2)))) / np.sqrt(6.0)
+        limit_nm = running.given.limit_nm
         try:
-            result = check(running.standard, mean, axis_nm, running.given.limit_nm, noise)
+            result = check(running.standard, mean, axis_nm, limit_nm, roughness(mean))
             self._checked(result, running.operator)
         except Fault as fault:
             self._end(CommandOutcome(False, str(fault), {"fault": fault.code}))

@@ -20,6 +20,7 @@ from spektron_edge.faults import Fault, Faults
 from spektron_edge.files.ledger import Action
 from spektron_edge.inbox import Measured
 from spektron_edge.inference import Model
+from spektron_edge.publishing.active_faults import QUALIFICATION
 from spektron_edge.publishing.notices import Notices
 from spektron_edge.spectra.acquisition import Ages, Repetition
 from spektron_edge.spectra.resampling import Resampler
@@ -197,7 +198,9 @@ class Serving:
         if not self.trial.on:
             return
         with self._notices.noticed():
-            self.trial.look(now_s, troubled=bool(self._notices.codes))
+            # A new bundle has yet to be qualified, which says nothing about whether it works.
+            due = {kind.value.code for kind in QUALIFICATION}
+            self.trial.look(now_s, troubled=bool(set(self._notices.codes) - due))
         if not self.trial.on:
             self.tell_of_changes()
 

@@ -50,6 +50,8 @@ BROKER = (
     Faults.CERTIFICATE_REFUSED,
     Faults.CONFIG_INVALID,
 )
+# About what is known of the values, not about anything that does not work.
+QUALIFICATION = (Faults.QUALIFICATION_DUE, Faults.QUALIFICATION_FAILED)
 # Neither broker nor instrument is gone because of these.
 BESIDE = (
     Faults.NOTICE_REFUSED,

@@ -11,6 +11,7 @@ from spektron_edge.files.audit import AuditError, verify
 from spektron_edge.files.choices import ChoiceStore
 from spektron_edge.files.state_folder import AUDIT_FILE, OUTBOX_FILE
 from spektron_edge.outbox import OutboxDamagedError, OutboxError, read_counts
+from spektron_edge.qualification.book import BookStore
 from spektron_edge.transfer_state import StateStore, Versions
 
 
@@ -44,6 +45,11 @@ def inspect_state(folder: Path) -> dict[str, object]:
             report["transfers"] = describe_transfers(versions)
         if (adaptations := AdaptationStore(folder).read()).held:
             report["adaptations"] = describe_adaptations(adaptations)
+        if runs := BookStore(folder).read().runs:
+            report["qualifications"] = {
+                f"{r.number:04d}-{r.kind}": f"{r.about}: {r.verdict}, report {r.report[:12]}"
+                for r in runs
+            }
     except (OutboxDamagedError, AuditError) as error:
         raise Fault(Faults.STATE_DAMAGED, str(error)) from None
     except (OutboxError, OSError) as error:

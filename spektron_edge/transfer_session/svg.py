@@ -18,13 +18,14 @@ BLUE, ORANGE, GREEN = "#0072b2", "#d55e00", "#009e73"
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """values (k,) at x (k,)."""
+    """values (k,) at x (k,). points: dots instead of a line."""
 
     name: str
     x: Array
     values: Array
     colour: str
     dashed: bool = False
+    points: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,11 @@ def line_chart(lines: Sequence[Line], x_label: str, y_label: str) -> str:
         places = [
             frame.at(x, y) for x, y in zip(line.x.tolist(), line.values.tolist(), strict=True)
         ]
+        if line.points:
+            parts += [
+                f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{line.colour}"/>' for x, y in places
+            ]
+            continue
         points = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
         dash = ' stroke-dasharray="5 3"' if line.dashed else ""
         parts.append(
@@ -72,11 +78,13 @@ def line_chart(lines: Sequence[Line], x_label: str, y_label: str) -> str:
         )
     for i, line in enumerate(lines):
         y, dash = _TOP + 14 + 16 * i, ' stroke-dasharray="5 3"' if line.dashed else ""
-        parts.append(
-            f'<line x1="{_LEFT + 10}" x2="{_LEFT + 34}" y1="{y - 4}" y2="{y - 4}" '
+        sample = (
+            f'<circle cx="{_LEFT + 22}" cy="{y - 4}" r="3" fill="{line.colour}"/>'
+            if line.points
+            else f'<line x1="{_LEFT + 10}" x2="{_LEFT + 34}" y1="{y - 4}" y2="{y - 4}" '
             f'stroke="{line.colour}" stroke-width="2"{dash}/>'
-            f'<text x="{_LEFT + 40}" y="{y}">{escape(line.name)}</text>'
         )
+        parts.append(f'{sample}<text x="{_LEFT + 40}" y="{y}">{escape(line.name)}</text>')
     return _svg(parts, y_label)
 
 

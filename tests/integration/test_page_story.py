@@ -64,6 +64,8 @@ def found(tmp_path: Path) -> Iterator[Bench]:
         yield made
 
 
+# A minute of people's work; beside others on a slow machine it was four.
+@pytest.mark.timeout(900)
 def test_an_engineer_does_everything_and_a_viewer_nothing(found: Bench) -> None:
     with chromium() as program:
         anna = Visitor(program, found.url, viewport={"width": 1280, "height": 900})

@@ -1,4 +1,4 @@
-"""For which systems the runtime's dependencies are resolved, and how: with uv, from wheels alone."""
+"""For which systems the runtime's dependencies are resolved: by uv, to wheels alone."""
 
 from __future__ import annotations
 
@@ -20,19 +20,27 @@ class Unresolved(Exception):
     """uv found no set of wheels, or did not reach the package index; the text is its own."""
 
 
-def resolve(platform: str, python: str, kept: Path | None = None, *options: str) -> str:
-    """Requirements with hashes; `kept` holds an earlier answer, whose versions are preferred.
+def resolve(
+    platform: str,
+    python: str,
+    kept: Path | None = None,
+    *options: str,
+    source: Path = ROOT / "pyproject.toml",
+    extras: tuple[str, ...] = EXTRAS,
+) -> str:
+    """The pins, a line each. `kept` may hold an earlier answer, whose versions are preferred, and
+    gets this one, with the hashes of every file.
 
     Raises Unresolved.
     """
     words = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--no-config"]
     words += ["--python-platform", platform, "--python-version", python]
-    words += ["--only-binary", ":all:", "--generate-hashes", "--no-header", "--no-annotate"]
-    words += [word for extra in EXTRAS for word in ("--extra", extra)]
+    words += ["--only-binary", ":all:", "--no-header", "--no-annotate"]
+    words += [word for extra in extras for word in ("--extra", extra)]
     if kept is not None:
-        words += ["--output-file", str(kept)]
+        words += ["--generate-hashes", "--output-file", str(kept)]
     done = subprocess.run(
-        [*words, *options, "pyproject.toml"], cwd=ROOT, capture_output=True, text=True, check=False
+        [*words, *options, str(source)], capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise Unresolved(done.stderr.strip() or done.stdout.strip())

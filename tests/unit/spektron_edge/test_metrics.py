@@ -141,3 +141,12 @@ def test_what_cannot_be_is_refused_by_name(tmp_path, section):
     with pytest.raises(Fault, match=section.splitlines()[1].split(" ")[0]) as caught:
         load_config(path)
     assert caught.value.kind is Faults.CONFIG_INVALID
+
+
+def test_the_port_is_this_machines_alone(metrics):
+    """Whoever comes by another address than 127.0.0.1 finds nobody."""
+    scrape(metrics)
+    connection = http.client.HTTPConnection("127.0.0.2", metrics._port, timeout=10)
+    with pytest.raises(ConnectionRefusedError):
+        connection.request("GET", "/metrics")
+    connection.close()

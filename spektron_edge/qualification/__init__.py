@@ -1,0 +1,1 @@
+"""Installation, operational and performance qualification: plan, measure, judge, report."""

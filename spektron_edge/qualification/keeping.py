@@ -1,0 +1,160 @@
+"""Reports on the device's disk: written, signed, found again."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+import numpy as np
+
+from spektron_edge.bundle.canonical import canonical
+from spektron_edge.bundle.device_signature import DeviceSigner, device_signer
+from spektron_edge.bundle.members import write_members
+from spektron_edge.faults import Fault, Faults
+from spektron_edge.files.durable import share_with_owner, write_durably
+from spektron_edge.files.ledger import Action
+from spektron_edge.files.state_file import npy
+from spektron_edge.files.state_folder import storage_fault
+from spektron_edge.roles import Meaning
+
+from .book import BookStore, Calibration
+from .html import page
+from .items import Strict
+from .measuring import Taken
+from .report import DATA, REPORT, Report, Signed, page_name
+from .results import Measured
+from .seal import Document, Sealed, report_sha256, seal, verified
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of it, and where it is."""
+
+    sealed: Sealed
+    folder: Path
+
+    @property
+    def page(self) -> Path:
+        """For people."""
+        return self.folder / page_name(len(self.sealed.signatures))
+
+
+class _Measurement(Strict):
+    """What is known of one measurement beside its numbers."""
+
+    serial: str
+    calibration: Calibration
+    units: dict[str, str]
+    invalid: tuple[str, ...]
+    records: tuple[str, ...]
+
+
+def signature(by: str, meaning: Meaning, reason: str, proven: str) -> Signed:
+    """A person's, made now."""
+    return Signed(by=by, meaning=meaning, reason=reason, utc=utc(), proven=proven)
+
+
+def sign(state_dir: Path, number: int, signed: Signed) -> Done:
+    """Add a person's signature to a report. Raises Fault(COMMAND_INPUT, QUALIFICATION_BROKEN)."""
+    store, signer = BookStore(state_dir), device_signer(state_dir)
+    folder = folder_of(state_dir, number)
+    with store.signing():
+        before = verified(folder, signer.public)
+        theirs = {s.meaning for s in before.signatures if s.by.lower() == signed.by.lower()}
+        if signed.meaning in theirs:
+            why = f"{signed.by} has signed report {number} as {signed.meaning} already"
+            raise Fault(Faults.COMMAND_INPUT, why)
+        sealed = keep(folder, before.document["report"], (*before.signatures, signed), signer, None)
+    store.note(told("qualification_signed", sealed, signed))
+    return Done(sealed, folder)
+
+
+def folder_of(state_dir: Path, number: int) -> Path:
+    """Where a report is. Raises Fault(COMMAND_INPUT)."""
+    found = sorted(BookStore(state_dir).folder.glob(f"{number:04d}-?q"))
+    if not found or not (found[0] / REPORT).exists():
+        told = f"there is no report {number}; `spektron-edge qualify show` lists them"
+        raise Fault(Faults.COMMAND_INPUT, told)
+    return found[0]
+
+
+def keep(
+    folder: Path,
+    document: Document,
+    signatures: tuple[Signed, ...],
+    signer: DeviceSigner,
+    data: bytes | None,
+) -> Sealed:
+    """Write what belongs to a report. Raises Fault(STATE_UNWRITABLE, DISK_FULL)."""
+    report = Report.model_validate(document)
+    text = page(report, report_sha256(document), signatures, signer.key_id).encode()
+    sealed = seal(document, signatures, text, signer)
+    try:
+        if not folder.is_dir():
+            folder.mkdir(parents=True)
+            share_with_owner(folder)
+        name = page_name(len(signatures))
+        for file, content in ((DATA, data), (name, text), (REPORT, sealed.bytes)):
+            if content is not None:
+                write_durably(folder / file, content)
+        for old in folder.glob("report*.html"):
+            if old.name != name:
+                old.unlink()
+    except OSError as error:
+        raise storage_fault(error, folder) from None
+    return sealed
+
+
+def packed(taken: Taken) -> bytes | None:
+    """All that was measured, as a zip of arrays and what belongs to them."""
+    measured = {key: m for key, m in taken.items() if isinstance(m, Measured)}
+    if not measured:
+        return None
+    entries: list[tuple[str, bytes]] = []
+    for i, (key, m) in enumerate(measured.items(), start=1):
+        about = _Measurement(
+            serial=m.serial,
+            calibration=m.calibration,
+            units=m.units,
+            invalid=m.invalid,
+            records=m.records,
+        )
+        entries.append(
+            (
+                f"{i:02d}/about.json",
+                canonical({"key": key, **about.model_dump(mode="json")}),
+            )
+        )
+        arrays = {"absorbance": m.absorbance, "axis_nm": m.axis_nm, "at_s": m.at_s}
+        arrays["values"] = np.array(list(m.values.values()))
+        entries += [(f"{i:02d}/{name}.npy", npy(array)) for name, array in arrays.items()]
+    stream = io.BytesIO()
+    write_members(stream, entries)
+    return stream.getvalue()
+
+
+def told(what: str, sealed: Sealed, signed: Signed) -> Action:
+    """The audit log's line for a signature."""
+    report = sealed.report
+    return Action(
+        what=what,
+        who=signed.by,
+        details={
+            "number": report.number,
+            "kind": report.kind,
+            "about": report.about,
+            "verdict": report.verdict,
+            "report": sealed.sha256,
+            "meaning": f"{signed.meaning}: {signed.reason}",
+            "proven": signed.proven,
+            "key": sealed.device.key_id,
+            "utc": signed.utc,
+        },
+    )
+
+
+def utc() -> str:
+    """Now, as reports write it."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
