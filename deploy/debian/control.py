@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from email.utils import formatdate
 
 from deploy.environment.target import Target
 
 NAME = "spektron-edge"
+# Debian asks for an address; there is none that would be true.
+MAINTAINER = "The Spektron Edge developers <spektron-edge@localhost>"
 _PRE_RELEASE = re.compile(r"\.?(a|b|rc|dev)(\d+)")
 
 
 @dataclass(frozen=True)
 class Control:
-    """version: the program's; revision: of the package, from 1; installed_kb: as dpkg counts."""
+    """version: the program's; revision: of the package, from 1."""
 
     version: str
     revision: int
     target: Target
-    installed_kb: int
 
     @property
     def debian_version(self) -> str:
@@ -32,7 +34,18 @@ class Control:
         """As dpkg-deb would call it."""
         return f"{NAME}_{self.debian_version}_{self.target.architecture}.deb"
 
-    def __str__(self) -> str:
+    def changes(self, epoch: int) -> str:
+        """Debian's changelog: of the package alone. epoch: seconds since 1970."""
+        return f"""\
+{NAME} ({self.debian_version}) stable; urgency=medium
+
+  * Version {self.version}: changelog.gz beside this file says what is new.
+
+ -- {MAINTAINER}  {formatdate(epoch)}
+"""
+
+    def text(self, installed_kb: int) -> str:
+        """The control file. installed_kb: as dpkg counts."""
         major, minor = self.target.python.split(".")
         needs = [
             f"python3 (>= {self.target.python}~)",
@@ -47,8 +60,8 @@ class Control:
 Package: {NAME}
 Version: {self.debian_version}
 Architecture: {self.target.architecture}
-Maintainer: The Spektron Edge developers <spektron-edge@localhost>
-Installed-Size: {self.installed_kb}
+Maintainer: {MAINTAINER}
+Installed-Size: {installed_kb}
 Depends: {", ".join(needs)}
 Recommends: udev, ca-certificates
 Suggests: mosquitto

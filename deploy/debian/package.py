@@ -31,8 +31,8 @@ def build(target: Target, revision: int, out: Path, compression: str = "xz") -> 
         own, root = own_wheel(Path(scratch)), Path(scratch) / "root"
         root.mkdir()
         make_environment([*pinned_wheels(target), own], root, PREFIX, target)
-        add_files(root)
-        control = Control(own.name.split("-")[1], revision, target, installed_kb(root))
+        control = Control(own.name.split("-")[1], revision, target)
+        add_files(root, control.changes(epoch))
         _add_control(root, control)
         settle(root, epoch)
         out.mkdir(parents=True, exist_ok=True)
@@ -56,9 +56,10 @@ def _add_control(root: Path, control: Control) -> None:
         f"{path.relative_to(root)}\n"
         for path in files(root)
     ]
+    kilobytes = installed_kb(root)
     folder = root / "DEBIAN"
     folder.mkdir()
-    (folder / "control").write_text(str(control))
+    (folder / "control").write_text(control.text(kilobytes))
     (folder / "md5sums").write_text("".join(sums))
     for script in sorted(_SCRIPTS.iterdir()):
         shutil.copyfile(script, folder / script.name)

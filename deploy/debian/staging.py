@@ -29,16 +29,19 @@ _FILES = {
 }
 
 
-def add_files(root: Path) -> None:
-    """Everything but the environment itself, which is at `PREFIX` already."""
+def add_files(root: Path, changes: str) -> None:
+    """Everything but the environment, which is at `PREFIX` already. changes: of the package."""
     for source, name in _FILES.items():
         _copy(source, root / name)
     documents = root / "usr" / "share" / "doc" / NAME
     for page in sorted((ROOT / "docs").glob("*.md")):
         _copy(page, documents / page.name)
     _copy(ROOT / "README.md", documents / "README.md")
-    changes = (ROOT / "CHANGELOG.md").read_bytes()
-    (documents / "NEWS.gz").write_bytes(gzip.compress(changes, 9, mtime=0))
+    for name, text in (
+        ("changelog.gz", (ROOT / "CHANGELOG.md").read_bytes()),
+        ("changelog.Debian.gz", changes.encode()),
+    ):
+        (documents / name).write_bytes(gzip.compress(text, 9, mtime=0))
     programs = root / "usr" / "bin"
     programs.mkdir(parents=True)
     (programs / NAME).symlink_to(f"{PREFIX}/bin/{NAME}")

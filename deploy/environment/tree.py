@@ -52,7 +52,7 @@ def make_environment(wheels: Sequence[Path], root: Path, prefix: str, target: Ta
 
 
 def _wanted(names: Iterable[str], wheel: str) -> Iterable[str]:
-    """Modules and what tells about them; no programs, and no lists of what pip may remove."""
+    """Modules and what tells about them: no tests, no programs, no lists of what pip may remove."""
     for name in sorted(names):
         parts = PurePosixPath(name).parts
         if name.startswith("/") or ".." in parts:
@@ -64,6 +64,8 @@ def _wanted(names: Iterable[str], wheel: str) -> Iterable[str]:
                 raise Failed(f"{wheel} has modules in {parts[0]}, which is not known here")
             continue
         if parts[0].endswith(".dist-info") and parts[-1] == "RECORD":
+            continue
+        if not {"tests", "__pycache__"}.isdisjoint(parts):
             continue
         yield name
 
