@@ -11,12 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from deploy.environment.arguments import add_target, target_of
-from deploy.environment.target import Target
+from deploy.environment.target import PREFIX, Target
 from deploy.environment.tree import make_environment
 from deploy.environment.wheels import Failed, own_wheel, pinned_wheels, source_date
 
 _HERE = Path(__file__).resolve().parent
-_PREFIX = "/opt/spektron-edge"
 
 
 def build(target: Target, base: str | None, name: str, options: Sequence[str] = ()) -> None:
@@ -29,10 +28,8 @@ def build(target: Target, base: str | None, name: str, options: Sequence[str] = 
     with tempfile.TemporaryDirectory(prefix="spektron-image-") as scratch:
         context = Path(scratch)
         wheels = [*pinned_wheels(target), own_wheel(context)]
-        make_environment(wheels, context / "root", _PREFIX, target)
-        shutil.copy(
-            _HERE / "healthy.py", context / "root" / _PREFIX.lstrip("/") / "bin" / "healthy"
-        )
+        make_environment(wheels, context / "root", PREFIX, target)
+        shutil.copy(_HERE / "healthy.py", context / "root" / PREFIX.lstrip("/") / "bin" / "healthy")
         # Health is told by this format alone.
         words = ["buildah", *options, "bud", "--format", "docker", "--arch", target.architecture]
         words += ["--timestamp", str(source_date()), "--build-arg", f"PYTHON={target.python}"]

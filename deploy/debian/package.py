@@ -9,12 +9,12 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from deploy.environment.target import Target
+from deploy.environment.target import PREFIX, Target
 from deploy.environment.tree import make_environment
 from deploy.environment.wheels import Failed, own_wheel, pinned_wheels, source_date
 
 from .control import Control
-from .staging import PREFIX, add_files, files, installed_kb, settle
+from .staging import add_files, files, installed_kb, settle
 
 _SCRIPTS = Path(__file__).resolve().parent / "scripts"
 

@@ -8,11 +8,11 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from deploy.environment.target import PREFIX
 from deploy.environment.wheels import ROOT
 
 from .control import NAME
 
-PREFIX = "/opt/spektron-edge"
 _HERE = Path(__file__).resolve().parent
 _SYSTEMD = ROOT / "deploy" / "systemd"
 # Where a checkout's files go.

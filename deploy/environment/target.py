@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+# Where it lies on the device.
+PREFIX = "/opt/spektron-edge"
 # Debian's names, and the machine's as wheels have it.
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 

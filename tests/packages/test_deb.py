@@ -98,9 +98,15 @@ def test_a_package_from_its_installation_to_its_purge(
     machine.run("dpkg", "--remove", "spektron-edge")
     assert machine.asked(DAEMON, "ActiveState") == "inactive"
     assert not (machine.root / "opt/spektron-edge").exists()
-    kept = _records(machine)
-    assert first["id"] in kept
+    assert first["id"] in _records(machine)
     assert (machine.root / CONFIGURATION.lstrip("/")).is_file()
+
+    # Again: it goes on with what was left.
+    machine.run("dpkg", "--install", newer)
+    assert machine.asked(DAEMON, "ActiveState") == "active"
+    assert first["id"] in _records(machine)
+    machine.run("systemctl", "stop", DAEMON)
+    kept = _records(machine)
 
     told = machine.run("dpkg", "--purge", "spektron-edge").stdout
     (archive,) = (machine.root / "var/backups").glob("spektron-edge-*")
