@@ -37,8 +37,9 @@ ARGS ?=
 
 # Python 3.10 with the last onnxruntime that has wheels for it: what JetPack 6 runs.
 PYTHON310 ?= $(shell for p in python3.10 $(HOME)/.pyenv/versions/3.10.*/bin/python3.10; do "$$p" -c "" 2>/dev/null && echo "$$p" && break; done)
-# Coverage is of the runtime and slows Python down by a third: all other tests run without.
 RUNTIME_TESTS := tests/unit/firmware_bridge tests/unit/spektron_edge tests/contract tests/fuzz tests/integration
+OLD_TESTS := $(filter-out tests/fuzz tests/integration,$(RUNTIME_TESTS)) $(patsubst %,tests/integration/test_%.py,\
+  adaptation_child door main_job page slots transfer)
 OTHER_TESTS := tests $(addprefix --ignore=,$(RUNTIME_TESTS))
 
 # Waiting OpenMP threads that spin make two torch processes on two cores ten times slower.
@@ -92,17 +93,18 @@ test-beside: test-py310 $(HOST_ENV)/installed
 test-host: test-runtime
 	$(HOST_ENV)/bin/pytest $(OTHER_TESTS) $(ARGS)
 
-# On Python 3.10, what can differ there: all tests of the runtime but the framer's million inputs,
-# `numerics`, the figures of an algorithm in numpy alone (adaptations, transfers and their files are
-# still made, used and replayed), and `once`, long ways to what others run there as well (a kill at
-# every step, every turn that a proposal can take).
+# On Python 3.10, what can differ there: all unit tests and contracts of the runtime but `numerics`,
+# the figures of an algorithm in numpy alone (adaptations, transfers and their files are still made,
+# used and replayed), and `once`, long ways to what others run there as well (a kill at every step,
+# every turn that a proposal can take); and of the daemon among real brokers and instruments, the
+# main job, slots, a transfer, an adaptation, the door and the page.
 test-py310:
 ifeq ($(PYTHON310),)
 	@case ",$$SPEKTRON_REQUIRE," in *,python3.10,*) echo "python3.10 is required and not here"; exit 1;; esac
 	@echo "skipped on Python 3.10: no python3.10 on this machine"
 else
 	@$(MAKE) --no-print-directory $(OLD_ENV)/installed
-	$(OLD_ENV)/bin/pytest $(filter-out tests/fuzz,$(RUNTIME_TESTS)) -m "not long and not numerics and not once" $(ARGS)
+	$(OLD_ENV)/bin/pytest $(OLD_TESTS) -m "not long and not numerics and not once" $(ARGS)
 endif
 
 test-long: lint $(HOST_ENV)/installed
@@ -110,7 +112,7 @@ test-long: lint $(HOST_ENV)/installed
 	$(HOST_ENV)/bin/pytest $(RUNTIME_TESTS) -m "long or not long" --cov --cov-report= $(ARGS)
 	$(HOST_ENV)/bin/coverage report --fail-under=90 --sort=cover
 	$(HOST_ENV)/bin/pytest $(OTHER_TESTS) -m "long or not long" $(ARGS)
-	@$(MAKE) --no-print-directory test-py310
+	@$(MAKE) --no-print-directory test-py310 OLD_TESTS="$(filter-out tests/fuzz,$(RUNTIME_TESTS))"
 
 arm64: $(HOST_ENV)/installed
 	SPEKTRON_REQUIRE=arm64 $(HOST_ENV)/bin/pytest tests/emulation -m "long or not long" -rP $(ARGS)

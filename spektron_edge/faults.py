@@ -26,9 +26,10 @@ class Faults(Enum):
     """The catalogue.
 
     10-19 set-up, 20-29 serial line, 30-39 measurement, 40-49 MQTT, 50-59 clock, 60-61 demo,
-    57-58 and 67 qualification, 62-65 detector, 66 drivers of other packages, 71-79 inference
-    engines, 80-89 bundles: trust and slots, 90-99 calibration transfer, 100-109 adaptation, 110-114
-    commands, 115-119 the page, 120-125 tools for instruments.
+    57-58 and 67 qualification, 62-65 detector, 66 drivers of other packages, 68 and 75-76 backups
+    and the disk's budget, 71-74 inference engines, 80-89 bundles: trust and slots, 90-99
+    calibration transfer, 100-109 adaptation, 110-114 commands, 115-119 the page, 120-125 tools
+    for instruments.
     """
 
     CONFIG_INVALID = FaultKind(
@@ -380,6 +381,19 @@ class Faults(Enum):
     )
     OTHER_THAN_SEEN = FaultKind(
         "other_than_seen", 119, "look at what is there now, and decide again"
+    )
+    BACKUP_INVALID = FaultKind(
+        "backup_invalid",
+        68,
+        "do what the detail says, or take another backup; nothing was changed",
+    )
+    BACKUP_REFUSED = FaultKind(
+        "backup_refused", 75, "do what the detail says, then try again; nothing was changed"
+    )
+    BUDGET_EXCEEDED = FaultKind(
+        "budget_exceeded",
+        76,
+        "`spektron-edge archive` moves away what may leave; or raise `retention.total_mb`",
     )
     INTERNAL = FaultKind(
         "internal", 70, "report this with the log; the daemon starts the part again"

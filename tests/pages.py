@@ -77,7 +77,8 @@ def pages() -> dict[Path, str]:
     made |= {path.resolve(): text for path, text in wire_c.files().items()}
     made[DOCS / "transfer-methods.md"] = methods_page()
     made[DOCS / "threat-model.svg"] = threat_picture.render()
-    made |= {DOCS / name: filled(DOCS / name) for name in ("payloads.md", "commands.md", "page.md")}
+    partly = ("payloads.md", "commands.md", "page.md", "backup.md")
+    made |= {DOCS / name: filled(DOCS / name) for name in partly}
     for name, schema in generate().items():
         for folder in (DOCS, PACKAGE):
             path = folder / "schemas" / f"{name}.schema.json"

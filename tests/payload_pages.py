@@ -38,6 +38,7 @@ from spektron_edge.transfer_session.requests import Activate, Add, Finish, Start
 from spektron_edge.transfer_session.requests import GoBack as TransferBack
 
 from .page_tables import endpoints_table, roles_table
+from .upkeep_tables import backup_table, retention_table
 
 ID = "01K000000000000000EXAMPLE0"
 KEY = Key("anna", b"sixteen bytes or more")
@@ -93,6 +94,8 @@ def filled(path: Path) -> str:
         **{f"{name} fields": _fields(document) for name, document in generate().items()},
         "prediction example": _json(_prediction()),
         "commands": _commands(),
+        "backup files": backup_table(),
+        "retention shares": retention_table(),
         "page roles": roles_table(),
         "page endpoints": endpoints_table(),
         "request example": _json(json.loads(_request())),

@@ -20,9 +20,10 @@ _FILES = {
     _HERE / "spektron.toml": f"usr/share/{NAME}/spektron.toml",
     _HERE / "copyright": f"usr/share/doc/{NAME}/copyright",
     _HERE / "lintian-overrides": f"usr/share/lintian/overrides/{NAME}",
-    _SYSTEMD / "spektron-edge.service": "lib/systemd/system/spektron-edge.service",
-    _SYSTEMD / "spektron-edge-page.service": "lib/systemd/system/spektron-edge-page.service",
     _SYSTEMD / "gpu" / "gpu.conf": f"usr/share/{NAME}/gpu.conf",
+    _SYSTEMD
+    / "journald.conf.d"
+    / "spektron-edge.conf": "usr/lib/systemd/journald.conf.d/spektron-edge.conf",
     _SYSTEMD / "sysusers.d" / "spektron-edge.conf": "usr/lib/sysusers.d/spektron-edge.conf",
     _SYSTEMD / "tmpfiles.d" / "spektron-edge.conf": "usr/lib/tmpfiles.d/spektron-edge.conf",
     _SYSTEMD / "udev" / "60-spektron-edge.rules": "lib/udev/rules.d/60-spektron-edge.rules",
@@ -33,6 +34,8 @@ def add_files(root: Path, changes: str) -> None:
     """Everything but the environment, which is at `PREFIX` already. changes: of the package."""
     for source, name in _FILES.items():
         _copy(source, root / name)
+    for unit in (*_SYSTEMD.glob("*.service"), *_SYSTEMD.glob("*.timer")):
+        _copy(unit, root / "lib" / "systemd" / "system" / unit.name)
     documents = root / "usr" / "share" / "doc" / NAME
     for page in sorted((ROOT / "docs").glob("*.md")):
         _copy(page, documents / page.name)

@@ -70,19 +70,27 @@ def _ed25519_bytes(path: Path) -> bytes:
 
 def read_device_key(path: Path) -> DeviceKey:
     """A device's private key. Raises KeyUnusable."""
-    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
     try:
-        key = load_pem_private_key(_read(path), password=None)
+        return device_key_of(_read(path))
     except OSError as error:
         raise KeyUnusable(
             f"{path}: {error.strerror}; `spektron-edge device-key` makes one"
         ) from None
-    except Exception as error:  # noqa: BLE001  as above
-        raise KeyUnusable(f"{path} is no private key: {_first_line(error)}") from None
+    except KeyUnusable as error:
+        raise KeyUnusable(f"{path} is {error}") from None
+
+
+def device_key_of(pem: bytes) -> DeviceKey:
+    """The same of a file's contents. Raises KeyUnusable."""
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
+        key = load_pem_private_key(pem, password=None)
+    except Exception as error:  # noqa: BLE001  cryptography raises several unrelated types
+        raise KeyUnusable(f"no private key: {_first_line(error)}") from None
     if not isinstance(key, X25519PrivateKey):
-        raise KeyUnusable(f"{path} is a key of another kind; X25519 is expected")
+        raise KeyUnusable("a key of another kind; X25519 is expected")
     public = key.public_key().public_bytes_raw()
     return DeviceKey(key_id(public), public, key)
 

@@ -5,10 +5,11 @@ Python's zipfile loads the whole directory of a file, however long, so its size 
 
 from __future__ import annotations
 
+import contextlib
 import stat
 import struct
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -33,7 +34,16 @@ class Caps:
 
 
 def read_members(stream: BinaryIO, caps: Caps) -> dict[str, bytes]:
-    """Every member of a zip by name.
+    """Every member of a zip by name. Raises as `checked_zip`."""
+    with checked_zip(stream, caps) as archive:
+        return {info.filename: _read(archive, info) for info in archive.infolist()}
+
+
+@contextlib.contextmanager
+def checked_zip(
+    stream: BinaryIO, caps: Caps, is_name: Callable[[str], bool] = is_plain_name
+) -> Iterator[zipfile.ZipFile]:
+    """A zip of which nothing was unpacked yet, and every member's claims were looked at.
 
     Raises BundleError for what is beyond the caps or of a kind that no bundle holds, and whatever
     zipfile raises for what is no zip.
@@ -45,11 +55,11 @@ def read_members(stream: BinaryIO, caps: Caps) -> dict[str, bytes]:
             raise BundleError("it is larger than it may be; it is not read")
         seen: set[str] = set()
         for info in infos:
-            _check(info, caps)
+            _check(info, caps, is_name)
             if info.filename in seen:
                 raise BundleError(f"member {info.filename!r} appears twice")
             seen.add(info.filename)
-        return {info.filename: _read(archive, info) for info in infos}
+        yield archive
 
 
 def write_members(target: Path | BinaryIO, entries: Iterable[tuple[str, bytes]]) -> None:
@@ -82,9 +92,9 @@ def _check_directory(stream: BinaryIO, caps: Caps) -> None:
     stream.seek(0)
 
 
-def _check(info: zipfile.ZipInfo, caps: Caps) -> None:
+def _check(info: zipfile.ZipInfo, caps: Caps, is_name: Callable[[str], bool]) -> None:
     name = info.filename
-    if info.orig_filename != name or not is_plain_name(name):
+    if info.orig_filename != name or not is_name(name):
         raise BundleError(f"member name {info.orig_filename!r} must be a plain file name")
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind not in (0, stat.S_IFREG):

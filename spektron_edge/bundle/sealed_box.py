@@ -19,11 +19,12 @@ _RECIPIENT_BYTES, _KEY_BYTES, _NONCE_BYTES = 8, 32, 12
 @dataclass(frozen=True)
 class Box:
     """A kind of box. magic: how its bytes begin; label: parts its keys from those of other kinds;
-    what: for a reader."""
+    what, owner: for a reader, what it is and what it belongs to."""
 
     magic: bytes
     label: bytes
     what: str
+    owner: str
 
     def seal(self, plain: bytes, recipient: bytes, bound: bytes) -> bytes:
         """Encrypt for a raw public key; bound: what the box belongs to.
@@ -70,7 +71,7 @@ class Box:
             cipher = ChaCha20Poly1305(self._derive(shared, public, key.public))
             return cipher.decrypt(nonce, sealed[at:], self.label + bound)
         except (InvalidTag, ValueError):
-            raise BundleError("it was altered, or belongs to another bundle or version") from None
+            raise BundleError(f"it was altered, or belongs to another {self.owner}") from None
 
     def _derive(self, shared: bytes, ephemeral: bytes, recipient: bytes) -> bytes:
         from cryptography.hazmat.primitives.hashes import SHA256

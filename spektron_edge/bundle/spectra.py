@@ -21,7 +21,7 @@ from .sealed_box import Box
 MEMBER = "source-spectra.enc"
 # Spectra, their reference values and the samples they belong to: what a vendor may keep back.
 SPECTRA = ("x", "y", "samples")
-_BOX = Box(b"SPKENC1\n", b"spektron-spectra-v1\n", "encrypted spectra")
+_BOX = Box(b"SPKENC1\n", b"spektron-spectra-v1\n", "encrypted spectra", "bundle or version")
 
 Arrays = Mapping[str, NDArray[Any]]
 

@@ -57,6 +57,14 @@ def digest(text: str) -> str:
     return value
 
 
+def key_identity(text: str) -> str:
+    """The id of a key, as 16 hexadecimal digits."""
+    value = text.strip().lower()
+    if len(value) != 16 or not set(value) <= set("0123456789abcdef"):
+        raise argparse.ArgumentTypeError("must be 16 hexadecimal digits")
+    return value
+
+
 def with_config(parser: argparse.ArgumentParser) -> None:
     """Add what every command on a device's state takes: --config and --json."""
     parser.add_argument("--config", type=Path, required=True, help="the daemon's configuration")

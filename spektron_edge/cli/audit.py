@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from .argument_types import digest, natural, with_config
 from .show import show
@@ -22,6 +23,14 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     verify.add_argument(
         "--lines", type=natural, metavar="N", help="lines that the log has had: fewer were cut"
     )
+    verify.add_argument(
+        "--archive",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE.zip",
+        help="lines that `archive` moved away; may be given again",
+    )
     with_config(verify)
     verify.set_defaults(command=_verify)
 
@@ -29,27 +38,36 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def _verify(arguments: argparse.Namespace) -> int:
     from spektron_edge.config.loading import load_config
     from spektron_edge.faults import Fault, Faults
-    from spektron_edge.files.audit import AuditError, check
+    from spektron_edge.files.audit import AuditError
+    from spektron_edge.files.audit_segments import check
     from spektron_edge.files.state_folder import AUDIT_FILE, storage_fault
+    from spektron_edge.retention.archive import archived_segments
 
     path = load_config(arguments.config).state_dir / AUDIT_FILE
+    elsewhere = [part for archive in arguments.archive for part in archived_segments(archive)]
     try:
-        chain = check(path, arguments.head, arguments.lines)
+        whole = check(path, arguments.head, arguments.lines, elsewhere)
     except AuditError as error:
         raise Fault(Faults.AUDIT_BROKEN, str(error)) from None
     except FileNotFoundError:
         raise Fault(Faults.AUDIT_BROKEN, f"{path}: there is no log") from None
     except OSError as error:
         raise storage_fault(error, path) from None
+    chain = whole.chain
     report: dict[str, object] = {
         "audit log": str(path),
         "chain": "holds" if not chain.torn else "holds; the last line is unfinished",
         "lines": chain.lines,
         "head": chain.head,
     }
+    if whole.parts:
+        report["segments"] = list(whole.parts)
+    if whole.first > 1:
+        report["followed from line"] = whole.first
+        report["next"] = "give --archive FILE.zip with the lines before to have them verified"
     if arguments.head is not None:
-        behind = chain.lines - (chain.found or 0)
-        report["published head"] = f"found at line {chain.found}, {behind} lines before the end"
+        behind = chain.lines - (whole.found or 0)
+        report["published head"] = f"found at line {whole.found}, {behind} lines before the end"
     if aside := sorted(other.name for other in path.parent.glob(f"{path.name}.*")):
         # A log whose chain was broken when the daemon started: this one began anew after it.
         report["set aside"] = aside

@@ -21,6 +21,7 @@ from spektron_edge.mqtt.connection import connect_plain, new_client
 from spektron_edge.mqtt.topics import Topics
 from spektron_edge.prediction.product import load_product
 from spektron_edge.spectra.resampling import Resampler
+from spektron_edge.support.exposed import exposed
 
 _BROKER_WAIT_S = 5.0
 
@@ -52,6 +53,8 @@ def check_config(path: Path, *, probe: bool) -> dict[str, object]:
         "backend": model.fell_back or f"{model.active} ({model.backend.provider})",
         "state": str(config.state_dir),
     }
+    if open_to_all := exposed(config, path.resolve().parent):
+        report["keys that everybody can read"] = [f"chmod o= {file}" for file in open_to_all]
     if probe:
         _probe(config, model, report)
     return report

@@ -18,7 +18,9 @@ from spektron_edge.faults import Fault, Faults
 
 from . import (
     adaptation,
+    archive,
     audit,
+    backup,
     bundle,
     conformance,
     inference,
@@ -135,6 +137,8 @@ def _parser() -> argparse.ArgumentParser:
     page.add(commands)
     qualify.add(commands)
     support.add(commands)
+    backup.add(commands)
+    archive.add(commands)
 
     check = commands.add_parser("check-config", help="check a configuration file")
     check.add_argument("config", type=Path)

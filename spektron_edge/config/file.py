@@ -19,6 +19,7 @@ from .outbox import OutboxLimits
 from .page import PageSettings
 from .publishing import HomeAssistantSettings, MetricsSettings, SparkplugSettings, SpectraSettings
 from .qualification import QualificationSettings
+from .retention import Retention
 from .section import Section, TopicPart
 
 
@@ -46,6 +47,7 @@ class Config(Section):
     mqtt: Mqtt
     acquisition: Acquisition = Acquisition()
     outbox: OutboxLimits = OutboxLimits()
+    retention: Retention = Retention()
     commands: Commands = Commands()
     spectra: SpectraSettings = SpectraSettings()
     trust: Trust | None = None

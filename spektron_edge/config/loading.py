@@ -42,6 +42,18 @@ def parse_config(text: str, path: Path) -> Config:
 
     And Fault(DRIVER_FAILED).
     """
+    config = understand_config(text, path)
+    if config.acquisition.axis_file is not None:
+        try:
+            read_table(config.acquisition.axis_file)
+        except Fault as fault:
+            told = f"{path}: acquisition.axis_file: {fault.detail}"
+            raise Fault(Faults.CONFIG_INVALID, told) from None
+    return config
+
+
+def understand_config(text: str, path: Path) -> Config:
+    """The same, without a look into the files that it names: they may not be there yet."""
     try:
         document = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
@@ -51,14 +63,7 @@ def parse_config(text: str, path: Path) -> Config:
     except ValidationError as error:
         problems = "; ".join(_explain(detail["loc"], detail["msg"]) for detail in error.errors())
         raise Fault(Faults.CONFIG_INVALID, f"{path}: {problems}") from None
-    anchored = _anchored(config, path.resolve().parent)
-    if anchored.acquisition.axis_file is not None:
-        try:
-            read_table(anchored.acquisition.axis_file)
-        except Fault as fault:
-            told = f"{path}: acquisition.axis_file: {fault.detail}"
-            raise Fault(Faults.CONFIG_INVALID, told) from None
-    return anchored
+    return _anchored(config, path.resolve().parent)
 
 
 def _explain(location: tuple[str | int, ...], message: str) -> str:

@@ -39,6 +39,7 @@ from spektron_edge.prediction.product import Loaded
 from spektron_edge.prediction.serving import Serving
 from spektron_edge.publishing.active_faults import BESIDE, BROKER, LINE
 from spektron_edge.publishing.spectrum_feed import SpectrumFeed
+from spektron_edge.retention.upkeep import Upkeep
 from spektron_edge.service.service import Service
 from spektron_edge.spectra.acquisition import Ages
 from spektron_edge.transfer_session.jobs import TransferJobs
@@ -144,6 +145,9 @@ class Daemon:
             self._counters,
         )
         self._liveness = Liveness(self._service, opened, self._arrivals)
+        self._upkeep = Upkeep(
+            lambda: self._config.retention, self._state, self._clock, self._notices
+        )
         self._announcements = Announcements(opened, serving, self._states)
         self._qualification = qualification_watch(
             lambda: self._config, serving, self._clock, opened
@@ -374,3 +378,4 @@ class Daemon:
             else:
                 self._notices.end((Faults.CERTIFICATE_EXPIRING,))
         self._storage.look_after(now)
+        self._upkeep.look_after(now)

@@ -2,6 +2,9 @@
 
 Each line is a JSON object with the SHA-256 of the line before it; the hash of the last line is the
 head. The head is published, so that cutting lines off the end shows as well (21 CFR 11.10(e)).
+
+Where the log has become long it goes on in a new file, whose first line follows the last one of the
+file before (`audit_segments.py`).
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import errno
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -21,6 +25,7 @@ from .durable import write_durably
 from .set_aside import set_aside
 
 GENESIS = "0" * 64
+CONTINUED, CARRIED = "audit_continued", "counter_carried"
 Details = dict[str, "str | int | float | bool | None"]
 
 
@@ -30,9 +35,10 @@ class AuditError(Exception):
 
 @dataclass(frozen=True)
 class Chain:
-    """A verified chain: number of lines, head, size in bytes up to the last whole line.
+    """A verified chain: number of its last line, head, size in bytes up to the last whole line.
 
-    found: line whose hash was looked for; 0 for the head of an empty log, None where there is none.
+    found: line whose hash was looked for; 0 for the head of an empty log, None where there is none;
+    first: number of its first line; before: head of the file that it goes on from.
     """
 
     lines: int
@@ -40,20 +46,8 @@ class Chain:
     size: int
     torn: bytes
     found: int | None = None
-
-
-def check(path: Path, head: str | None, lines: int | None) -> Chain:
-    """Check every link, that a published head is among them, and that there are so many lines.
-
-    Raises AuditError naming the line that does not fit, or what is missing; OSError.
-    """
-    chain = verify(path, head)
-    cut = "lines were cut off the end, or this is another log"
-    if head is not None and chain.found is None:
-        raise AuditError(f"{path}: head {head[:12]} not found in {chain.lines} lines: {cut}")
-    if lines is not None and chain.lines < lines:
-        raise AuditError(f"{path}: {chain.lines} lines instead of {lines} or more: {cut}")
-    return chain
+    first: int = 1
+    before: str = GENESIS
 
 
 def verify(path: Path, wanted: str | None = None) -> Chain:
@@ -62,22 +56,31 @@ def verify(path: Path, wanted: str | None = None) -> Chain:
     wanted: a head to look for. An unfinished last line, as a power cut leaves it, is returned as
     `torn`.
     """
-    head, lines, size = GENESIS, 0, 0
-    found = 0 if wanted == GENESIS else None
     with path.open("rb") as stream:
-        for raw in stream:
-            if not raw.endswith(b"\n"):
-                return Chain(lines, head, size, raw, found)
-            try:
-                previous = json.loads(raw)["previous"]
-            except (ValueError, KeyError, TypeError, RecursionError):
-                raise AuditError(f"{path}: line {lines + 1} is not an audit line") from None
-            if previous != head:
-                raise AuditError(f"{path}: line {lines + 1} does not follow the line before it")
-            head, lines, size = hashlib.sha256(raw).hexdigest(), lines + 1, size + len(raw)
-            if head == wanted:
-                found = lines
-    return Chain(lines, head, size, b"", found)
+        return follow(stream, str(path), wanted)
+
+
+def follow(stream: BinaryIO, path: str, wanted: str | None) -> Chain:
+    """The same of an open file. Raises AuditError."""
+    head, lines, size, first, before = GENESIS, 0, 0, 1, GENESIS
+    found = 0 if wanted == GENESIS else None
+    for raw in stream:
+        if not raw.endswith(b"\n"):
+            return Chain(lines, head, size, raw, found, first, before)
+        try:
+            entry = json.loads(raw)
+            previous = entry["previous"]
+            if not size and entry["what"] == CONTINUED and int(entry["number"]) > 1:
+                first, head = int(entry["number"]), str(previous)
+                lines, before = first - 1, head
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise AuditError(f"{path}: line {lines + 1} is not an audit line") from None
+        if previous != head:
+            raise AuditError(f"{path}: line {lines + 1} does not follow the line before it")
+        head, lines, size = hashlib.sha256(raw).hexdigest(), lines + 1, size + len(raw)
+        if head == wanted:
+            found = lines
+    return Chain(lines, head, size, b"", found, first, before)
 
 
 class Audit:
@@ -88,6 +91,7 @@ class Audit:
         path.touch()
         chain = verify(path)
         self.head, self.lines, self._size = chain.head, chain.lines, chain.size
+        self.first = chain.first
         self._stream: BinaryIO = path.open("r+b")
         self._opened = os.fstat(self._stream.fileno())
         self._stream.seek(chain.size)
@@ -101,17 +105,7 @@ class Audit:
 
     def append(self, at: Stamp, who: str, what: str, details: Details) -> str:
         """Add a line and return the new head. On return it survives a power cut."""
-        entry = {
-            "number": self.lines + 1,
-            "previous": self.head,
-            "utc": at.iso,
-            "running_s": round(at.running_s, 3),
-            "boot": at.boot,
-            "who": who,
-            "what": what,
-            "details": details,
-        }
-        raw = json.dumps(entry, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+        raw = self._line(at, who, what, details, self.lines + 1, self.head)
         if self._stream.closed:
             self._reopen()
         try:
@@ -127,6 +121,48 @@ class Audit:
         self.head, self.lines = hashlib.sha256(raw).hexdigest(), self.lines + 1
         self._size += len(raw)
         return self.head
+
+    @staticmethod
+    def _line(
+        at: Stamp, who: str, what: str, details: Details, number: int, previous: str
+    ) -> bytes:
+        entry = {
+            "number": number,
+            "previous": previous,
+            "utc": at.iso,
+            "running_s": round(at.running_s, 3),
+            "boot": at.boot,
+            "who": who,
+            "what": what,
+            "details": details,
+        }
+        return json.dumps(entry, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+
+    @property
+    def size(self) -> int:
+        """Bytes of the open file."""
+        return self._size
+
+    def read(self) -> bytes:
+        """All whole lines of the open file. Raises OSError."""
+        self._stream.flush()
+        return os.pread(self._stream.fileno(), self._size, 0)
+
+    def go_on_anew(self, at: Stamp, segment: str, counters: Mapping[str, int]) -> None:
+        """A new file, which says that the lines before it lie in `segment`; counters: of operators,
+        which are known from lines. On return it survives a power cut. Raises OSError."""
+        details: Details = {"segment": segment, "lines": self.lines - self.first + 1}
+        raws, head, number = [], self.head, self.lines
+        told: list[tuple[str, Details]] = [(CONTINUED, details)]
+        told += [(CARRIED, {"operator": who, "counter": n}) for who, n in counters.items()]
+        for what, about in told:
+            number += 1
+            raws.append(self._line(at, "daemon", what, about, number, head))
+            head = hashlib.sha256(raws[-1]).hexdigest()
+        write_durably(self.path, b"".join(raws))
+        self.first, self.lines, self.head = self.lines + 1, number, head
+        self._size = sum(map(len, raws))
+        self._reopen()
 
     def _reopen(self) -> None:
         with contextlib.suppress(OSError):
@@ -155,8 +191,7 @@ class Audit:
         """
         if self._stream.closed:
             raise OSError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.path))
-        self._stream.flush()
-        held = os.pread(self._stream.fileno(), self._size, 0)
+        held = self.read()
         aside = set_aside(self.path) if self.path.exists() else None
         write_durably(self.path, held)
         self._reopen()

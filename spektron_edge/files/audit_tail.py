@@ -4,12 +4,15 @@ page."""
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from .audit_segments import HEAD_DIGITS, read_segment, segment_head, segments
 
 _BLOCK = 2**16
 
@@ -31,19 +34,31 @@ class Line:
 def newest(path: Path, limit: int, before: int | None = None) -> list[Line]:
     """At most so many lines, the newest first; before: only those of lower numbers.
 
-    Nothing is verified, and an unfinished last line is left out. Raises OSError.
+    They go on in the segments that are here. Nothing is verified, and an unfinished last line is
+    left out. Raises OSError.
     """
     found: list[Line] = []
+    for raw in _all_backwards(path):
+        line = Line(_entry(raw), hashlib.sha256(raw).hexdigest())
+        if before is not None and (line.number is None or line.number >= before):
+            continue
+        before = None
+        found.append(line)
+        if len(found) >= limit:
+            break
+    return found
+
+
+def _all_backwards(path: Path) -> Iterator[bytes]:
+    raw = b""
     with path.open("rb") as stream:
         for raw in _backwards(stream):
-            line = Line(_entry(raw), hashlib.sha256(raw).hexdigest())
-            if before is not None and (line.number is None or line.number >= before):
-                continue
-            before = None
-            found.append(line)
-            if len(found) >= limit:
-                break
-    return found
+            yield raw
+    # Only what the log goes on from: other segments are of a chain that ended.
+    known = {segment_head(file): file for file in segments(path)}
+    while (file := known.pop(str(_entry(raw).get("previous"))[:HEAD_DIGITS], None)) is not None:
+        for raw in _backwards(io.BytesIO(read_segment(file))):
+            yield raw
 
 
 def _entry(raw: bytes) -> dict[str, Any]:

@@ -8,14 +8,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from spektron_edge.clock import Clock
+from spektron_edge.clock import Clock, Stamp
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.mqtt.retained import RETAINED_FILE
 from spektron_edge.outbox import Limits, Outbox, OutboxError, OutboxFullError
 from spektron_edge.outbox.salvage import Salvaged
 
 from .audit import Audit, AuditError
+from .audit_segments import begin_segment, segments
 from .folder_lock import FolderLock
+from .placing import finish
 from .set_aside import set_aside
 from .used_counters import used_counters
 
@@ -58,11 +60,18 @@ class StateFolder:
         Raises OSError, OutboxError.
         """
         if not self.counters_known:
-            # The one that goes on comes last.
-            logs = sorted(self.folder.glob(f"{AUDIT_FILE}*"), reverse=True)
-            self.outbox.raise_counters(used_counters(*logs))
+            self.outbox.raise_counters(self._used_counters())
             self.counters_known = True
         return self.outbox.accept_counter(operator, counter)
+
+    def _used_counters(self) -> dict[str, int]:
+        # The one that goes on comes last.
+        aside = sorted(self.folder.glob(f"{AUDIT_FILE}?*"), reverse=True)
+        return used_counters(*aside, *segments(self.audit.path), self.audit.path)
+
+    def begin_audit_segment(self, at: Stamp) -> Path:
+        """Go on in a new audit log; where the one so far lies now. Raises OSError."""
+        return begin_segment(self.audit, at, self._used_counters())
 
     def close(self) -> None:
         """Close everything and let another daemon in."""
@@ -86,6 +95,8 @@ def open_state(
         try:
             folder.mkdir(parents=True, exist_ok=True)
             lock = opened.enter_context(FolderLock(folder))
+            # A restore that was cut short once it had begun to take its place.
+            finish(folder)
             missing = _missing(folder)
             # First: where the outbox could not be made, an empty audit log says that there is none.
             audit, damage = _open_audit(folder / AUDIT_FILE)

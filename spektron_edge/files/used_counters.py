@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 from pathlib import Path
+
+from .audit import CARRIED
 
 
 def used_counters(*logs: Path) -> dict[str, int]:
@@ -14,7 +17,7 @@ def used_counters(*logs: Path) -> dict[str, int]:
     """
     used: dict[str, int] = {}
     for log in logs:
-        with log.open("rb") as stream:
+        with gzip.open(log) if log.suffix == ".gz" else log.open("rb") as stream:
             for raw in stream:
                 if b'"counter"' not in raw:
                     continue
@@ -23,6 +26,9 @@ def used_counters(*logs: Path) -> dict[str, int]:
                     who, counter = str(line["who"]), int(line["details"]["counter"])
                     if line["what"] == "counter_reset":
                         used[str(line["details"]["operator"])] = counter
+                    elif line["what"] == CARRIED:
+                        operator = str(line["details"]["operator"])
+                        used[operator] = max(counter, used.get(operator, 0))
                     elif str(line["what"]).startswith("command_") and 0 < counter < 2**63:
                         used[who] = max(counter, used.get(who, 0))
     return used

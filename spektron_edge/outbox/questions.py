@@ -42,3 +42,19 @@ def latest_events(state_dir: Path, limit: int, codes: Sequence[str] = ()) -> lis
         f"WHERE kind = 'event') WHERE json_valid(doc) {chosen}ORDER BY position DESC LIMIT ?"
     )
     return [json.loads(doc) for (doc,) in asked_of(state_dir, sql, (*codes, limit))]
+
+
+def last_prediction(state_dir: Path) -> dict[str, Any] | None:
+    """The newest that was stored; None where there is none, or it cannot be read."""
+    try:
+        with reading(state_dir / OUTBOX_FILE) as db:
+            rows = db.execute(
+                "SELECT payload FROM record WHERE kind = 'prediction' "
+                "ORDER BY position DESC LIMIT 1"
+            )
+            for (payload,) in rows:
+                found: dict[str, Any] = json.loads(payload)
+                return found
+    except (OutboxError, ValueError):
+        pass
+    return None

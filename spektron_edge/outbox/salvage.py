@@ -71,8 +71,8 @@ def _told(rows: Iterator[_Row], step: Callable[[], None]) -> Iterator[_Row]:
 
 def _records(old: sqlite3.Connection) -> Iterator[_Row]:
     """Those before the damage, and those behind it, one at a time: there may be many."""
-    version = next(_until_damage(old, "PRAGMA user_version"), (0,))[0]
-    sql = _ROWS.format(crc="NULL" if version == 1 else "crc")
+    columns = {name for (_, name, *_) in _until_damage(old, "PRAGMA table_info(record)")}
+    sql = _ROWS.format(crc="crc" if "crc" in columns else "NULL")
     reached = 0
     for row in _until_damage(old, f"{sql} ASC"):
         if (whole := _whole(row)) is not None:

@@ -7,14 +7,17 @@ A new database goes through all steps as well: there is one way to the newest sc
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+from spektron_edge.files.durable import share_with_owner, sync_folder
+
 from .errors import OutboxError, not_writable
 
-_TO_1 = """
+_RECORD_1 = """
 CREATE TABLE record (
     position INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL UNIQUE,
@@ -25,10 +28,23 @@ CREATE TABLE record (
     reason TEXT
 );
 CREATE INDEX record_state ON record (state, position, size);
+"""
+_TO_1 = f"""{_RECORD_1}
 CREATE TABLE progress (serial TEXT PRIMARY KEY, boot_id INTEGER NOT NULL, number INTEGER NOT NULL);
 CREATE TABLE command_counter (operator TEXT PRIMARY KEY, counter INTEGER NOT NULL);
 CREATE TABLE total (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 """
+# The first daemons of a schema gave it its number before it was complete: by version, the column
+# that was added to it, and how.
+_ASIDE = "DROP INDEX IF EXISTS record_state; ALTER TABLE record RENAME TO first;"
+_WITH_SIZES = """
+INSERT INTO record SELECT position, id, kind, payload, length(payload), state, reason FROM first;
+DROP TABLE first;
+"""
+_COMPLETED = {
+    1: ("size", "".join((_ASIDE, _RECORD_1, _WITH_SIZES))),
+    2: ("crc", "ALTER TABLE record ADD COLUMN crc INTEGER;"),
+}
 # Times are whole seconds of the outbox's own clock (`clock.py`). With them in the index, caps are
 # checked without reading a payload. Records of schema 1 have no checksum and begin to age now.
 _TO_2 = """
@@ -45,6 +61,10 @@ _STEPS = (_TO_1, _TO_2)
 SCHEMA_VERSION = len(_STEPS)
 # Of SQLite's own machine: some milliseconds of work.
 _STEP_INSTRUCTIONS = 20_000
+# Of a copy, between two signs that it gets on.
+_PAGES = 1000
+BEFORE = "before-migration-{}.sqlite"
+"""Name of what a migration began with, by its schema."""
 
 UNSENT, SENT, REFUSED, AGAIN = 0, 1, 2, 3
 """States of a record. AGAIN: acknowledged, and to be sent once more."""
@@ -73,15 +93,23 @@ def open_database(path: Path, step: Callable[[], None] = lambda: None) -> sqlite
         (version,) = db.execute("PRAGMA user_version").fetchone()
         if version > SCHEMA_VERSION:
             raise OutboxError(
-                f"{path} has schema {version}, this daemon writes {SCHEMA_VERSION}: update it"
+                f"{path} has schema {version}, this daemon writes {SCHEMA_VERSION}: update it, or "
+                f"go back to {BEFORE.format(SCHEMA_VERSION)} beside it (docs/upgrading.md)"
             )
         # Counting walks an index only; damage in the table would show at the first scan.
         (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
             raise sqlite3.DatabaseError(f"database is malformed: {verdict}")
-        for number in range(version, SCHEMA_VERSION):
+        steps = list(enumerate(_STEPS, 1))[version:]
+        if version in _COMPLETED and (columns := _columns(db)):
+            column, completing = _COMPLETED[version]
+            if column not in columns:
+                steps.insert(0, (version, completing))
+        if version and steps:
+            _keep_before_migration(db, path, version, step)
+        for number, statements in steps:
             db.executescript(
-                f"BEGIN IMMEDIATE; {_STEPS[number]} PRAGMA user_version = {number + 1}; COMMIT;"
+                f"BEGIN IMMEDIATE; {statements} PRAGMA user_version = {number}; COMMIT;"
             )
         if _definitions(db) != _written():
             raise sqlite3.DatabaseError("database is malformed: its tables are not those written")
@@ -89,6 +117,30 @@ def open_database(path: Path, step: Callable[[], None] = lambda: None) -> sqlite
         db.close()
         raise
     return db
+
+
+def _columns(db: sqlite3.Connection) -> set[str]:
+    return {name for (_, name, *_) in db.execute("PRAGMA table_info(record)")}
+
+
+def _keep_before_migration(
+    db: sqlite3.Connection, path: Path, version: int, step: Callable[[], None]
+) -> None:
+    """A copy for a daemon of the version before, should somebody go back to it (docs/upgrading.md).
+
+    Raises TROUBLE, OSError.
+    """
+    kept = path.with_name(BEFORE.format(version))
+    partial = kept.with_name(kept.name + ".partial")
+    partial.unlink(missing_ok=True)
+    with contextlib.closing(sqlite3.connect(partial)) as copy:
+        db.backup(copy, pages=_PAGES, progress=lambda *_: step())
+        copy.execute("PRAGMA journal_mode = DELETE")
+    with partial.open("rb") as stream:
+        os.fsync(stream.fileno())
+    share_with_owner(partial)
+    partial.replace(kept)
+    sync_folder(kept.parent)
 
 
 def _definitions(db: sqlite3.Connection) -> list[tuple[str, str | None]]:

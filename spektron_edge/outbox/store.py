@@ -280,9 +280,13 @@ class Outbox:
             )
         return True
 
+    def counters(self) -> dict[str, int]:
+        """The last counter of each operator."""
+        return dict(self._query("SELECT operator, counter FROM command_counter"))
+
     def raise_counters(self, used: Mapping[str, int]) -> None:
         """No operator's counter is accepted up to these, which are known from elsewhere."""
-        known = dict(self._query("SELECT operator, counter FROM command_counter"))
+        known = self.counters()
         raised = [(who, counter) for who, counter in used.items() if counter > known.get(who, 0)]
         if raised:
             with self._transaction():

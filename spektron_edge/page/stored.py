@@ -7,10 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spektron_edge.files.state_folder import OUTBOX_FILE
-from spektron_edge.outbox import OutboxError
 from spektron_edge.outbox.questions import asked_of
-from spektron_edge.outbox.store import reading
 
 LOWEST, HIGHEST = "0" * 26, "Z" * 26
 # A payload that is no JSON any more is left out: SQLite would end the whole question at it.
@@ -37,22 +34,6 @@ class Curve:
 
     points: tuple[Point, ...]
     unit: str
-
-
-def last_prediction(state_dir: Path) -> dict[str, Any] | None:
-    """The newest that was stored; None where there is none, or it cannot be read."""
-    try:
-        with reading(state_dir / OUTBOX_FILE) as db:
-            rows = db.execute(
-                "SELECT payload FROM record WHERE kind = 'prediction' "
-                "ORDER BY position DESC LIMIT 1"
-            )
-            for (payload,) in rows:
-                found: dict[str, Any] = json.loads(payload)
-                return found
-    except (OutboxError, ValueError):
-        pass
-    return None
 
 
 def predictions(

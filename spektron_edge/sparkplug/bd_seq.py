@@ -9,6 +9,7 @@ from spektron_edge.files.durable import write_durably
 
 BD_SEQ_FILE = "sparkplug-bdseq"
 _COUNT = 256
+_DIGITS = 4
 
 
 class BdSeq:
@@ -48,3 +49,13 @@ class BdSeq:
         if not self._told:
             self._told = True
             log.warn("bdseq_not_kept", detail=why, next="check `state_dir`")
+
+
+def farther(path: Path) -> None:
+    """Half the circle on from the number that a backup had: numbers used since lie behind.
+
+    Raises OSError.
+    """
+    text = path.read_bytes().strip()
+    last = int(text) % _COUNT if text.isdigit() and len(text) < _DIGITS else 0
+    write_durably(path, b"%d\n" % ((last + _COUNT // 2) % _COUNT))

@@ -11,6 +11,7 @@ from spektron_edge.files.audit import AuditError, verify
 from spektron_edge.files.choices import ChoiceStore
 from spektron_edge.files.state_folder import AUDIT_FILE, OUTBOX_FILE
 from spektron_edge.outbox import OutboxDamagedError, OutboxError, read_counts
+from spektron_edge.outbox.questions import last_prediction
 from spektron_edge.qualification.book import BookStore
 from spektron_edge.transfer_state import StateStore, Versions
 
@@ -28,6 +29,8 @@ def inspect_state(folder: Path) -> dict[str, object]:
     try:
         if outbox.is_file():
             report["outbox"] = read_counts(outbox)
+            if (latest := last_prediction(folder)) is not None:
+                report["latest prediction"] = latest.get("id")
         if audit.is_file():
             chain = verify(audit)
             report["audit"] = {

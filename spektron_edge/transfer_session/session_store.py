@@ -131,13 +131,21 @@ class SessionStore:
         # The copy comes first: a power cut in between leaves the session open, and whole.
         self.write(work, FILE, canonical(work.model_dump(mode="json")))
         after = self.update(lambda sessions: ended(sessions, work, how, who, **details))
-        gone = after.ended[:-KEPT]
+        return self._thinned(after, KEPT, who)
+
+    def thin(self, keep: int, who: str) -> int:
+        """Remove the folders of all ended sessions but the latest; how many went."""
+        before = self.read()
+        return len(before.ended) - len(self._thinned(before, keep, who).ended)
+
+    def _thinned(self, sessions: Sessions, keep: int, who: str) -> Sessions:
+        gone = sessions.ended[:-keep]
         if not gone:
-            return after
+            return sessions
         for session in gone:
-            # What cannot be removed lies about; it is no reason to keep this session open.
+            # What cannot be removed lies about; it is no reason to keep a session open.
             shutil.rmtree(self.folder / session, ignore_errors=True)
-        return self.update(lambda sessions: removed(sessions, gone, who))
+        return self.update(lambda now: removed(now, gone, who))
 
     def untold(self) -> tuple[Action, ...]:
         """What the audit log does not know yet."""

@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
 import time
-from collections import defaultdict
 
-import paho.mqtt.client as paho
 import pytest
 
-from spektron_edge.demo.subscriber import Subscriber
+from tests.integration.repeats import Repeats
 from tests.integration.rig import listening, until
 
 BAUD = 4_000_000
-
-
-class Repeats(Subscriber):
-    """Also keeps by how many different payloads each id came, and how often."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.payloads: defaultdict[str, set[bytes]] = defaultdict(set)
-        self.copies = 0
-
-    def take(self, client: paho.Client, userdata: object, message: paho.MQTTMessage) -> None:
-        if message.topic.endswith("/prediction"):
-            record_id = message.payload.split(b'"id":"', 1)[1][:26].decode()
-            self.payloads[record_id].add(hashlib.sha256(message.payload).digest())
-            self.copies += 1
-        super().take(client, userdata, message)
 
 
 @pytest.mark.timeout(1800)

@@ -19,13 +19,12 @@ from spektron_edge.adaptation_state.not_applied import not_applied
 from spektron_edge.clock import Clock
 from spektron_edge.config.file import Config
 from spektron_edge.faults import Fault
-from spektron_edge.outbox.questions import latest_events
+from spektron_edge.outbox.questions import last_prediction, latest_events
 
 from ..declaration import Answer, Call, Endpoint, Given, Told
 from ..drift_signs import DRIFT, Followed, Sign, followed, signs
 from ..instrument_known import serial_of
 from ..services import Page
-from ..stored import last_prediction
 
 Status = Literal["proposed", "installed", "rejected", "superseded", "rolled_back"]
 

@@ -7,7 +7,8 @@ from typing import Annotated, Any, cast
 
 from pydantic import Field, StringConstraints
 
-from spektron_edge.files.audit import AuditError, check
+from spektron_edge.files.audit import AuditError
+from spektron_edge.files.audit_segments import check
 from spektron_edge.files.audit_tail import Line, newest
 from spektron_edge.files.state_folder import AUDIT_FILE, storage_fault
 
@@ -96,17 +97,19 @@ def _verify(page: Page, head: str | None) -> Verified:
     path = page.state_dir / AUDIT_FILE
     failed: dict[str, Any] = {"holds": False, "lines": None, "head": None, "published_head": head}
     try:
-        chain = check(path, head, None)
+        whole = check(path, head, None)
     except AuditError as error:
         return Verified(**failed, message=str(error))
     except FileNotFoundError:
         return Verified(**failed, message=f"{path}: there is no log")
     except OSError as error:
         raise storage_fault(error, path) from None
-    told = "every line follows the one before it"
+    chain, told = whole.chain, "every line follows the one before it"
+    if whole.first > 1:
+        told += f", from line {whole.first} on; those before were moved into an archive"
     if head is not None:
-        behind = chain.lines - (chain.found or 0)
-        told += f"; the published head is line {chain.found}, {behind} lines before the end"
+        behind = chain.lines - (whole.found or 0)
+        told += f"; the published head is line {whole.found}, {behind} lines before the end"
     if chain.torn:
         told += "; the last line is unfinished"
     if aside := sorted(other.name for other in path.parent.glob(f"{path.name}.*")):

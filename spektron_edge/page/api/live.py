@@ -12,9 +12,10 @@ import numpy as np
 from pydantic import Field
 from starlette.responses import StreamingResponse
 
+from spektron_edge.outbox.questions import last_prediction
+
 from ..declaration import Answer, Call, Endpoint, Given, Told
 from ..link import utc_now
-from ..stored import last_prediction
 
 _EVENT_STREAM = "text/event-stream"
 
