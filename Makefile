@@ -20,6 +20,9 @@
 #              (make lock ARGS=--upgrade takes the newest; asks the package index)
 #   audit      known vulnerabilities and licences of what deploy/lock pins; asks a service
 #   sbom       the packaged runtime's bill of materials into build/sbom
+#   wheel      the Python wheel into dist, the same bytes from the same commit
+#   deb        the Debian package into dist: make deb ARCH=arm64 PYTHON_VERSION=3.10 (docs/install.md)
+#   image      a container image from the same wheels (buildah; docs/install.md)
 #   pictures   regenerate docs/demo.svg, docs/benchmarks from the last `make bench`, and
 #              docs/export-report.png from the last `make bundle`; docs/transfer-report.png; docs/soak.png
 #              from the last `make soak`
@@ -29,6 +32,9 @@ PYTHON ?= python3
 HOST_ENV := .venv-host
 OLD_ENV := .venv-py310
 PEERS_ENV := build/peers
+# Of a package: the device's architecture, and its system's Python.
+ARCH ?= amd64
+PYTHON_VERSION ?= 3.11
 NAME ?=
 MINUTES ?= 60
 SEED ?=
@@ -44,7 +50,7 @@ OTHER_TESTS := tests $(addprefix --ignore=,$(RUNTIME_TESTS))
 # Waiting OpenMP threads that spin make two torch processes on two cores ten times slower.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: demo environments test test-runtime test-beside test-host test-py310 test-long arm64 lint bench soak peers bench-encoder pretrain bundle pages firmware lock audit sbom pictures screenshots clean
+.PHONY: demo environments test test-runtime test-beside test-host test-py310 test-long arm64 lint bench soak peers bench-encoder pretrain bundle pages firmware lock audit sbom wheel deb image pictures screenshots clean
 .DELETE_ON_ERROR:
 
 demo: .venv/installed
@@ -167,6 +173,15 @@ audit: $(HOST_ENV)/installed
 
 sbom: $(HOST_ENV)/installed
 	$(HOST_ENV)/bin/python -m tests.supply.bill
+
+wheel: $(HOST_ENV)/installed
+	$(HOST_ENV)/bin/python -m deploy.environment
+
+deb: $(HOST_ENV)/installed
+	$(HOST_ENV)/bin/python -m deploy.debian --arch $(ARCH) --python $(PYTHON_VERSION) $(ARGS)
+
+image: $(HOST_ENV)/installed
+	$(HOST_ENV)/bin/python -m deploy.container --arch $(ARCH) --python $(PYTHON_VERSION) $(ARGS)
 
 pictures: $(HOST_ENV)/installed
 	$(HOST_ENV)/bin/python -m tests.pictures
