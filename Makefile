@@ -7,6 +7,8 @@
 #   arm64      the shipped bundle on emulated ARM, all spectra, and by how much it differs (an hour)
 #   lint       ruff, mypy, import-linter
 #   bench      benchmarks into build/bench           (make bench NAME=inference)
+#   soak       a daemon under random faults, and an account of every scan (make soak MINUTES=60 SEED=1;
+#              needs root)
 #   peers      an environment in build/peers for peers that need old packages: `make bench
 #              NAME=transfer` runs them where it is there
 #   bench-encoder  the long ones: native, tokenizer, latent, pretraining (an hour or two)
@@ -19,15 +21,24 @@
 #              (make lock ARGS=--upgrade takes the newest; asks the package index)
 #   audit      known vulnerabilities and licences of what deploy/lock pins; asks a service
 #   sbom       the packaged runtime's bill of materials into build/sbom
+#   wheel      the Python wheel into dist, the same bytes from the same commit
+#   deb        the Debian package into dist: make deb ARCH=arm64 PYTHON_VERSION=3.10 (docs/install.md)
+#   image      a container image from the same wheels (buildah; docs/install.md)
 #   pictures   regenerate docs/demo.svg, docs/benchmarks from the last `make bench`, and
-#              docs/export-report.png from the last `make bundle`; docs/transfer-report.png
+#              docs/export-report.png from the last `make bundle`; docs/transfer-report.png; docs/soak.png
+#              from the last `make soak`
 #   screenshots  docs/page/*.png, the instrument's page in a browser before a running daemon (chromium),
 #              and docs/qualification-*.png
 PYTHON ?= python3
 HOST_ENV := .venv-host
 OLD_ENV := .venv-py310
 PEERS_ENV := build/peers
+# Of a package: the device's architecture, and its system's Python.
+ARCH ?= amd64
+PYTHON_VERSION ?= 3.11
 NAME ?=
+MINUTES ?= 60
+SEED ?=
 ARGS ?=
 
 # Python 3.10 with the last onnxruntime that has wheels for it: what JetPack 6 runs.
@@ -40,7 +51,7 @@ OTHER_TESTS := tests $(addprefix --ignore=,$(RUNTIME_TESTS))
 # Waiting OpenMP threads that spin make two torch processes on two cores ten times slower.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: demo environments test test-runtime test-beside test-host test-py310 test-long arm64 lint bench peers bench-encoder pretrain bundle docs pages firmware lock audit sbom pictures screenshots clean
+.PHONY: demo environments test test-runtime test-beside test-host test-py310 test-long arm64 lint bench soak peers bench-encoder pretrain bundle docs pages firmware lock audit sbom wheel deb image pictures screenshots clean
 .DELETE_ON_ERROR:
 
 demo: .venv/installed
@@ -121,6 +132,9 @@ lint: $(HOST_ENV)/installed
 bench: $(HOST_ENV)/installed
 	$(HOST_ENV)/bin/python -m tests.benchmarks $(NAME) $(ARGS)
 
+soak: $(HOST_ENV)/installed
+	$(HOST_ENV)/bin/python -m tests.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
 # The last packages that pycaltransfer 0.1.8 computes the right thing with: scikit-learn turned coef_ round.
 $(PEERS_ENV)/installed: Makefile
 	@echo "setting up $(PEERS_ENV) (pycaltransfer, diPLSlib)" >&2
@@ -165,6 +179,15 @@ audit: $(HOST_ENV)/installed
 
 sbom: $(HOST_ENV)/installed
 	$(HOST_ENV)/bin/python -m tests.supply.bill
+
+wheel: $(HOST_ENV)/installed
+	$(HOST_ENV)/bin/python -m deploy.environment
+
+deb: $(HOST_ENV)/installed
+	$(HOST_ENV)/bin/python -m deploy.debian --arch $(ARCH) --python $(PYTHON_VERSION) $(ARGS)
+
+image: $(HOST_ENV)/installed
+	$(HOST_ENV)/bin/python -m deploy.container --arch $(ARCH) --python $(PYTHON_VERSION) $(ARGS)
 
 pictures: $(HOST_ENV)/installed
 	$(HOST_ENV)/bin/python -m tests.pictures

@@ -80,6 +80,13 @@ def transfer_picture() -> None:
         shutil.copy(done.folder / PICTURE, DOCS / "transfer-report.png")
 
 
+def soak_picture() -> None:
+    """Memory and faults of the last `make soak`, as docs/soak.png."""
+    made = DOCS.parent / "build" / "soak" / "soak.png"
+    if made.is_file():
+        shutil.copy(made, DOCS / made.name)
+
+
 def _section(report: dict[str, Any]) -> list[str]:
     versions = ", ".join(f"{name} {number}" for name, number in report["versions"].items())
     lines = [f"## {report['name']}", "", f"{report['machine']}; {versions}", ""]
@@ -113,3 +120,4 @@ if __name__ == "__main__":
     benchmark_page()
     export_picture()
     transfer_picture()
+    soak_picture()

@@ -115,6 +115,21 @@ def _missing_systemd() -> str | None:
     return None if found else "systemd-analyze is not here: apt install systemd"
 
 
+def _missing_nspawn() -> str | None:
+    if os.geteuid():
+        return "a machine that boots in a container can be made by root only"
+    for program in ("systemd-nspawn", "mmdebstrap", "dpkg-deb"):
+        if shutil.which(program) is None:
+            return f"{program} is not here: apt install systemd-container mmdebstrap dpkg"
+    return None
+
+
+def _missing_buildah() -> str | None:
+    if os.geteuid() or shutil.which("mmdebstrap") is None:
+        return "the image's base is made by root, with mmdebstrap"
+    return None if shutil.which("buildah") else "buildah is not here: apt install buildah"
+
+
 def _missing_clang() -> str | None:
     if shutil.which("clang") is None:
         return "clang is not here: apt install clang"
@@ -135,10 +150,12 @@ _CHECKS = {
     "arm64": _missing_arm64,
     "broker": _missing_broker,
     "browser": _missing_browser,
+    "buildah": _missing_buildah,
     "clang": _missing_clang,
     "cppcheck": _missing_cppcheck,
     "firmware": _missing_firmware,
     "node": _missing_node,
+    "nspawn": _missing_nspawn,
     "seabreeze": _missing_seabreeze,
     "shared": _missing_shared,
     "strace": _missing_strace,

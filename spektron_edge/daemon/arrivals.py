@@ -36,7 +36,8 @@ class Arrivals:
             told = f"{ready.serial} was switched off"
             if not ready.protocol:
                 told = f"{ready.serial} connected anew; nobody knows whether it was switched off"
-            self._notices.say("instrument_restarted", told, "warning")
+            told += f": of what it made after scan {last.number}, nothing more is known"
+            self._notices.say("instrument_restarted", told, "warning", of=last)
         self.device = DeviceInfo(
             serial=ready.serial,
             firmware=ready.firmware,

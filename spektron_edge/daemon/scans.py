@@ -9,7 +9,7 @@ from spektron_edge.clock import Stamp
 from spektron_edge.config.file import Config
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.inbox import Consumed, Measured
-from spektron_edge.outbox import Outgoing, Progress
+from spektron_edge.outbox import Gap, Outgoing, Progress
 from spektron_edge.prediction.pipeline import Outcome
 from spektron_edge.prediction.serving import Serving
 from spektron_edge.publishing.active_faults import SCAN
@@ -91,7 +91,8 @@ class Scans:
             self._notices.begin(Fault(Faults.NUMBERS_JUMPED, f"{told}, which no count leads to"))
         if step.gap is not None:
             self._missing += step.gap[1] - step.gap[0] + 1
-            self._notices.count_gap([step.gap])
-            gap = self._notices.gap([step.gap], "they never reached the outbox")
-            self._delivery.store((gap,), None)
+            gaps = [Gap(progress.serial, progress.boot_id, *step.gap)]
+            self._notices.count_gaps(gaps)
+            events = self._notices.gaps(gaps, "they never reached the outbox")
+            self._delivery.store(events, None)
         return True

@@ -6,10 +6,11 @@
 
 from .errors import OutboxDamagedError, OutboxError, OutboxFullError
 from .limits import Limits
-from .outgoing import Outgoing, Progress, RecordKind
+from .outgoing import Gap, Outgoing, Progress, RecordKind
 from .store import Outbox, read_counts
 
 __all__ = [
+    "Gap",
     "Limits",
     "Outbox",
     "OutboxDamagedError",

@@ -19,6 +19,21 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Gap:
+    """Scans of one power-on of an instrument that became no record, first and last included."""
+
+    serial: str
+    boot_id: int
+    first: int
+    last: int
+
+    @property
+    def count(self) -> int:
+        """How many."""
+        return self.last - self.first + 1
+
+
+@dataclass(frozen=True)
 class Outgoing:
     """A record on its way. position: its place in the order of commits; 0 before it is stored."""
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.mqtt.client import MqttClient
-from spektron_edge.outbox import Outbox, Outgoing, Progress
+from spektron_edge.outbox import Gap, Outbox, Outgoing, Progress
 from spektron_edge.outbox.lanes import Lanes
 from spektron_edge.outbox.salvage import Salvaged
 from spektron_edge.outbox.span import Span
@@ -78,7 +78,7 @@ class Delivery:
         self._retried = _RETRIED_FIRST
         self._refused_since_retry = 0
         self._born: dict[str, float] = {}
-        self._lost: list[tuple[int, int]] = []
+        self._lost: list[Gap] = []
         self.latencies = Latencies()
         self.refused_notices = 0
         self.published: Counter[str] = Counter()
@@ -104,14 +104,16 @@ class Delivery:
     def _make_room(self) -> None:
         """Give up the oldest scan; events, which may tell of other losses, go last."""
         at = next((i for i, group in enumerate(self._pending) if group.number is not None), 0)
-        number = self._pending[at].number
+        given_up = self._pending[at]
         del self._pending[at]
-        if number is None:
+        number, of = given_up.number, given_up.progress
+        if number is None or of is None:
             return
-        if self._lost and self._lost[-1][1] == number - 1:
-            self._lost[-1] = (self._lost[-1][0], number)
+        last = self._lost[-1] if self._lost else None
+        if last is not None and last == Gap(of.serial, of.boot_id, last.first, number - 1):
+            self._lost[-1] = replace(last, last=number)
         else:
-            self._lost.append((number, number))
+            self._lost.append(Gap(of.serial, of.boot_id, number, number))
 
     @property
     def waiting(self) -> int:
@@ -119,8 +121,8 @@ class Delivery:
         return len(self._pending)
 
     @property
-    def lost(self) -> list[tuple[int, int]]:
-        """Ranges of scan numbers whose results no longer fitted into memory, not yet reported."""
+    def lost(self) -> list[Gap]:
+        """Scans whose results no longer fitted into memory, not yet reported."""
         return list(self._lost)
 
     def commit(self, report: Sequence[Outgoing] = ()) -> bool:

@@ -7,13 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from spektron_edge import log
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.outbox import Outgoing
+from spektron_edge.outbox import Gap, Outgoing, Progress
 
 from .active_faults import ActiveFaults
 from .delivery import Delivery
 from .reporter import Level, Reporter
-
-Ranges = Sequence[tuple[int, int]]
 
 
 class Notices:
@@ -67,21 +65,28 @@ class Notices:
         for fault in self._active.end(kinds):
             self.say(f"{fault.code}_over", f"no longer: {fault.detail}")
 
-    def say(self, code: str, message: str, level: Level = "info") -> None:
-        """Something happened that is no fault."""
+    def say(
+        self, code: str, message: str, level: Level = "info", of: Progress | None = None
+    ) -> None:
+        """Something happened that is no fault. of: the last scan of the power-on it is about."""
         log.info(code, detail=message)
-        self._delivery.store((self._reporter.event(code, message, level=level),), None)
+        serial, boot_id = (None, None) if of is None else (of.serial, of.boot_id)
+        scans = () if of is None else ((of.number, of.number),)
+        event = self._reporter.event(
+            code, message, level=level, scans=scans, serial=serial, boot_id=boot_id
+        )
+        self._delivery.store((event,), None)
 
-    def gap(self, ranges: Ranges, why: str) -> Outgoing:
-        """The event that names missing scans."""
-        fault = Fault(Faults.SCANS_MISSED, f"{_count(ranges)} scans are missing: {why}")
-        return self._reporter.fault(fault, ranges)
+    def gaps(self, gaps: Sequence[Gap], why: str) -> list[Outgoing]:
+        """The events that name missing scans, one for each power-on."""
+        by_power_on: dict[tuple[str, int], list[Gap]] = {}
+        for gap in gaps:
+            by_power_on.setdefault((gap.serial, gap.boot_id), []).append(gap)
+        return [self._reporter.gap(found, why) for found in by_power_on.values()]
 
-    def count_gap(self, ranges: Ranges) -> None:
-        """That event is stored, or as good as stored."""
-        self.missed_scans += _count(ranges)
-        log.fault(Fault(Faults.SCANS_MISSED, f"{_count(ranges)} scans are missing: {ranges}"))
-
-
-def _count(ranges: Ranges) -> int:
-    return sum(last - first + 1 for first, last in ranges)
+    def count_gaps(self, gaps: Sequence[Gap]) -> None:
+        """Those events are stored, or as good as stored."""
+        count = sum(gap.count for gap in gaps)
+        self.missed_scans += count
+        told = ", ".join(f"{g.first} to {g.last} of {g.serial}" for g in gaps)
+        log.fault(Fault(Faults.SCANS_MISSED, f"{count} scans are missing: {told}"))

@@ -109,12 +109,12 @@ class Storage:
         """Commit, publish and note what can be now."""
         # What did not fit into memory is told in the same commit that gets through at last.
         lost = self._delivery.lost
-        told = (self._notices.gap(lost, "neither disk nor memory had room"),) if lost else ()
+        told = self._notices.gaps(lost, "neither disk nor memory had room")
         with self.guarded():
             if self._delivery.commit(told):
                 self._notices.end(STORAGE)
                 if lost:
-                    self._notices.count_gap(lost)
+                    self._notices.count_gaps(lost)
         with self.guarded():
             self._delivery.publish()
             self._delivery.note()

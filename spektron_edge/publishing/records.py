@@ -204,6 +204,10 @@ class Event(_Record):
     scans: tuple[tuple[int, int], ...] = Field(
         (), description="ranges of scan numbers, first and last, that the event is about"
     )
+    serial: str | None = Field(None, description="of the instrument whose scans or power-on it is")
+    boot_id: int | None = Field(
+        None, description="of the power-on that `scans` count from, or that ended"
+    )
 
 
 class DeviceInfo(_Record):

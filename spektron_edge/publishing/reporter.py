@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from spektron_edge.adaptation_state import Entry
 from spektron_edge.clock import Clock, ClockWatch, Stamp, age_s
-from spektron_edge.faults import Fault
+from spektron_edge.faults import Fault, Faults
 from spektron_edge.inference import Model
-from spektron_edge.outbox import Outgoing
+from spektron_edge.outbox import Gap, Outgoing
 from spektron_edge.prediction.in_use import InUse
 from spektron_edge.prediction.intervals import BASIS, basis_in_words, half_widths
 from spektron_edge.prediction.pipeline import Outcome
@@ -77,8 +77,10 @@ class Reporter:
         level: Level = "info",
         next_step: str | None = None,
         scans: Sequence[tuple[int, int]] = (),
+        serial: str | None = None,
+        boot_id: int | None = None,
     ) -> Outgoing:
-        """Something happened."""
+        """Something happened. scans: ranges of numbers of that instrument since that power-on."""
         record = Event(
             id=new_id(),
             site=self.site,
@@ -89,13 +91,26 @@ class Reporter:
             message=message,
             next_step=next_step,
             scans=tuple(scans),
+            serial=serial,
+            boot_id=boot_id,
         )
         return Outgoing(record.id, "event", to_json(record))
 
-    def fault(self, fault: Fault, scans: Sequence[tuple[int, int]] = ()) -> Outgoing:
+    def fault(self, fault: Fault) -> Outgoing:
         """A fault began."""
+        return self.event(fault.code, fault.detail, level="error", next_step=fault.next_step)
+
+    def gap(self, gaps: Sequence[Gap], why: str) -> Outgoing:
+        """Scans of one power-on are missing."""
+        fault = Fault(Faults.SCANS_MISSED, f"{sum(g.count for g in gaps)} scans are missing: {why}")
         return self.event(
-            fault.code, fault.detail, level="error", next_step=fault.next_step, scans=scans
+            fault.code,
+            fault.detail,
+            level="error",
+            next_step=fault.next_step,
+            scans=[(g.first, g.last) for g in gaps],
+            serial=gaps[0].serial,
+            boot_id=gaps[0].boot_id,
         )
 
     def prediction(

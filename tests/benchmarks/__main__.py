@@ -28,9 +28,10 @@ NAMES = (
     "fleet",
     "physics",
     "page",
+    "soak",
 )
 # Take up to an hour; by name only.
-LONG = ("transfer", "transfer_methods", "adapt")
+LONG = ("transfer", "transfer_methods", "adapt", "soak")
 
 
 def main() -> int:

@@ -12,7 +12,8 @@ from .terminal import Terminal
 
 PAGE = "docs/tutorial.md"
 # Its first block; the program is installed already where its tests run.
-INSTALLING = ("make", "python3", "venv/bin/pip", "export")
+INSTALLING = ("make", ".venv/bin/pip", "export")
+BROKER = "18830"
 
 
 class Reader(Terminal):
@@ -23,7 +24,7 @@ class Reader(Terminal):
         self._port, self.answers = str(free_port()), {}
 
     def here(self, word):
-        return word.replace("1883", self._port)
+        return word.replace(BROKER, self._port)
 
     def follow(self, block: Block):
         if block.language in SHELL:
@@ -32,7 +33,7 @@ class Reader(Terminal):
                     continue
                 self.answers.setdefault(command.text, []).append(self.run(command))
         elif block.file:
-            text = block.text.replace("1883", self._port)
+            text = block.text.replace(BROKER, self._port)
             if block.language == "toml":
                 text += f"[page]\nport = {free_port()}\n"
             (self.folder / block.file).write_text(text)

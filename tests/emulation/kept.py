@@ -1,4 +1,4 @@
-"""Folders that are made once and kept under build/arm64."""
+"""Folders that are made once and kept under build."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-_FOLDER = Path(__file__).resolve().parents[2] / "build" / "arm64"
+_BUILD = Path(__file__).resolve().parents[2] / "build"
 
 
-def kept(name: str, build: Callable[[Path], None]) -> Path:
-    """The folder of that name, made by `build` if it is not there; whole or not at all."""
-    folder = _FOLDER / name
+def kept(name: str, build: Callable[[Path], None], group: str = "arm64") -> Path:
+    """The folder of that name in `group`, made by `build` if it is not there.
+
+    Whole or not at all.
+    """
+    home = _BUILD / group
+    folder = home / name
     if folder.is_dir():
         return folder
-    _FOLDER.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f"{name}.partial-", dir=_FOLDER))
+    home.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f"{name}.partial-", dir=home))
     try:
         build(partial)
         partial.chmod(0o755)

@@ -71,7 +71,10 @@ def test_power_cycle_of_the_instrument_starts_a_new_count(broker, make_rig):
         )
         assert rig.stop() == 0
     assert len(boots) == 2
-    assert "instrument_restarted" in rig.codes()
+    (restarted,) = [e for e in rig.events if e["code"] == "instrument_restarted"]
+    before = next(iter(rig.received.values()))["scan"]["boot_id"]
+    last = max(r["scan"]["number"] for r in rig.received.values() if r["scan"]["boot_id"] == before)
+    assert (restarted["boot_id"], restarted["scans"]) == (before, [[last, last]])
     assert rig.codes().count("references_measured") == 2
 
 

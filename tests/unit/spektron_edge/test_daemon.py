@@ -40,7 +40,8 @@ def test_every_scan_becomes_one_prediction_and_every_hole_an_event(daemon, scan,
     turn(daemon, ready(make_scan), Consumed("VIRT-0001", 7, 0), scan(1), scan(1), scan(4))
     daemon._turn(0.0)
     assert predicted(daemon) == [1, 4]
-    assert [e["scans"] for e in events(daemon, "scans_missed")] == [[[2, 3]]]
+    (gap,) = events(daemon, "scans_missed")
+    assert (gap["serial"], gap["boot_id"], gap["scans"]) == ("VIRT-0001", 7, [[2, 3]])
     assert daemon._states.figures()["repeated_scans"] == 1
 
 
@@ -65,7 +66,9 @@ def test_a_number_out_of_nowhere_is_told_once_and_stops_nothing(daemon, scan, ma
 def test_a_power_on_is_told_by_who_knows_of_it(daemon, scan, make_scan, protocol, told):
     first = replace(ready(make_scan), protocol=protocol)
     turn(daemon, first, scan(1), replace(first, boot_id=8))
-    assert [e["message"] for e in events(daemon, "instrument_restarted")] == [told]
+    (event,) = events(daemon, "instrument_restarted")
+    assert event["message"] == f"{told}: of what it made after scan 1, nothing more is known"
+    assert (event["serial"], event["boot_id"], event["scans"]) == ("VIRT-0001", 7, [[1, 1]])
 
 
 def test_a_prediction_says_how_many_numbers_are_missing_before_it(daemon, scan, make_scan):
@@ -138,6 +141,26 @@ def test_after_a_full_disk_and_a_full_memory_every_number_is_told(
     assert told
     assert sorted([*told, *predicted(daemon)]) == list(range(1, number + 1))
     assert daemon._states.figures()["missed_scans"] == len(told)
+
+
+def test_what_was_given_up_of_two_power_ons_is_told_of_each(daemon, scan, make_scan, monkeypatch):
+    monkeypatch.setattr(delivery, "MAX_WAITING", 4)
+    turn(daemon, ready(make_scan))
+
+    def full(*_):
+        raise OutboxFullError("database or disk is full")
+
+    def after(number):
+        return replace(scan(number), scan=replace(scan(number).scan, boot_id=8))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(daemon._state.outbox, "commit", full)
+        for item in (*map(scan, (1, 2, 3)), *map(after, (0, 1, 2, 3))):
+            turn(daemon, item)
+    daemon._turn(0.0)
+    told = {e["boot_id"]: e["scans"] for e in events(daemon, "scans_missed")}
+    assert told == {7: [[1, 3]], 8: [[0, 1]]}
+    assert predicted(daemon) == [2, 3]
 
 
 def test_a_fault_is_an_event_when_it_begins_and_when_it_ends(daemon, scan, make_scan):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from spektron_edge.faults import Faults
-from spektron_edge.outbox import Limits, Outbox, OutboxFullError, Outgoing, Progress
+from spektron_edge.outbox import Gap, Limits, Outbox, OutboxFullError, Outgoing, Progress
 from spektron_edge.publishing import delivery as module
 from spektron_edge.publishing.delivery import Delivery, Latencies
 
@@ -291,7 +291,7 @@ def test_when_memory_is_full_too_the_oldest_scans_go_and_their_numbers_are_kept(
         for _ in range(3):  # turns of the daemon's loop, which each would report what is lost
             with pytest.raises(OutboxFullError):
                 delivery.commit([record(900, "event")])
-    assert delivery.lost == [(0, 14)]
+    assert delivery.lost == [Gap("S", 1, 0, 14)]
     assert delivery.waiting == 10
     full(False)
     assert delivery.commit([record(900, "event")])
@@ -308,7 +308,7 @@ def test_events_are_given_up_last(delivery, outbox, full, monkeypatch):
     store(delivery, 501, "event")
     full(False)
     delivery.commit()
-    assert delivery.lost == [(1, 2), (5, 5)]
+    assert delivery.lost == [Gap("S", 1, 1, 2), Gap("S", 1, 5, 5)]
     assert sorted(numbers(outbox.unsent(100))) == [6, 7, 500, 501]
 
 

@@ -14,7 +14,8 @@ from ulid import ULID
 
 from spektron_edge.bundle.manifest import Evaluation, Figures
 from spektron_edge.clock import Clock, ClockWatch
-from spektron_edge.faults import Fault, Faults
+from spektron_edge.faults import Faults
+from spektron_edge.outbox import Gap
 from spektron_edge.prediction.intervals import student_t
 from spektron_edge.prediction.pipeline import evaluate
 from spektron_edge.publishing.records import (
@@ -201,14 +202,15 @@ def test_a_suspect_clock_is_marked(tiny_model, make_scan, references, now):
 
 
 def test_a_fault_is_an_event_with_its_next_step_and_the_scans_concerned(reporter):
-    fault = Fault(Faults.SCANS_MISSED, "3 scans")
-    outgoing = reporter.fault(fault, [(4, 5), (9, 9)])
+    outgoing = reporter.gap([Gap("S", 7, 4, 5), Gap("S", 7, 9, 9)], "of a test")
     document = checked("event", outgoing.payload)
     assert outgoing.kind == "event"
     assert document["code"] == "scans_missed"
     assert document["level"] == "error"
-    assert document["next_step"] == fault.next_step
+    assert document["message"] == "3 scans are missing: of a test"
+    assert document["next_step"] == Faults.SCANS_MISSED.value.next_step
     assert document["scans"] == [[4, 5], [9, 9]]
+    assert (document["serial"], document["boot_id"]) == ("S", 7)
 
 
 def test_state_model_status_and_response_fit_their_schemas(reporter, tiny_model):

@@ -1,0 +1,1 @@
+"""Packages are installed on machines that boot."""
