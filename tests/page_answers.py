@@ -201,7 +201,7 @@ def now(*, door: bool) -> Answer:
     """GET /now."""
     return {
         "utc": ago(0),
-        "connection": {"door": door, "since": ago(900)},
+        "connection": {"door": door, "silent": False, "since": ago(900)},
         "state": STATE,
         "model": MODEL_RECORD,
         "prediction": prediction(1),

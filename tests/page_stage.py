@@ -210,7 +210,7 @@ async def _events(found: Stage) -> AsyncIterator[str]:
     def framed(name: str, data: object) -> str:
         return f"event: {name}\ndata: {json.dumps(data)}\n\n"
 
-    yield framed("connection", {"door": found.door, "since": answers.ago(900)})
+    yield framed("connection", {"door": found.door, "silent": False, "since": answers.ago(900)})
     yield framed("axis", answers.axis_message())
     yield framed("model", answers.MODEL_RECORD)
     yield framed("state", answers.STATE)

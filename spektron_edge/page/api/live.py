@@ -20,9 +20,11 @@ _EVENT_STREAM = "text/event-stream"
 
 
 class Connection(Told):
-    """Whether the daemon is there, and since when that is so."""
+    """Whether the daemon is there and says something, and since when that is so; silent: it is
+    there, and has said nothing for ten seconds."""
 
     door: bool
+    silent: bool
     since: str
 
 

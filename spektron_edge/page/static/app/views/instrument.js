@@ -2,7 +2,7 @@
 
 import { actionButton, command } from "../acting.js";
 import { get } from "../api.js";
-import { sign } from "../dialogs.js";
+import { signed } from "../dialogs.js";
 import { el, replace } from "../dom.js";
 import { field } from "../form.js";
 import { age, exposure, number, whole } from "../format.js";
@@ -120,8 +120,9 @@ function products(act) {
 
 function reload(act) {
   const button = act("instrument.reload", "reload", async () => {
-    const signature = await sign({ title: t("instrument.reload"), what: t("instrument.reload_signed") });
-    return signature ? (await command("reload", {}, { signature })).message : null;
+    const done = await signed({ title: t("instrument.reload"), what: t("instrument.reload_signed") },
+      (signature) => command("reload", {}, { signature }));
+    return done?.message ?? null;
   }, { danger: true });
   return card(t("instrument.configuration"), el("p", {}, t("instrument.reload_text")), button);
 }
