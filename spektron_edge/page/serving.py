@@ -154,6 +154,8 @@ async def _look_for_users(page: Page, beat: Beat) -> None:
         beat.doing("reading the accounts", _READING_S)
         try:
             await page.keeping.run(page.users.refresh)
+            await page.account_notes.tell()
+            await page.notes.again()
             said = ""
         except Exception as error:  # noqa: BLE001  without memory for it, too: it has to go on
             # Those that were read last stay; each way to fail is said once.

@@ -87,7 +87,7 @@ async def _now(call: Call) -> Answer:
     faults = link.known.get("faults", {}).get("faults", ())
     return Now(
         utc=utc_now(),
-        connection=Connection(door=link.connected, since=link.since),
+        connection=Connection.model_validate(link.connection),
         state=_record(call, "state"),
         model=_record(call, "model"),
         prediction=prediction,
