@@ -1,5 +1,5 @@
-"""What was done with accounts, for the audit log: noted by the change itself, so that a page that is
-killed after it leaves none untold."""
+"""What was done with accounts, for the audit log: noted by the change itself, so that a page
+that is killed after it leaves none untold."""
 
 from __future__ import annotations
 

@@ -134,7 +134,9 @@ class Link:
         if self._client is None or self.silent:
             return False
         try:
-            answer = await self._client.note(action.what, action.who, action.details, _NOTE_S)
+            answer = await self._client.note(
+                action.what, action.who, action.details, wait_s=_NOTE_S
+            )
         except DoorAway:
             return False
         return answer.get("ok") is True

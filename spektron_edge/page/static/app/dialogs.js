@@ -10,8 +10,8 @@ let count = 0;
 const MEANINGS = ["reviewed", "approved", "responsible"];
 const PASSWORD_REFUSED = ["wrong", "wait"];
 
-// children: what stands in the form; label: of the button that accepts, null where there is nothing to accept. The values of its fields by name, or null.
-export function ask({ title, text = null, fields = [], children = [], label = t("common.ok"), danger = false }) {
+// children: what stands in the form; first: which of its fields the cursor is in; label: of the button that accepts, null where there is nothing to accept. The values of its fields by name, or null.
+export function ask({ title, text = null, fields = [], children = [], label = t("common.ok"), danger = false, first = "input, select, textarea" }) {
   count += 1;
   const id = `dialog-${count}`;
   const head = el("h2", { id }, title);
@@ -35,8 +35,8 @@ export function ask({ title, text = null, fields = [], children = [], label = t(
     window.addEventListener("hashchange", leave);
     document.body.append(dialog);
     dialog.showModal();
-    // The first field, else the way out: never what does it.
-    (form.querySelector("input, select, textarea") ?? cancel).focus();
+    // A field, else the way out: never what does it.
+    (form.querySelector(first) ?? cancel).focus();
   });
 }
 
@@ -63,6 +63,7 @@ function sign({ title, what, kept, wrong }) {
   return ask({
     title,
     text: what,
+    first: wrong ? "[name=password]" : undefined,
     children: wrong ? [problem(wrong)] : [],
     label: t("common.sign"),
     fields: [
