@@ -1,6 +1,7 @@
 // What is done to the instrument: references, a scan, its exposure, and what it is.
 
 import { actionButton, command } from "../acting.js";
+import { secondsSince } from "../ages.js";
 import { get } from "../api.js";
 import { signed } from "../dialogs.js";
 import { el, replace } from "../dom.js";
@@ -62,7 +63,7 @@ function reference(kind, button) {
       const asked = (known.state?.waiting_for ?? []).includes(name);
       const scan = known.prediction?.scan;
       const seconds = scan ? scan[`${kind}_age_s`] : known.reference?.[`${kind}_age_s`];
-      const since = (Date.now() - (scan ? known.predictionAt : known.referenceAt)) / 1000;
+      const since = secondsSince(scan ? known.predictionAt : known.referenceAt);
       const old = seconds === null || seconds === undefined ? null : age(seconds + since);
       const key = [able, asked, old].join();
       if (key === drawn) return;
