@@ -45,11 +45,22 @@ class Users(Noted):
         return next((user for user in self.held if user.name.lower() == name.lower()), None)
 
 
+class _Accounts(Ledger[Users]):
+    def read(self) -> Users:
+        """With the way back in, where it is damaged."""
+        try:
+            return super().read()
+        except Fault as fault:
+            if fault.kind is Faults.STATE_DAMAGED:
+                raise Fault(Faults.ACCOUNTS_DAMAGED, fault.detail) from None
+            raise
+
+
 class UserStore:
-    """The file. Methods raise Fault(PAGE_ACCOUNT, STATE_UNWRITABLE, DISK_FULL, STATE_DAMAGED)."""
+    """The file. Methods raise Fault(PAGE_ACCOUNT, STATE_UNWRITABLE, DISK_FULL, ACCOUNTS_DAMAGED)."""
 
     def __init__(self, state_dir: Path) -> None:
-        self._ledger = Ledger(state_dir / FOLDER / FILE, Users(), mode=0o600)
+        self._ledger = _Accounts(state_dir / FOLDER / FILE, Users(), mode=0o600)
         self._seen: tuple[tuple[int, int] | None, Users] | None = None
 
     def read(self) -> Users:

@@ -7,20 +7,25 @@ import time
 from pathlib import Path
 
 import pytest
+from starlette.testclient import TestClient
 
+from spektron_edge.cli.main import main
 from spektron_edge.config.loading import load_config
 from spektron_edge.door.notes import notes
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.files.ledger import Action
 from spektron_edge.page import local_accounts
 from spektron_edge.page.account_notes import done
+from spektron_edge.page.app import application
 from spektron_edge.page.errors import Refused
 from spektron_edge.page.link import SILENT_S, Link
 from spektron_edge.page.notes import MOST_HELD, Notes
+from spektron_edge.page.passwords import hashed
 from spektron_edge.page.services import Page, services
 from spektron_edge.page.stream import Stream
 from spektron_edge.page.users import UserStore
 
+PASSWORD = "correct horse 42"
 STATE = {"type": "state", "record": {}}
 
 
@@ -138,3 +143,22 @@ def test_a_change_on_the_device_is_told_without_a_page(tmp_path: Path) -> None:
     (told,) = notes(tmp_path).read().untold
     assert (told.what, told.who, told.details["of"]) == ("page_user_add", "root", "nina")
     assert UserStore(tmp_path).read().untold == ()
+
+
+def test_damaged_accounts_say_the_way_back_in(config_path: Path, capsys) -> None:
+    page = _page(config_path)
+    try:
+        page.users.add("anna", "engineer", hashed(PASSWORD))
+        kept = config_path.parent / "state" / "page" / "users.json"
+        kept.write_text(kept.read_text()[:-9])
+        with TestClient(application(page), base_url="http://127.0.0.1:8765/api/v1") as client:
+            given = {"user": "anna", "password": PASSWORD}
+            answer = client.post("/session", json=given)
+            assert (answer.status_code, answer.json()["error"]) == (409, "accounts_damaged")
+            assert "move it away" in answer.json()["next_step"]
+        for command in (["page"], ["page-user", "list"]):
+            assert main([*command, "--config", str(config_path)]) == 104
+            assert "users.json is damaged" in capsys.readouterr().err
+        assert kept.read_text()
+    finally:
+        page.close()
