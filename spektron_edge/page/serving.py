@@ -64,19 +64,18 @@ def serve(config_path: Path, say: Callable[[dict[str, object]], None], service: 
     log.set_up(config.log.format, config.log.level, instrument=config.instrument)
     _limit(config.page)
     tls = _tls(config.page)
-    listening = _listen(config.page)
     link = Link()
-    page = services(config_path, config, link)
-    log.also(page.log_ring)
-    # What comes in wrong is counted and told by us, a line for each would fill a disk.
-    logging.getLogger("uvicorn").setLevel(logging.ERROR)
-    report: dict[str, object] = {"page": _url(config.page)}
-    if not page.users.read().held:
-        report["first boot code"] = page.first_boot.code()
-        report["next"] = "open the page and make the first engineer's account with this code"
-    say(report)
-    log.info("page_started", url=_url(config.page))
-    with listening:
+    with _listen(config.page) as listening:
+        page = services(config_path, config, link)
+        log.also(page.log_ring)
+        # What comes in wrong is counted and told by us, a line for each would fill a disk.
+        logging.getLogger("uvicorn").setLevel(logging.ERROR)
+        report: dict[str, object] = {"page": _url(config.page)}
+        if not page.users.read().held:
+            report["first boot code"] = page.first_boot.code()
+            report["next"] = "open the page and make the first engineer's account with this code"
+        say(report)
+        log.info("page_started", url=_url(config.page))
         asyncio.run(_run(config, page, listening, tls, service))
     log.info("page_ended")
     return 0

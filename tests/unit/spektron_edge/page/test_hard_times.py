@@ -156,9 +156,8 @@ def test_damaged_accounts_say_the_way_back_in(config_path: Path, capsys) -> None
             answer = client.post("/session", json=given)
             assert (answer.status_code, answer.json()["error"]) == (409, "accounts_damaged")
             assert "move it away" in answer.json()["next_step"]
-        for command in (["page"], ["page-user", "list"]):
-            assert main([*command, "--config", str(config_path)]) == 104
-            assert "users.json is damaged" in capsys.readouterr().err
+        assert main(["page-user", "list", "--config", str(config_path)]) == 104
+        assert "users.json is damaged" in capsys.readouterr().err
         assert kept.read_text()
     finally:
         page.close()

@@ -42,7 +42,8 @@ def config_path(config_path):
     config_path.write_text(
         'site = "lab"\ninstrument = "m5"\nstate_dir = "state"\nbundle = "tiny.spektron"\n'
         f'[serial]\nurl = "rfc2217://{URL}@10.0.0.7:4000"\n'
-        f'[mqtt]\nurl = "wss://broker.lan/mqtt?{QUERY}"\nusername = "edge"\npassword_file = "broker.password"\n'
+        f'[mqtt]\nurl = "wss://broker.lan/mqtt?{QUERY}"\nusername = "edge"\n'
+        'password_file = "broker.password"\n'
         'cert_file = "mqtt.pem"\nkey_file = "mqtt.pem"\n'
         '[commands]\noperators = [{ name = "anna", key_file = "anna.key", may = ["health"] }]\n'
         '[page]\ncertificate = "page.crt"\nkey = "page.pem"\n'
