@@ -57,7 +57,8 @@ class _Accounts(Ledger[Users]):
 
 
 class UserStore:
-    """The file. Methods raise Fault(PAGE_ACCOUNT, STATE_UNWRITABLE, DISK_FULL, ACCOUNTS_DAMAGED)."""
+    """The file. Methods raise Fault(PAGE_ACCOUNT, ACCOUNTS_DAMAGED, STATE_UNWRITABLE, DISK_FULL).
+    """
 
     def __init__(self, state_dir: Path) -> None:
         self._ledger = _Accounts(state_dir / FOLDER / FILE, Users(), mode=0o600)
