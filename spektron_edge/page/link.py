@@ -23,8 +23,8 @@ from .stream import Stream, framed
 
 MOST_STREAMS = 16
 KEPT_SPECTRA = 200
-# A daemon that runs tells its state every two seconds.
-SILENT_S = 10.0
+# A daemon that runs tells its state every two seconds, but for what it does at a stretch.
+SILENT_S = 15.0
 # A line of the audit log keeps somebody waiting; what comes late is noted twice.
 _NOTE_S = 5.0
 _LIVE = frozenset({"prediction", "event", "state", "model", "spectrum", "axis", "faults"})
@@ -32,7 +32,7 @@ _LIVE = frozenset({"prediction", "event", "state", "model", "spectrum", "axis", 
 
 class Link:
     """Belongs to the event loop. known: type -> the last message of it; connected: that the daemon
-    is there, and says something; silent: that it is there, and has said nothing for ten seconds."""
+    is there, and says something; silent: it is there, and has said nothing for SILENT_S."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         """now: seconds of a clock that only runs forward."""

@@ -40,7 +40,7 @@ _GRACE_S = 3
 _STACK = 2 * _MIB
 # mallopt(3).
 _M_ARENA_MAX, _ARENAS = -8, 2
-_USERS_EVERY_S = 1.0
+_USERS_EVERY_S = _TOLD_EVERY_S = 1.0
 # Behind questions to a long history.
 _READING_S = 60.0
 
@@ -134,6 +134,7 @@ async def _run(
         beside = [
             asyncio.create_task(page.link.follow(client)),
             asyncio.create_task(_look_for_users(page, service.beats.new("page-keeping"))),
+            asyncio.create_task(_tell_what_waits(page)),
             asyncio.create_task(tell(service, server, page.link)),
         ]
         try:
@@ -153,8 +154,6 @@ async def _look_for_users(page: Page, beat: Beat) -> None:
         beat.doing("reading the accounts", _READING_S)
         try:
             await page.keeping.run(page.users.refresh)
-            await page.account_notes.tell()
-            await page.notes.again()
             said = ""
         except Exception as error:  # noqa: BLE001  without memory for it, too: it has to go on
             # Those that were read last stay; each way to fail is said once.
@@ -162,6 +161,21 @@ async def _look_for_users(page: Page, beat: Beat) -> None:
                 said = str(error)
                 log.warn("page_users_unread", detail=error)
         await asyncio.sleep(_USERS_EVERY_S)
+
+
+async def _tell_what_waits(page: Page) -> None:
+    """What the audit log does not know yet, of accounts and of a disk that was full."""
+    said = ""
+    while True:
+        try:
+            await page.notes.again()
+            await page.account_notes.tell()
+            said = ""
+        except Exception as error:  # noqa: BLE001  without memory for it, too: it has to go on
+            if str(error) != said:
+                said = str(error)
+                log.warn("page_not_told", detail=error)
+        await asyncio.sleep(_TOLD_EVERY_S)
 
 
 def _limit(settings: PageSettings) -> None:

@@ -57,8 +57,7 @@ class _Accounts(Ledger[Users]):
 
 
 class UserStore:
-    """The file. Methods raise Fault(PAGE_ACCOUNT, ACCOUNTS_DAMAGED, STATE_UNWRITABLE, DISK_FULL).
-    """
+    """The file. Methods raise Fault(PAGE_ACCOUNT, ACCOUNTS_DAMAGED) and those of a state folder."""
 
     def __init__(self, state_dir: Path) -> None:
         self._ledger = _Accounts(state_dir / FOLDER / FILE, Users(), mode=0o600)

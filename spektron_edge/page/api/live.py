@@ -21,7 +21,7 @@ _EVENT_STREAM = "text/event-stream"
 
 class Connection(Told):
     """Whether the daemon is there and says something, and since when that is so; silent: it is
-    there, and has said nothing for ten seconds."""
+    there, and has said nothing for a quarter of a minute."""
 
     door: bool
     silent: bool
