@@ -317,6 +317,9 @@ def test_a_lost_daemon_and_an_invalid_value_are_said(chromium: Browser, staged: 
     verdict = page.locator(".now-values")
     expect(verdict).to_contain_text("Not valid")
     expect(verdict).to_contain_text("outside the calibration")
+    staged.silent = True
+    page.reload()
+    expect(page.locator(".banner")).to_contain_text("daemon has said nothing since")
     page.close()
 
 
