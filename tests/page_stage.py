@@ -211,7 +211,9 @@ async def _events(found: Stage) -> AsyncIterator[str]:
     def framed(name: str, data: object) -> str:
         return f"event: {name}\ndata: {json.dumps(data)}\n\n"
 
-    yield framed("connection", {"door": found.door, "silent": found.silent, "since": answers.ago(900)})
+    yield framed(
+        "connection", {"door": found.door, "silent": found.silent, "since": answers.ago(900)}
+    )
     yield framed("axis", answers.axis_message())
     yield framed("model", answers.MODEL_RECORD)
     yield framed("state", answers.STATE)
