@@ -46,12 +46,14 @@ PYTHON310 ?= $(shell for p in python3.10 $(HOME)/.pyenv/versions/3.10.*/bin/pyth
 RUNTIME_TESTS := tests/unit/firmware_bridge tests/unit/spektron_edge tests/contract tests/fuzz tests/integration
 OLD_TESTS := $(filter-out tests/fuzz tests/integration,$(RUNTIME_TESTS)) $(patsubst %,tests/integration/test_%.py,\
   adaptation_child door main_job page slots transfer)
-OTHER_TESTS := tests $(addprefix --ignore=,$(RUNTIME_TESTS))
+# What waits for most of its time: for faults to come and go, for a machine to boot, for an index.
+WAITING_TESTS := tests/soak tests/packages tests/supply
+OTHER_TESTS := tests $(addprefix --ignore=,$(RUNTIME_TESTS) $(WAITING_TESTS))
 
 # Waiting OpenMP threads that spin make two torch processes on two cores ten times slower.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: demo environments test test-runtime test-beside test-host test-py310 test-long arm64 lint bench soak peers bench-encoder pretrain bundle docs pages firmware lock audit sbom wheel deb image pictures screenshots clean
+.PHONY: demo environments test test-runtime test-beside test-waiting test-host test-py310 test-long arm64 lint bench soak peers bench-encoder pretrain bundle docs pages firmware lock audit sbom wheel deb image pictures screenshots clean
 .DELETE_ON_ERROR:
 
 demo: .venv/installed
@@ -82,13 +84,14 @@ $(OLD_ENV)/installed: pyproject.toml
 
 environments: $(HOST_ENV)/installed $(if $(PYTHON310),$(OLD_ENV)/installed)
 
-# Two side by side: much of a test's time is waiting for instruments and children. No third, and one
-# thread each: a child of the lowest priority gets nothing where both of two processors are taken.
+# Two side by side, much of a test's time is waiting for instruments and children, and a third that
+# does hardly anything else. Not more, and one thread each: a child of the lowest priority gets
+# nothing where both of two processors are taken.
 test: export OMP_NUM_THREADS := 1
 test: export OPENBLAS_NUM_THREADS := 1
 test:
 	@echo "the runtime's tests beside all others and Python 3.10; each prints when it is done, in about a quarter of an hour" >&2
-	@$(MAKE) --no-print-directory -j2 --output-sync=target test-runtime test-beside
+	@$(MAKE) --no-print-directory -j3 --output-sync=target test-runtime test-beside test-waiting
 
 test-runtime: lint
 	$(HOST_ENV)/bin/pytest $(RUNTIME_TESTS) $(ARGS)
@@ -96,7 +99,10 @@ test-runtime: lint
 test-beside: test-py310 $(HOST_ENV)/installed
 	$(HOST_ENV)/bin/pytest $(OTHER_TESTS) $(ARGS)
 
-test-host: test-runtime
+test-waiting: $(HOST_ENV)/installed
+	$(HOST_ENV)/bin/pytest $(WAITING_TESTS) $(ARGS)
+
+test-host: test-runtime test-waiting
 	$(HOST_ENV)/bin/pytest $(OTHER_TESTS) $(ARGS)
 
 # On Python 3.10, what can differ there: all unit tests and contracts of the runtime but `numerics`,
@@ -117,7 +123,7 @@ test-long: lint $(HOST_ENV)/installed
 	@# Coverage makes every process a third slower: it is counted here alone.
 	$(HOST_ENV)/bin/pytest $(RUNTIME_TESTS) -m "long or not long" --cov --cov-report= $(ARGS)
 	$(HOST_ENV)/bin/coverage report --fail-under=90 --sort=cover
-	$(HOST_ENV)/bin/pytest $(OTHER_TESTS) -m "long or not long" $(ARGS)
+	$(HOST_ENV)/bin/pytest $(OTHER_TESTS) $(WAITING_TESTS) -m "long or not long" $(ARGS)
 	@$(MAKE) --no-print-directory test-py310 OLD_TESTS="$(filter-out tests/fuzz,$(RUNTIME_TESTS))"
 
 arm64: $(HOST_ENV)/installed

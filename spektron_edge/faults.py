@@ -379,6 +379,12 @@ class Faults(Enum):
     PAGE_ACCOUNT = FaultKind(
         "page_account", 117, "do what the detail says; `spektron-edge page-user list` shows who is"
     )
+    ACCOUNTS_DAMAGED = FaultKind(
+        "accounts_damaged",
+        104,
+        "restore the file from a backup; or move it away and start the page again: it makes a new "
+        "code for the first account",
+    )
     OTHER_THAN_SEEN = FaultKind(
         "other_than_seen", 119, "look at what is there now, and decide again"
     )

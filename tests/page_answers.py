@@ -197,11 +197,11 @@ def history(name: str, span_s: float, points: int = 200) -> Answer:
     }
 
 
-def now(*, door: bool) -> Answer:
+def now(*, door: bool, silent: bool = False) -> Answer:
     """GET /now."""
     return {
         "utc": ago(0),
-        "connection": {"door": door, "since": ago(900)},
+        "connection": {"door": door, "silent": silent, "since": ago(900)},
         "state": STATE,
         "model": MODEL_RECORD,
         "prediction": prediction(1),

@@ -44,6 +44,7 @@ class Stage:
     idle: bool = False
     first_boot: bool = False
     door: bool = True
+    silent: bool = False
     valid: bool = True
     streaming: bool = True
     rate: float = 10.0
@@ -94,7 +95,7 @@ def stage() -> Iterator[Stage]:
 def _application(found: Stage) -> Starlette:
     plain: dict[str, Callable[[], object]] = {
         "/products": lambda: answers.PRODUCTS,
-        "/now": lambda: answers.now(door=found.door),
+        "/now": lambda: answers.now(door=found.door, silent=found.silent),
         "/axis": lambda: answers.AXIS,
         "/records": answers.records,
         "/spectra": answers.spectra,
@@ -210,7 +211,9 @@ async def _events(found: Stage) -> AsyncIterator[str]:
     def framed(name: str, data: object) -> str:
         return f"event: {name}\ndata: {json.dumps(data)}\n\n"
 
-    yield framed("connection", {"door": found.door, "since": answers.ago(900)})
+    yield framed(
+        "connection", {"door": found.door, "silent": found.silent, "since": answers.ago(900)}
+    )
     yield framed("axis", answers.axis_message())
     yield framed("model", answers.MODEL_RECORD)
     yield framed("state", answers.STATE)

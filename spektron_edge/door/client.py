@@ -148,11 +148,15 @@ class DoorClient:
         return await self.ask(line, wait_s)
 
     async def note(
-        self, what: str, who: str, details: Mapping[str, str | int | bool | None] | None = None
+        self,
+        what: str,
+        who: str,
+        details: Mapping[str, str | int | bool | None] | None = None,
+        wait_s: float = 20.0,
     ) -> Message:
         """The answer, `ok` once the line is in the audit log. Raises as `command`."""
         line = Note(id=self.new_id(), what=what, who=who, details=dict(details or {}))
-        return await self.ask(line, 20.0)
+        return await self.ask(line, wait_s)
 
     async def ask(self, line: Command | Note, wait_s: float) -> Message:
         """See `command`."""

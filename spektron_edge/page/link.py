@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
@@ -21,41 +23,73 @@ from .stream import Stream, framed
 
 MOST_STREAMS = 16
 KEPT_SPECTRA = 200
+# A daemon that runs tells its state every two seconds, but for what it does at a stretch.
+SILENT_S = 15.0
+# A line of the audit log keeps somebody waiting; what comes late is noted twice.
+_NOTE_S = 5.0
 _LIVE = frozenset({"prediction", "event", "state", "model", "spectrum", "axis", "faults"})
 
 
 class Link:
-    """Belongs to the event loop. known: type -> the last message of it."""
+    """Belongs to the event loop. known: type -> the last message of it; connected: that the daemon
+    is there, and says something; silent: it is there, and has said nothing for SILENT_S."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        """now: seconds of a clock that only runs forward."""
+        self._now = now
         self.known: dict[str, dict[str, Any]] = {}
         self.spectra: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self.streams: set[Stream] = set()
-        self.connected = False
-        self.since = utc_now()
+        self.connected = self.silent = False
+        self.since = self._heard_utc = utc_now()
+        self._heard = now()
         self._client: DoorClient | None = None
 
     @property
     def connection(self) -> dict[str, object]:
         """As it is told."""
-        return {"door": self.connected, "since": self.since}
+        return {"door": self.connected, "silent": self.silent, "since": self.since}
 
     async def follow(self, client: DoorClient) -> None:
         """Take what comes through the door, for as long as the page runs."""
         self._client = client
-        async for message in client.messages():
-            try:
-                self.take(message)
-            except (LookupError, TypeError, ValueError, AttributeError) as error:
-                log.warn("page_door_message", type=message.get("type"), detail=repr(error))
+        watching = asyncio.create_task(self._watch())
+        try:
+            async for message in client.messages():
+                try:
+                    self.take(message)
+                except (LookupError, TypeError, ValueError, AttributeError) as error:
+                    log.warn("page_door_message", type=message.get("type"), detail=repr(error))
+        finally:
+            watching.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await watching
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            self.look()
+
+    def look(self) -> None:
+        """Whether the daemon has hung: its socket stays open then, and nothing comes of it."""
+        if self.connected and self._now() - self._heard >= SILENT_S:
+            log.warn("page_door_silent", since=self._heard_utc)
+            self._connection(door=False, silent=True, since=self._heard_utc)
+
+    def _connection(self, *, door: bool, silent: bool, since: str) -> None:
+        self.connected, self.silent, self.since = door, silent, since
+        self._tell("connection", self.connection)
 
     def take(self, message: dict[str, Any]) -> None:
         """One message of the daemon."""
         kind = message.get("type")
+        self._heard, self._heard_utc = self._now(), utc_now()
         if kind == "connection":
-            self.connected, self.since = message["door"] is True, utc_now()
-            self._tell("connection", self.connection)
-        elif kind == "answer":
+            self._connection(door=message["door"] is True, silent=False, since=utc_now())
+            return
+        if self.silent:
+            self._connection(door=True, silent=False, since=utc_now())
+        if kind == "answer":
             self._tell("answer", _data("answer", message))
         elif kind == "hello":
             self.known["hello"] = message
@@ -82,6 +116,9 @@ class Link:
         """
         if self._client is None:
             raise _away("the daemon is not there; nothing was asked")
+        if self.silent:
+            # It would be done whenever the daemon goes on.
+            raise _away(f"the daemon has said nothing since {self.since}; nothing was asked")
         try:
             return await self._client.command(
                 name, arguments, by=by, role=role, meaning=meaning, wait_s=patience_s
@@ -94,10 +131,12 @@ class Link:
 
     async def note(self, action: Action) -> bool:
         """A line of the audit log; false where nobody wrote it."""
-        if self._client is None:
+        if self._client is None or self.silent:
             return False
         try:
-            answer = await self._client.note(action.what, action.who, action.details)
+            answer = await self._client.note(
+                action.what, action.who, action.details, wait_s=_NOTE_S
+            )
         except DoorAway:
             return False
         return answer.get("ok") is True
@@ -147,7 +186,7 @@ def _away(why: str) -> Refused:
         503,
         "daemon_away",
         why,
-        "start it (`systemctl start spektron-edge`), or see its log; history is here meanwhile",
+        "start it (`systemctl restart spektron-edge`), or see its log; history is here meanwhile",
     )
 
 

@@ -8,10 +8,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from spektron_edge.door.notes import keep
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.files.ledger import Action
 from spektron_edge.roles import Role
 
-from .link import utc_now
+from .account_notes import done
 from .passwords import hashed, unfit
 from .users import UserName, UserStore
 
@@ -31,11 +30,13 @@ def change(
     if password is not None and (why := unfit(password, name)):
         raise Fault(Faults.PAGE_ACCOUNT, why)
     store, kept = UserStore(state_dir), None if password is None else hashed(password)
+    noted = done(f"user_{action}", who, {"of": name, "role": role})
     if action == "add" and role is not None and kept is not None:
-        store.add(name, role, kept)
+        store.add(name, role, kept, action=noted)
     elif action == "remove":
-        store.remove(name)
+        store.remove(name, noted)
     else:
-        store.change(name, role=role, hashed=kept)
-    details: dict[str, str | int | bool | None] = {"of": name, "role": role, "utc": utc_now()}
-    keep(state_dir, Action(what=f"page_user_{action}", who=who, details=details))
+        store.change(name, role=role, hashed=kept, action=noted)
+    # The page may not run.
+    keep(state_dir, noted)
+    store.told(noted)

@@ -4,6 +4,7 @@ there again."""
 from __future__ import annotations
 
 import functools
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from .errors import Refused
 from .link import utc_now
 
 REFUSALS_PER_MIN = 10
+# In memory, while the disk takes nothing.
+MOST_HELD = 200
 _MINUTE_S = 60.0
 
 Details = dict[str, "str | int | bool | None"]
@@ -43,20 +46,43 @@ class Notes:
     ) -> None:
         self._state_dir, self._tell, self._in_thread, self._now = state_dir, tell, in_thread, now
         self._kinds: dict[object, _Minute] = {}
+        self._held: deque[tuple[str, str, Details]] = deque()
 
     async def note(self, what: str, who: str, details: Details) -> None:
         """On return it is in the audit log, or kept for it. Raises Fault where the disk takes
         neither."""
-        action = Action(what=f"page_{what}", who=who, details=details)
+        await self.action(Action(what=f"page_{what}", who=who, details=details))
+
+    async def action(self, action: Action) -> None:
+        """The same of what a ledger has noted."""
         if not await self._tell(action):
             # The line in the audit log bears the time at which the daemon reads it.
-            at: Details = {**details, "utc": utc_now()}
+            at: Details = {"utc": utc_now(), **action.details}
             later = action.model_copy(update={"details": at})
             await self._in_thread(functools.partial(keep, self._state_dir, later))
 
+    async def seen(self, what: str, who: str, details: Details) -> None:
+        """The same of what changes nothing: a full disk keeps nobody from looking at the
+        instrument. The line waits in memory until the disk takes it, or the page ends."""
+        try:
+            await self.note(what, who, details)
+        except (Fault, Refused) as error:
+            log.warn("page_not_noted", what=what, who=who, detail=error)
+            if len(self._held) < MOST_HELD:
+                self._held.append((what, who, {**details, "utc": utc_now()}))
+
+    async def again(self) -> None:
+        """Lines that wait in memory, as far as the disk takes them now."""
+        while self._held:
+            try:
+                await self.note(*self._held[0])
+            except (Fault, Refused):
+                return
+            self._held.popleft()
+
     async def refused(self, who: str, details: Details, signed_in: str = "") -> None:
         """Ten a minute of each `error` and account; the next line of it says how many were not
-        listed. A disk that takes none is in the log only: what is refused stays refused.
+        listed.
 
         signed_in: whose login it came by; what strangers send hides nothing that somebody did.
         """
@@ -71,7 +97,4 @@ class Notes:
         missed, kind.not_listed = kind.not_listed, 0
         more: Details = {"not_listed_before": missed} if missed else {}
         log.info("page_refused", who=who, **details, **more)
-        try:
-            await self.note("refused", who, {**details, **more})
-        except (Fault, Refused) as error:
-            log.warn("page_not_noted", detail=error)
+        await self.seen("refused", who, {**details, **more})

@@ -11,6 +11,7 @@ from spektron_edge.config.file import Config
 from spektron_edge.config.loading import load_config
 from spektron_edge.faults import Fault
 
+from .account_notes import AccountNotes
 from .first_boot import FirstBoot
 from .incoming import FOLDER as INCOMING
 from .incoming import Incoming
@@ -40,6 +41,7 @@ class Page:
     sessions: Sessions
     tries: Tries
     notes: Notes
+    account_notes: AccountNotes
     first_boot: FirstBoot
     reading: Threads
     surveying: Threads
@@ -79,6 +81,8 @@ def services(config_path: Path, config: Config, link: Link) -> Page:
     """What the page works with."""
     reading, keeping = Threads(2, 32, "page-reading"), Threads(1, 64, "page-keeping")
     folder = config.state_dir / FOLDER
+    users = UserStore(config.state_dir)
+    notes = Notes(config.state_dir, link.note, keeping.run, time.monotonic)
     incoming = Incoming(folder / INCOMING, reading)
     # A process that was killed has left what nobody knows any more.
     incoming.clear()
@@ -86,12 +90,13 @@ def services(config_path: Path, config: Config, link: Link) -> Page:
         config_path=config_path,
         started_with=config,
         link=link,
-        users=UserStore(config.state_dir),
+        users=users,
         sessions=Sessions(
             config.page.session_min * _MIN_S, config.page.idle_min * _MIN_S, time.monotonic
         ),
         tries=Tries(time.monotonic),
-        notes=Notes(config.state_dir, link.note, keeping.run, time.monotonic),
+        notes=notes,
+        account_notes=AccountNotes(users, notes, keeping),
         first_boot=FirstBoot(folder),
         reading=reading,
         surveying=Threads(1, 16, "page-surveying"),

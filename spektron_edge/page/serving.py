@@ -40,7 +40,7 @@ _GRACE_S = 3
 _STACK = 2 * _MIB
 # mallopt(3).
 _M_ARENA_MAX, _ARENAS = -8, 2
-_USERS_EVERY_S = 1.0
+_USERS_EVERY_S = _TOLD_EVERY_S = 1.0
 # Behind questions to a long history.
 _READING_S = 60.0
 
@@ -64,19 +64,18 @@ def serve(config_path: Path, say: Callable[[dict[str, object]], None], service: 
     log.set_up(config.log.format, config.log.level, instrument=config.instrument)
     _limit(config.page)
     tls = _tls(config.page)
-    listening = _listen(config.page)
     link = Link()
-    page = services(config_path, config, link)
-    log.also(page.log_ring)
-    # What comes in wrong is counted and told by us, a line for each would fill a disk.
-    logging.getLogger("uvicorn").setLevel(logging.ERROR)
-    report: dict[str, object] = {"page": _url(config.page)}
-    if not page.users.read().held:
-        report["first boot code"] = page.first_boot.code()
-        report["next"] = "open the page and make the first engineer's account with this code"
-    say(report)
-    log.info("page_started", url=_url(config.page))
-    with listening:
+    with _listen(config.page) as listening:
+        page = services(config_path, config, link)
+        log.also(page.log_ring)
+        # What comes in wrong is counted and told by us, a line for each would fill a disk.
+        logging.getLogger("uvicorn").setLevel(logging.ERROR)
+        report: dict[str, object] = {"page": _url(config.page)}
+        if not page.users.read().held:
+            report["first boot code"] = page.first_boot.code()
+            report["next"] = "open the page and make the first engineer's account with this code"
+        say(report)
+        log.info("page_started", url=_url(config.page))
         asyncio.run(_run(config, page, listening, tls, service))
     log.info("page_ended")
     return 0
@@ -135,6 +134,7 @@ async def _run(
         beside = [
             asyncio.create_task(page.link.follow(client)),
             asyncio.create_task(_look_for_users(page, service.beats.new("page-keeping"))),
+            asyncio.create_task(_tell_what_waits(page)),
             asyncio.create_task(tell(service, server, page.link)),
         ]
         try:
@@ -161,6 +161,21 @@ async def _look_for_users(page: Page, beat: Beat) -> None:
                 said = str(error)
                 log.warn("page_users_unread", detail=error)
         await asyncio.sleep(_USERS_EVERY_S)
+
+
+async def _tell_what_waits(page: Page) -> None:
+    """What the audit log does not know yet, of accounts and of a disk that was full."""
+    said = ""
+    while True:
+        try:
+            await page.notes.again()
+            await page.account_notes.tell()
+            said = ""
+        except Exception as error:  # noqa: BLE001  without memory for it, too: it has to go on
+            if str(error) != said:
+                said = str(error)
+                log.warn("page_not_told", detail=error)
+        await asyncio.sleep(_TOLD_EVERY_S)
 
 
 def _limit(settings: PageSettings) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.files.ledger import Ledger
+from spektron_edge.files.ledger import Action, Ledger, Noted, noted
 from spektron_edge.roles import Role
 
 FOLDER = "page"
@@ -34,7 +34,7 @@ class User(_Strict):
     edition: str = Field(pattern=r"^[0-9a-f]{16}$")
 
 
-class Users(_Strict):
+class Users(Noted):
     """`users.json`."""
 
     format: Literal[1] = 1
@@ -45,11 +45,22 @@ class Users(_Strict):
         return next((user for user in self.held if user.name.lower() == name.lower()), None)
 
 
+class _Accounts(Ledger[Users]):
+    def read(self) -> Users:
+        """With the way back in, where it is damaged."""
+        try:
+            return super().read()
+        except Fault as fault:
+            if fault.kind is Faults.STATE_DAMAGED:
+                raise Fault(Faults.ACCOUNTS_DAMAGED, fault.detail) from None
+            raise
+
+
 class UserStore:
-    """The file. Methods raise Fault(PAGE_ACCOUNT, STATE_UNWRITABLE, DISK_FULL, STATE_DAMAGED)."""
+    """The file. Methods raise Fault(PAGE_ACCOUNT, ACCOUNTS_DAMAGED) and those of a state folder."""
 
     def __init__(self, state_dir: Path) -> None:
-        self._ledger = Ledger(state_dir / FOLDER / FILE, Users(), mode=0o600)
+        self._ledger = _Accounts(state_dir / FOLDER / FILE, Users(), mode=0o600)
         self._seen: tuple[tuple[int, int] | None, Users] | None = None
 
     def read(self) -> Users:
@@ -63,15 +74,33 @@ class UserStore:
             self._seen = stamp, self._ledger.read()
         return self._seen[1]
 
-    def _update(self, change: Callable[[Users], Users]) -> Users:
-        after = self._ledger.update(change)
+    def _update(self, change: Callable[[Users], Users], action: Action | None = None) -> Users:
+        """action: for the audit log, kept by the same rename as the change."""
+
+        def changed(before: Users) -> Users:
+            after = change(before)
+            return after if action is None else noted(after, action)
+
+        after = self._ledger.update(changed)
         self.refresh()
         return after
 
-    def add(self, name: str, role: Role, hashed: str, *, first: bool = False) -> User:
+    def told(self, action: Action) -> None:
+        """It stands in the audit log, or is kept for it."""
+        self._update(functools.partial(_told, action=action))
+
+    def add(
+        self,
+        name: str,
+        role: Role,
+        hashed: str,
+        *,
+        first: bool = False,
+        action: Action | None = None,
+    ) -> User:
         """One more. first: only where there is nobody yet."""
         user = User(name=name, role=role, hash=hashed, edition=_edition())
-        self._update(functools.partial(_added, user=user, first=first))
+        self._update(functools.partial(_added, user=user, first=first), action)
         return user
 
     def change(
@@ -81,18 +110,19 @@ class UserStore:
         role: Role | None = None,
         hashed: str | None = None,
         active: bool | None = None,
+        action: Action | None = None,
     ) -> User:
         """Another role or password, or whether the account may be used. Ends its sessions."""
         given: dict[str, object] = {"role": role, "hash": hashed, "active": active}
         changes = {key: value for key, value in given.items() if value is not None}
-        after = self._update(functools.partial(_changed, name=name, changes=changes))
+        after = self._update(functools.partial(_changed, name=name, changes=changes), action)
         user = after.find(name)
         assert user is not None  # noqa: S101  _changed raises otherwise
         return user
 
-    def remove(self, name: str) -> None:
+    def remove(self, name: str, action: Action | None = None) -> None:
         """Nobody of that name any more."""
-        self._update(functools.partial(_removed, name=name))
+        self._update(functools.partial(_removed, name=name), action)
 
 
 def _edition() -> str:
@@ -120,6 +150,15 @@ def _removed(users: Users, name: str) -> Users:
     return _whole(users, tuple(user for user in users.held if user is not before))
 
 
+def _told(users: Users, action: Action) -> Users:
+    """Command line and page may both have told it."""
+    left = list(users.untold)
+    if action not in left:
+        return users
+    left.remove(action)
+    return users.model_copy(update={"untold": tuple(left)})
+
+
 def _known(users: Users, name: str) -> User:
     found = users.find(name)
     if found is None:
@@ -135,4 +174,4 @@ def _whole(before: Users, held: tuple[User, ...]) -> Users:
 
     if engineers(before.held) and not engineers(held):
         raise Fault(Faults.PAGE_ACCOUNT, "the last active engineer cannot be taken away")
-    return Users(held=held)
+    return Users(held=held, untold=before.untold)

@@ -22,6 +22,8 @@ _PATTERNS = (
     re.compile(r"(?<=://)[^\s\"'<>]*(?=@)"),
     re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.S),
     re.compile(r"\$argon2[^\s\"']+"),
+    # Brokers behind websockets take tokens in the query of their address.
+    re.compile(r"(?<=\?)[^\s\"'<>?=]+=[^\s\"'<>]+"),
 )
 _NAMED = re.compile(r"password|passphrase|secret|token|csrf|cookie|hash$", re.I)
 _FILE = re.compile(r"_file$|sha256$", re.I)

@@ -34,10 +34,9 @@ class Stage(Terminal):
         beam.place("55")
         self._ports = [beam.port, _spare(folder / "spare", beam)]
         self.rig = Rig(folder, beam.port)
-        self._write_files()
 
-    def _write_files(self) -> None:
-        """What the pages' commands find: bundles, keys, a configuration, adaptations that wait."""
+    def prepare(self) -> None:
+        """Write what the commands find: bundles, keys, a configuration, adaptations that wait."""
         key = signers.key(self.folder, "vendor")
         signers.trusting(self.folder / "etc" / "trust", key)
         shipped = read_bundle(shipped_bundle())

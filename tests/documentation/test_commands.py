@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 
 import pytest
@@ -88,9 +89,9 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def shared_stage(folder):
     need("broker")
-    stage = Stage(folder)
-    yield stage
-    stage.close()
+    with contextlib.closing(Stage(folder)) as stage:
+        stage.prepare()
+        yield stage
 
 
 @pytest.fixture

@@ -286,11 +286,20 @@ def test_an_approval_is_signed_with_its_meaning(chromium: Browser, staged: Stage
     page.get_by_role("button", name="Approve", exact=True).click()
     dialog.get_by_label("What your signature means").select_option("responsible")
     dialog.get_by_label("Reason").fill("lamp changed")
+    wrong = {"error": "wrong", "message": "name or password is wrong", "next_step": "check it"}
+    staged.refuse = wrong
+    dialog.get_by_label("Your password").fill("not hers")
+    dialog.get_by_role("button", name="Sign").click()
+    # What was typed stays, but for the password.
+    expect(dialog.get_by_role("alert")).to_contain_text("password is wrong")
+    expect(dialog.get_by_label("Reason")).to_have_value("lamp changed")
+    expect(dialog.get_by_label("Your password")).to_be_focused()
+    staged.refuse = None
     dialog.get_by_label("Your password").fill(PASSWORD)
     dialog.get_by_role("button", name="Sign").click()
     expect(page.get_by_text("adapt-approve done")).to_be_visible()
     page.close()
-    (sent,) = staged.asked
+    sent = staged.asked[-1]
     assert sent["name"] == "adapt-approve"
     assert sent["arguments"]["adaptation"] == 5
     assert (sent["password"], sent["meaning"], sent["reason"]) == (
@@ -308,6 +317,9 @@ def test_a_lost_daemon_and_an_invalid_value_are_said(chromium: Browser, staged: 
     verdict = page.locator(".now-values")
     expect(verdict).to_contain_text("Not valid")
     expect(verdict).to_contain_text("outside the calibration")
+    staged.silent = True
+    page.reload()
+    expect(page.locator(".banner")).to_contain_text("daemon has said nothing since")
     page.close()
 
 

@@ -21,9 +21,11 @@ _EVENT_STREAM = "text/event-stream"
 
 
 class Connection(Told):
-    """Whether the daemon is there, and since when that is so."""
+    """Whether the daemon is there and says something, and since when that is so; silent: it is
+    there, and has said nothing for a quarter of a minute."""
 
     door: bool
+    silent: bool
     since: str
 
 
@@ -86,7 +88,7 @@ async def _now(call: Call) -> Answer:
     faults = link.known.get("faults", {}).get("faults", ())
     return Now(
         utc=utc_now(),
-        connection=Connection(door=link.connected, since=link.since),
+        connection=Connection.model_validate(link.connection),
         state=_record(call, "state"),
         model=_record(call, "model"),
         prediction=prediction,

@@ -109,7 +109,7 @@ async def _csv(call: Call) -> Answer:
     page, query = call.page, cast(SpanQuery, call.query)
     first, last = query.ids
     names = await page.surveying.run(functools.partial(properties, page.state_dir, first, last))
-    await page.notes.note("exported", call.who.user, {"what": "records", **_told(query)})
+    await page.notes.seen("exported", call.who.user, {"what": "records", **_told(query)})
     headers = {"Content-Disposition": 'attachment; filename="records.csv"'}
     rows = _rows(page, names, first, last)
     return StreamingResponse(rows, media_type=f"{_CSV}; charset=utf-8", headers=headers)

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from spektron_edge import __version__
 from spektron_edge.roles import Role
 
+from ..account_notes import done
 from ..declaration import Answer, Call, Endpoint, Given, Told, as_json
 from ..errors import Refused
 from ..passwords import MOST, hashed, unfit
@@ -100,14 +101,14 @@ def _begun(call: Call, user: User) -> Response:
 async def _sign_in(call: Call) -> Answer:
     given = cast(SignIn, call.body)
     user = await proven(call, given.user, given.password, "sign_in")
-    await call.page.notes.note("signed_in", user.name, {"address": call.address, "role": user.role})
+    await call.page.notes.seen("signed_in", user.name, {"address": call.address, "role": user.role})
     return _begun(call, user)
 
 
 async def _sign_out(call: Call) -> Answer:
     if call.session is not None:
         call.page.sessions.end(call.token)
-        await call.page.notes.note("signed_out", call.session.user, {"address": call.address})
+        await call.page.notes.seen("signed_out", call.session.user, {"address": call.address})
     response = as_json(_told(call, None))
     response.delete_cookie(
         cookie_name(call.page),
@@ -135,11 +136,12 @@ async def _first_boot(call: Call) -> Answer:
     page.tries.right(*keys)
     check_password(given.password, given.user)
     kept = await page.hashing.run(functools.partial(hashed, given.password))
+    action = done("first_account", given.user, {"address": call.address, "role": "engineer"})
     user = await page.keeping.run(
-        functools.partial(page.users.add, given.user, "engineer", kept, first=True)
+        functools.partial(page.users.add, given.user, "engineer", kept, first=True, action=action)
     )
     await page.keeping.run(page.first_boot.used)
-    await page.notes.note("first_account", user.name, {"address": call.address, "role": user.role})
+    await page.account_notes.tell()
     return _begun(call, user)
 
 
@@ -148,8 +150,11 @@ async def _own_password(call: Call) -> Answer:
     check_password(given.new, call.who.user)
     await proven_again(call, given.old, "password")
     kept = await page.hashing.run(functools.partial(hashed, given.new))
-    user = await page.keeping.run(functools.partial(page.users.change, call.who.user, hashed=kept))
-    await page.notes.note("password_changed", user.name, {"of": user.name})
+    action = done("password_changed", call.who.user, {"of": call.who.user})
+    user = await page.keeping.run(
+        functools.partial(page.users.change, call.who.user, hashed=kept, action=action)
+    )
+    await page.account_notes.tell()
     return _begun(call, user)
 
 

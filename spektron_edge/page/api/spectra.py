@@ -72,7 +72,7 @@ async def _one(call: Call) -> Answer:
         raise absent("the page has not seen this spectrum, or not lately")
     spectrum = spectrum_of(seen, _axis(call))
     text = await call.page.reading.run(functools.partial(block, spectrum))
-    await call.page.notes.note("exported", call.who.user, {"what": "spectrum", "record": record})
+    await call.page.notes.seen("exported", call.who.user, {"what": "spectrum", "record": record})
     return Response(text, media_type=_JDX, headers=_saved_as(f"{record}.jdx"))
 
 
@@ -85,7 +85,7 @@ async def _all(call: Call) -> Answer:
             continue
     if not found:
         raise absent("the page has seen no spectrum that can be exported")
-    await call.page.notes.note(
+    await call.page.notes.seen(
         "exported", call.who.user, {"what": "spectra", "spectra": len(found)}
     )
     headers = _saved_as("spectra.jdx")

@@ -30,7 +30,7 @@ async def _support(call: Call) -> Answer:
     told["connection"] = page.link.connection
     make = functools.partial(_made, page, told, list(page.log_ring.lines))
     data = await page.reading.run(make)
-    await page.notes.note("exported", call.who.user, {"what": "support"})
+    await page.notes.seen("exported", call.who.user, {"what": "support"})
     headers = {"Content-Disposition": 'attachment; filename="support.zip"'}
     return Response(data, media_type=_ZIP, headers=headers)
 

@@ -7,8 +7,10 @@ from typing import cast
 
 from spektron_edge.roles import Role
 
+from ..account_notes import done
 from ..declaration import Answer, Call, Endpoint, Given, Told
 from ..errors import Refused, absent
+from ..notes import Details
 from ..passwords import hashed
 from ..signing_in import proven_again
 from ..users import User, UserName
@@ -69,8 +71,11 @@ async def _add(call: Call) -> Answer:
     check_password(given.password, given.user)
     await proven_again(call, given.your_password, f"account {given.user}")
     kept = await page.hashing.run(functools.partial(hashed, given.password))
-    user = await page.keeping.run(functools.partial(page.users.add, given.user, given.role, kept))
-    await page.notes.note("user_add", call.who.user, {"of": user.name, "role": user.role})
+    action = done("user_add", call.who.user, {"of": given.user, "role": given.role})
+    user = await page.keeping.run(
+        functools.partial(page.users.add, given.user, given.role, kept, action=action)
+    )
+    await page.account_notes.tell()
     return _told(user)
 
 
@@ -87,15 +92,20 @@ async def _change(call: Call) -> Answer:
     await proven_again(call, given.your_password, f"account {name}")
     if given.password is not None:
         kept = await page.hashing.run(functools.partial(hashed, given.password))
+    details: Details = {"of": name, "role": given.role, "active": given.active}
+    details["password"] = given.password is not None
+    action = done("user_changed", call.who.user, details)
     user = await page.keeping.run(
         functools.partial(
-            page.users.change, name, role=given.role, hashed=kept, active=given.active
+            page.users.change,
+            name,
+            role=given.role,
+            hashed=kept,
+            active=given.active,
+            action=action,
         )
     )
-    details = {"of": user.name, "role": given.role, "active": given.active}
-    await page.notes.note(
-        "user_changed", call.who.user, {**details, "password": given.password is not None}
-    )
+    await page.account_notes.tell()
     return _told(user)
 
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
+import { moment, secondsSince } from "../../../spektron_edge/page/static/app/ages.js";
 import { Backoff } from "../../../spektron_edge/page/static/app/backoff.js";
 import { columns, extent, places } from "../../../spektron_edge/page/static/app/curves.js";
 import { float32, spectrum } from "../../../spektron_edge/page/static/app/decode.js";
@@ -126,8 +127,17 @@ test("an address names a view, any other the first", () => {
   assert.equal(routeOf(""), "now");
 });
 
+test("neither a clock that is set nor a tablet that slept makes anything younger", () => {
+  const then = moment(2000, { wall: 1e12, steady: 9e5 });
+  const after = (wall, steady) => secondsSince(then, { wall: 1e12 + 1000 * wall, steady: 9e5 + 1000 * steady });
+  assert.equal(after(10, 10), 12);
+  assert.equal(after(-3600, 10), 12);
+  assert.equal(after(3600, 10), 3602);
+  assert.equal(after(-3600, -1e9), 0);
+});
+
 test("a prediction passes for one of now for a minute, and for seconds where none can come", () => {
-  const at = (seconds, open = true, door = true) => staleness({ predictionAt: 1e6, connection: { door }, stream: { open } }, 1e6 + 1000 * seconds);
+  const at = (seconds, open = true, door = true) => staleness({ predictionAt: { wall: 1e6, steady: 5e5 }, connection: { door }, stream: { open } }, { wall: 1e6 + 1000 * seconds, steady: 5e5 + 1000 * seconds });
   assert.equal(at(60), null);
   assert.equal(at(61), 61);
   assert.equal(at(5, false), null);

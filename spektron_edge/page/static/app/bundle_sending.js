@@ -2,7 +2,7 @@
 
 import { actionButton } from "./acting.js";
 import { get, post, upload } from "./api.js";
-import { sign } from "./dialogs.js";
+import { signed } from "./dialogs.js";
 import { el, replace, setText } from "./dom.js";
 import { field } from "./form.js";
 import { whole } from "./format.js";
@@ -39,12 +39,12 @@ export function bundleSending(session, installed) {
   } });
   const install = actionButton({ label: t("bundles.install"), action: "bundle-install", session, primary: true, run: async () => {
     const { sha256, bundle } = found;
-    const signature = await sign({ title: t("bundles.install"), what: t("bundles.install_signed", { bundle }) });
-    if (!signature) return null;
-    const { slot } = await post("/bundles/incoming/install", { sha256, ...signature });
+    const done = await signed({ title: t("bundles.install"), what: t("bundles.install_signed", { bundle }) },
+      (signature) => post("/bundles/incoming/install", { sha256, ...signature }));
+    if (!done) return null;
     file.input.value = "";
     show(null);
-    await installed(t("bundles.installed", { bundle, slot: slot.toUpperCase() }));
+    await installed(t("bundles.installed", { bundle, slot: done.slot.toUpperCase() }));
     return null;
   } });
   const head = el("h3", { tabindex: "-1" }, t("bundles.verified"));

@@ -3,13 +3,15 @@
 
 import { el } from "./dom.js";
 import { input } from "./fields.js";
+import { problem } from "./parts.js";
 import { t } from "./words.js";
 
 let count = 0;
 const MEANINGS = ["reviewed", "approved", "responsible"];
+const PASSWORD_REFUSED = ["wrong", "wait"];
 
-// children: what stands in the form; label: of the button that accepts, null where there is nothing to accept. The values of its fields by name, or null.
-export function ask({ title, text = null, fields = [], children = [], label = t("common.ok"), danger = false }) {
+// children: what stands in the form; first: which of its fields the cursor is in; label: of the button that accepts, null where there is nothing to accept. The values of its fields by name, or null.
+export function ask({ title, text = null, fields = [], children = [], label = t("common.ok"), danger = false, first = "input, select, textarea" }) {
   count += 1;
   const id = `dialog-${count}`;
   const head = el("h2", { id }, title);
@@ -33,8 +35,8 @@ export function ask({ title, text = null, fields = [], children = [], label = t(
     window.addEventListener("hashchange", leave);
     document.body.append(dialog);
     dialog.showModal();
-    // The first field, else the way out: never what does it.
-    (form.querySelector("input, select, textarea") ?? cancel).focus();
+    // A field, else the way out: never what does it.
+    (form.querySelector(first) ?? cancel).focus();
   });
 }
 
@@ -42,15 +44,31 @@ export async function confirmed({ title, text, label, danger = false }) {
   return (await ask({ title, text, label, danger })) !== null;
 }
 
-// An electronic signature: {password, meaning, reason}. what: what is signed, in words.
-export function sign({ title, what }) {
+// An electronic signature, and what is done with it. what: what is signed, in words; send: async, given
+// {password, meaning, reason}. What send returns, or null. A wrong password is asked for again, and nothing else.
+export async function signed({ title, what }, send) {
+  for (let kept = {}, wrong = null; ;) {
+    const signature = await sign({ title, what, kept, wrong });
+    if (signature === null) return null;
+    try {
+      return await send(signature);
+    } catch (error) {
+      if (!PASSWORD_REFUSED.includes(error.code)) throw error;
+      [kept, wrong] = [signature, error];
+    }
+  }
+}
+
+function sign({ title, what, kept, wrong }) {
   return ask({
     title,
     text: what,
+    first: wrong ? "[name=password]" : undefined,
+    children: wrong ? [problem(wrong)] : [],
     label: t("common.sign"),
     fields: [
-      { name: "meaning", label: t("common.meaning"), type: "select", options: MEANINGS.map((m) => [m, t(`common.meaning_${m}`)]) },
-      { name: "reason", label: t("common.reason"), required: true, maxlength: 200 },
+      { name: "meaning", label: t("common.meaning"), type: "select", options: MEANINGS.map((m) => [m, t(`common.meaning_${m}`)]), value: kept.meaning },
+      { name: "reason", label: t("common.reason"), required: true, maxlength: 200, value: kept.reason },
       { name: "password", label: t("common.your_password"), type: "password", required: true, autocomplete: "current-password" },
     ],
   });

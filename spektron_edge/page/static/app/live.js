@@ -1,6 +1,7 @@
 // The stream of server-sent events, and what is known by now. Views subscribe to names and read
 // `known`; a lost stream is opened again with growing waits.
 
+import { moment } from "./ages.js";
 import { address, get } from "./api.js";
 import { Backoff } from "./backoff.js";
 import { float64, spectrum } from "./decode.js";
@@ -13,8 +14,8 @@ const NAMES = ["prediction", "event", "state", "model", "spectrum", "axis", "fau
 
 function empty() {
   return {
-    prediction: null, predictionAt: 0, spectrum: null, state: null, model: null, axis: null,
-    mean: null, meanOf: null, faults: [], reference: null, referenceAt: 0,
+    prediction: null, predictionAt: moment(), spectrum: null, state: null, model: null, axis: null,
+    mean: null, meanOf: null, faults: [], reference: null, referenceAt: moment(),
     connection: { door: null, since: null },
     stream: { open: false, since: Date.now() },
     predictions: new Ring(KEPT_PREDICTIONS),
@@ -92,12 +93,12 @@ export class Live {
       const now = await get("/now");
       this.known.connection = now.connection;
       this.known.reference = now.reference;
-      this.known.referenceAt = Date.now();
+      this.known.referenceAt = moment();
       for (const name of ["state", "model", "faults"]) if (now[name]) this.known[name] = now[name];
       if (now.prediction && !this.known.prediction) this.take("prediction", now.prediction);
       // The stream begins with the last one as well, however old: by the instrument's own clock.
       if (now.prediction && this.known.prediction.id === now.prediction.id) {
-        this.known.predictionAt = Date.now() - Math.max(0, Date.parse(now.utc) - Date.parse(now.prediction.time.utc));
+        this.known.predictionAt = moment(Math.max(0, Date.parse(now.utc) - Date.parse(now.prediction.time.utc)));
         this.tell("prediction");
       }
       for (const name of ["connection", "reference", "state", "model", "faults"]) this.tell(name);
@@ -128,7 +129,7 @@ export class Live {
     const known = this.known;
     if (name === "prediction") {
       known.prediction = data;
-      known.predictionAt = Date.now();
+      known.predictionAt = moment();
       known.predictions.push(data);
     } else if (name === "spectrum") {
       const decoded = spectrum(data);

@@ -1,5 +1,6 @@
 // How instrument and daemon are: faults with what to do, connections, references, what predicts.
 
+import { secondsSince } from "./ages.js";
 import { el, replace } from "./dom.js";
 import { age, clockTime, exposure, number, whole } from "./format.js";
 import { badge, card, facts, prose } from "./parts.js";
@@ -65,7 +66,7 @@ export function conditionsCard() {
   const draw = part(body, ({ prediction, predictionAt, reference, referenceAt, state, spectrum }) => {
     const scan = prediction?.scan ?? {};
     // Told with each scan; they go on without one.
-    const since = (Date.now() - (prediction ? predictionAt : referenceAt)) / 1000;
+    const since = secondsSince(prediction ? predictionAt : referenceAt);
     const [dark, white] = ["dark_age_s", "white_age_s"].map((name) => scan[name] ?? reference?.[name]).map((s) => (Number.isFinite(s) ? s + since : null));
     const integration = state?.integration_us ?? scan.integration_us;
     const values = [age(dark), age(white), celsius(scan.temperature_c), celsius(scan.white_temperature_c), exposure(integration), scan.averages ?? "–", scan.saturated ?? "–", (spectrum?.bad_pixels ?? state?.bad_pixels)?.length ?? "–"];

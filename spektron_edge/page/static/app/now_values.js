@@ -46,7 +46,7 @@ export function valuesCard() {
       setText(parts.unit, found.unit);
       setText(parts.interval, text.low === null ? t("now.no_interval") : t("now.interval", { low: text.low, high: text.high }));
     }
-    const old = staleness(known, Date.now());
+    const old = staleness(known);
     setClass(grid, prediction.valid && old === null ? "values" : "values not-valid");
     setClass(state, `verdict badge ${old !== null ? "doubt" : prediction.valid ? "good" : "bad"}`);
     setText(symbol, old !== null ? "!" : prediction.valid ? "✓" : "✕");

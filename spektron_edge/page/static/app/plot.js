@@ -52,6 +52,8 @@ export function plot(root, { label, axisLabel, xLabel = "", series, time = false
       height,
       legend: { show: false },
       scales: { x: { time } },
+      // Room for half a time of day under the right edge.
+      padding: [null, time ? 36 : null, null, null],
       series: [{}, ...columns],
       bands,
       axes: [

@@ -67,7 +67,7 @@ function connection(live, session) {
     let words = "";
     if (!stream.open) {
       if (Date.now() - stream.since > QUIET_MS) words = t("common.stream_lost", { since: clockTime(stream.since) });
-    } else if (door.door === false) words = t("common.door_lost", { since: door.since ? clockTime(door.since) : "–" });
+    } else if (door.door === false) words = t(door.silent ? "common.door_silent" : "common.door_lost", { since: door.since ? clockTime(door.since) : "–" });
     else if (session.idle) words = t("session.idle");
     if (words === shown) return;
     shown = words;

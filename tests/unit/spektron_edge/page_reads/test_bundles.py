@@ -34,7 +34,7 @@ class Door:
         told = {"id": "1", "stage": "finished", "ok": self.ok}
         return {**told, "message": message, "result": {}}
 
-    async def note(self, what, who, details):
+    async def note(self, what, who, details, wait_s):
         self.notes.append((what, who, details))
         return {"ok": True}
 

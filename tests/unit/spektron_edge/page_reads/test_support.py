@@ -26,6 +26,7 @@ from .predicted import iso, outbox
 OPERATOR = "anna's 0123456789abcdef"
 BROKER = 'p"ss wörd\\7'
 URL = "dave:hunter22"
+QUERY = "token=t0ken-of-the-broker"
 BODY = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC\nBKcwggSjAgEA"
 PEM = f"-----BEGIN PRIVATE KEY-----\n{BODY}\n-----END PRIVATE KEY-----\n"
 
@@ -41,7 +42,8 @@ def config_path(config_path):
     config_path.write_text(
         'site = "lab"\ninstrument = "m5"\nstate_dir = "state"\nbundle = "tiny.spektron"\n'
         f'[serial]\nurl = "rfc2217://{URL}@10.0.0.7:4000"\n'
-        '[mqtt]\nurl = "mqtts://broker.lan"\nusername = "edge"\npassword_file = "broker.password"\n'
+        f'[mqtt]\nurl = "wss://broker.lan/mqtt?{QUERY}"\nusername = "edge"\n'
+        'password_file = "broker.password"\n'
         'cert_file = "mqtt.pem"\nkey_file = "mqtt.pem"\n'
         '[commands]\noperators = [{ name = "anna", key_file = "anna.key", may = ["health"] }]\n'
         '[page]\ncertificate = "page.crt"\nkey = "page.pem"\n'
@@ -59,7 +61,7 @@ def secrets(page):
     known += [code.replace("-", ""), OPERATOR.encode().hex(), page.users.read().held[0].hash]
     told = " and ".join(f"x{secret}y" if secret != URL else f"a://{URL}@b" for secret in known)
     log.also(page.log_ring)
-    log.warn("quoted", detail=told)
+    log.warn("quoted", detail=f"{told}, wss://broker.lan/mqtt?{QUERY}: refused")
     audit = Audit(page.state_dir / "audit.jsonl")
     audit.append(Stamp(0.0, 1.0, "b"), "anna", "odd", {"told": told, "password": "plain one"})
     audit.close()
@@ -75,7 +77,7 @@ def secrets(page):
     with closing(outbox(page, [])) as box:
         box.commit([Outgoing(event.id, "event", to_json(event))])
         page.link.known["state"] = {"record": {"waiting_for": [told], told: "a name"}}
-        yield [*known, "plain one", "hunter22"]
+        yield [*known, "plain one", "hunter22", QUERY]
 
 
 def opened(data):
@@ -91,7 +93,7 @@ def test_no_secret_leaves_and_everything_else_is_there(asked, page, secrets):
     for secret in secrets:
         for form in (secret, json.dumps(secret)[1:-1]):
             assert form not in whole, form
-    assert found["configuration.json"].count(REMOVED) == 1
+    assert found["configuration.json"].count(REMOVED) == 2
     for name in ("configuration.json", "daemon.json", "audit.json", "events.json", "page.log"):
         assert REMOVED in found[name]
     configured = json.loads(found["configuration.json"])

@@ -3,7 +3,7 @@
 import { actionButton, command } from "../acting.js";
 import { against, approvals, curves, judgedRows, overOf, valueRows } from "../adaptation_sides.js";
 import { get } from "../api.js";
-import { sign } from "../dialogs.js";
+import { signed } from "../dialogs.js";
 import { el, replace, setText } from "../dom.js";
 import { field } from "../form.js";
 import { frames } from "../frames.js";
@@ -31,12 +31,11 @@ export function show(root, { live, session }) {
   const seen = () => ({ seen: known.in_use ?? 0 });
 
   // Signed; what comes of it is told where it stays, since the proposal may be gone then.
-  const decide = (label, signed, name, args) => async () => {
+  const decide = (label, what, name, args) => async () => {
     // What is told in the dialog is what is signed, whatever comes meanwhile.
     const given = typeof args === "function" ? args() : args;
-    const signature = await sign({ title: label, what: signed() });
-    if (!signature) return null;
-    const done = await command(name, given, { signature });
+    const done = await signed({ title: label, what: what() }, (signature) => command(name, given, { signature }));
+    if (!done) return null;
     await part.again();
     said.say(done.stage === "waiting" ? "doubt" : "good", done.message, { focus: true });
     return null;

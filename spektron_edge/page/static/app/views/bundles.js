@@ -3,7 +3,7 @@
 import { actionButton } from "../acting.js";
 import { get, post } from "../api.js";
 import { bundleSending } from "../bundle_sending.js";
-import { sign } from "../dialogs.js";
+import { signed } from "../dialogs.js";
 import { el, replace } from "../dom.js";
 import { title as named } from "../format.js";
 import { notice } from "../notice.js";
@@ -22,9 +22,8 @@ export function show(root, { live, session }) {
   // bundle: which one it is about; what is in sight is what is signed.
   const act = (label, action, path, what, bundle, how = {}) => actionButton({ label, action, session, ...how, run: async () => {
     const seen = bundle();
-    const signature = await sign({ title: label, what });
-    if (!signature) return null;
-    const done = await post(path, { ...signature, seen });
+    const done = await signed({ title: label, what }, (signature) => post(path, { ...signature, seen }));
+    if (!done) return null;
     await part.again();
     said.say(done.reload?.ok ? "good" : "doubt", done.message, { focus: true });
     return null;

@@ -1,8 +1,9 @@
 // What is done to the instrument: references, a scan, its exposure, and what it is.
 
 import { actionButton, command } from "../acting.js";
+import { secondsSince } from "../ages.js";
 import { get } from "../api.js";
-import { sign } from "../dialogs.js";
+import { signed } from "../dialogs.js";
 import { el, replace } from "../dom.js";
 import { field } from "../form.js";
 import { age, exposure, number, whole } from "../format.js";
@@ -62,7 +63,7 @@ function reference(kind, button) {
       const asked = (known.state?.waiting_for ?? []).includes(name);
       const scan = known.prediction?.scan;
       const seconds = scan ? scan[`${kind}_age_s`] : known.reference?.[`${kind}_age_s`];
-      const since = (Date.now() - (scan ? known.predictionAt : known.referenceAt)) / 1000;
+      const since = secondsSince(scan ? known.predictionAt : known.referenceAt);
       const old = seconds === null || seconds === undefined ? null : age(seconds + since);
       const key = [able, asked, old].join();
       if (key === drawn) return;
@@ -120,8 +121,9 @@ function products(act) {
 
 function reload(act) {
   const button = act("instrument.reload", "reload", async () => {
-    const signature = await sign({ title: t("instrument.reload"), what: t("instrument.reload_signed") });
-    return signature ? (await command("reload", {}, { signature })).message : null;
+    const done = await signed({ title: t("instrument.reload"), what: t("instrument.reload_signed") },
+      (signature) => command("reload", {}, { signature }));
+    return done?.message ?? null;
   }, { danger: true });
   return card(t("instrument.configuration"), el("p", {}, t("instrument.reload_text")), button);
 }

@@ -2,7 +2,7 @@
 
 import { actionButton, command } from "../acting.js";
 import { address, get } from "../api.js";
-import { confirmed, sign } from "../dialogs.js";
+import { confirmed, signed } from "../dialogs.js";
 import { el, replace, setText } from "../dom.js";
 import { field } from "../form.js";
 import { moment, number, title as named } from "../format.js";
@@ -266,9 +266,9 @@ function result(act, again) {
   const use = act("transfer.use", "transfer-finish", async () => {
     // The result that is in sight now, whatever is measured meanwhile.
     const seen = work;
-    const signature = await sign({ title: t("transfer.use"), what: t("transfer.use_signed") });
-    if (!signature) return null;
-    await command("transfer-finish", { seen }, { signature });
+    const done = await signed({ title: t("transfer.use"), what: t("transfer.use_signed") },
+      (signature) => command("transfer-finish", { seen }, { signature }));
+    if (!done) return null;
     await again();
     return null;
   }, { primary: true });
@@ -329,18 +329,18 @@ function keeping(act, again, { said, session }) {
   let inUse = 0;
   const back = act("transfer.rollback", "transfer-rollback", async () => {
     const seen = inUse;
-    const signature = await sign({ title: t("transfer.rollback"), what: t("transfer.rollback_signed") });
-    if (!signature) return null;
-    const done = await command("transfer-rollback", { seen }, { signature });
+    const done = await signed({ title: t("transfer.rollback"), what: t("transfer.rollback_signed") },
+      (signature) => command("transfer-rollback", { seen }, { signature }));
+    if (!done) return null;
     await again();
     return done.message;
   }, { danger: true });
   // One that is kept, once more.
   const useAgain = ({ number: n }, used) => actionButton({ label: t("transfer.use_again", { number: n }), action: "transfer-activate", session, run: async () => {
     const now = used ? t("transfer.transfer_number", { number: used.number }) : t("transfer.own");
-    const signature = await sign({ title: t("transfer.use_again", { number: n }), what: t("transfer.use_again_signed", { number: n, now }) });
-    if (!signature) return null;
-    const done = await command("transfer-activate", { transfer: n }, { signature });
+    const done = await signed({ title: t("transfer.use_again", { number: n }), what: t("transfer.use_again_signed", { number: n, now }) },
+      (signature) => command("transfer-activate", { transfer: n }, { signature }));
+    if (!done) return null;
     await again();
     said.say("good", done.message, { focus: true });
     return null;
