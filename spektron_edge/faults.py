@@ -26,9 +26,9 @@ class Faults(Enum):
     """The catalogue.
 
     10-19 set-up, 20-29 serial line, 30-39 measurement, 40-49 MQTT, 50-59 clock, 60-61 demo,
-    62-65 detector, 66 drivers of other packages, 71-79 inference engines, 80-89 bundles: trust and
-    slots, 90-99 calibration transfer, 100-109 adaptation, 110-114 commands, 115-119 the page,
-    120-125 tools for instruments.
+    62-65 detector, 66 drivers of other packages, 71-74 inference engines, 77-78 `setup` and
+    `doctor`, 80-89 bundles: trust and slots, 90-99 calibration transfer, 100-109 adaptation,
+    110-114 commands, 115-119 the page, 120-125 tools for instruments.
     """
 
     CONFIG_INVALID = FaultKind(
@@ -361,6 +361,14 @@ class Faults(Enum):
     )
     PAGE_ACCOUNT = FaultKind(
         "page_account", 117, "do what the detail says; `spektron-edge page-user list` shows who is"
+    )
+    SETUP_REFUSED = FaultKind(
+        "setup_refused", 77, "do what the detail says; nothing was written"
+    )
+    EXAMINATION_BAD = FaultKind(
+        "examination_bad",
+        78,
+        "do what stands under each part that is bad; `spektron-edge doctor` looks again",
     )
     INTERNAL = FaultKind(
         "internal", 70, "report this with the log; the daemon starts the part again"

@@ -21,6 +21,7 @@ from . import (
     audit,
     bundle,
     conformance,
+    doctor,
     inference,
     instruments,
     mqtt,
@@ -29,6 +30,7 @@ from . import (
     page,
     probe,
     recording,
+    setup,
     support,
     transfer,
     wavelength,
@@ -133,6 +135,8 @@ def _parser() -> argparse.ArgumentParser:
     operator.add(commands)
     page.add(commands)
     support.add(commands)
+    setup.add(commands)
+    doctor.add(commands)
 
     check = commands.add_parser("check-config", help="check a configuration file")
     check.add_argument("config", type=Path)
