@@ -1,0 +1,98 @@
+"""The questions at a terminal: each answer is checked at once, and Enter takes what is offered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from .asking import AnswerRefused, Answers, Doubt, Question, Step
+from .checks import NO, YES, plain, yes_or_no
+
+NONE = "none"
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """ask: prints a prompt and gives the line that was typed; ask_secret: the same, not shown;
+    say: a line. Both questions raise EOFError at the end of what is typed."""
+
+    ask: Callable[[str], str]
+    ask_secret: Callable[[str], str]
+    say: Callable[[str], None]
+
+
+def asked(steps: Sequence[Step], given: Mapping[str, str], terminal: Terminal) -> Answers:
+    """All answers; given: known already, and asked for again only where they are refused.
+
+    Raises EOFError.
+    """
+    answers: Answers = {}
+    known = dict(given)
+    at = 0
+    while at < len(steps):
+        step = steps[at]
+        at += 1
+        if isinstance(step, Question):
+            if step.wanted(answers):
+                answers[step.key] = _answered(step, answers, known.pop(step.key, None), terminal)
+            continue
+        try:
+            terminal.say(f"  {step.run(answers)}")
+        except Doubt as doubt:
+            if not _all_the_same(doubt, terminal):
+                at = next(
+                    n for n, s in enumerate(steps) if isinstance(s, Question) and s.key == step.again
+                )
+                for later in steps[at:]:
+                    if isinstance(later, Question):
+                        answers.pop(later.key, None)
+    return answers
+
+
+def confirmed(question: str, terminal: Terminal) -> bool:
+    """Enter says yes. Raises EOFError."""
+    while True:
+        try:
+            return yes_or_no(plain(terminal.ask(f"{question} [{YES}] ")) or YES, {}) == YES
+        except AnswerRefused as refused:
+            terminal.say(f"  {refused}")
+
+
+def _answered(question: Question, answers: Answers, text: str | None, terminal: Terminal) -> str:
+    if text is None:
+        terminal.say(f"\n{question.explains}")
+    while True:
+        try:
+            if text is None:
+                text = _typed(question, answers, terminal)
+            return question.check(text, answers)
+        except AnswerRefused as refused:
+            terminal.say(f"  {question.key}: {refused}")
+        except Doubt as doubt:
+            if _all_the_same(doubt, terminal):
+                return text or ""
+        text = None
+
+
+def _typed(question: Question, answers: Answers, terminal: Terminal) -> str:
+    """Raises AnswerRefused for what is none, EOFError."""
+    offered = question.default(answers)
+    if question.secret:
+        return terminal.ask_secret(f"{question.asks}: ")
+    shown = "" if offered is None else f" [{offered or NONE}]"
+    line = plain(terminal.ask(f"{question.asks}{shown}: "))
+    if not line:
+        if offered is None:
+            raise AnswerRefused("only you can know it: there is nothing to offer")
+        return offered
+    return "" if line == NONE else line
+
+
+def _all_the_same(doubt: Doubt, terminal: Terminal) -> bool:
+    terminal.say(f"  {doubt}")
+    while True:
+        try:
+            typed = plain(terminal.ask(f"  Take it all the same? [{NO}] ")) or NO
+            return yes_or_no(typed, {}) == YES
+        except AnswerRefused as refused:
+            terminal.say(f"  {refused}")
