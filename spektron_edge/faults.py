@@ -362,9 +362,7 @@ class Faults(Enum):
     PAGE_ACCOUNT = FaultKind(
         "page_account", 117, "do what the detail says; `spektron-edge page-user list` shows who is"
     )
-    SETUP_REFUSED = FaultKind(
-        "setup_refused", 77, "do what the detail says; nothing was written"
-    )
+    SETUP_REFUSED = FaultKind("setup_refused", 77, "do what the detail says; nothing was written")
     EXAMINATION_BAD = FaultKind(
         "examination_bad",
         78,

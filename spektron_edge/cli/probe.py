@@ -7,8 +7,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from firmware_bridge.printable import printable
-from spektron_edge.faults import Fault, Faults
 from spektron_edge.examination.ports import nothing, serial_ports, wanted_drivers
+from spektron_edge.faults import Fault, Faults
 from spektron_edge.instrument.line_faults import as_fault
 
 from .show import show

@@ -11,7 +11,6 @@ from typing import Any
 
 import paho.mqtt.client as paho
 
-from spektron_edge.config.file import Config
 from spektron_edge.config.mqtt import Mqtt
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.mqtt.connection import connect_plain
@@ -62,7 +61,7 @@ def _way_there(mqtt: Mqtt) -> Iterator[Finding]:
     try:
         socket.create_connection((mqtt.host, mqtt.port), WAIT_S).close()
     except OSError as error:
-        told = f"{mqtt.host} ({addresses}) port {mqtt.port} takes no connection: {error}"
+        told = f"{mqtt.host} ({addresses}) port {mqtt.port} takes no connection: {error.strerror or error}"
         raise Fault(Faults.BROKER_UNREACHABLE, told) from None
     yield ok(PART, f"{mqtt.host} ({addresses}) takes connections on port {mqtt.port}")
 
@@ -73,7 +72,7 @@ def _certificate(client: paho.Client) -> Iterator[Finding]:
     if not shown:
         return
     begins, ends = (
-        datetime.fromtimestamp(ssl.cert_time_to_seconds(shown[name]), timezone.utc)
+        datetime.fromtimestamp(ssl.cert_time_to_seconds(str(shown[name])), timezone.utc)
         for name in ("notBefore", "notAfter")
     )
     told = f"the broker's certificate ends at {ends:%Y-%m-%d %H:%M} UTC"

@@ -1,4 +1,4 @@
-"""Whether our own certificates end soon: to the broker, the authority that we know, and the page's."""
+"""Whether certificates end soon: our own at the broker, the authority's, the page's."""
 
 from __future__ import annotations
 

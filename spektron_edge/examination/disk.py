@@ -43,7 +43,7 @@ def _room(there: Path, folder: Path, limits: OutboxLimits) -> Finding:
     room = os.statvfs(there)
     free = room.f_bavail * room.f_frsize
     told = f"{free / _MB:.0f} MB are free under {there}"
-    if free < _LEAST_BYTES or 0 < room.f_files and room.f_favail < _LEAST_FILES:
+    if free < _LEAST_BYTES or (room.f_files and room.f_favail < _LEAST_FILES):
         if free >= _LEAST_BYTES:
             told += f", and only {room.f_favail} more files can be made"
         return of_fault(PART, Fault(Faults.DISK_FULL, told))

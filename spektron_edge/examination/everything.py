@@ -30,7 +30,7 @@ from . import (
     service,
     state,
 )
-from .finding import Finding, of_fault, ok, unseen
+from .finding import Finding, of_fault, ok, unseen, worst
 from .looking import Look, taken
 from .subject import Subject, subject_of
 
@@ -49,6 +49,7 @@ class _Known:
     """What an earlier look found out for later ones."""
 
     loaded: Loaded | None = None
+    port_bad: bool = False
 
     @property
     def made(self) -> datetime | None:
@@ -69,14 +70,21 @@ def examine(path: Path) -> Iterator[Finding]:
         for look in _of_the_machine(_Known()):
             yield from taken(look)
         return
-    clean = without_secrets(config)
+    clean = _without_secrets(config)
     yield ok(CONFIGURATION, f"{path} is sound: {config.site}/{config.instrument}")
     subject = subject_of(path, config)
     for look in _looks(subject, _Known()):
         yield from map(clean, taken(look))
 
 
-def without_secrets(config: Config) -> Callable[[Finding], Finding]:
+def try_configuration(path: Path, config: Config) -> Iterator[Finding]:
+    """The parts that a new configuration names; a scan is taken. path: of the configuration."""
+    clean = _without_secrets(config)
+    for look in _of_setup(subject_of(path, config)):
+        yield from map(clean, taken(look))
+
+
+def _without_secrets(config: Config) -> Callable[[Finding], Finding]:
     """Takes them out of what is said, whoever quoted them."""
     removal = Removal(secrets_of(config))
 
@@ -95,8 +103,8 @@ def _looks(subject: Subject, known: _Known) -> list[Look]:
         Look(daemon.PART, partial(daemon.look, subject)),
         Look(model.BUNDLE, partial(_bundle, config, known), _SELF_TEST_S),
         Look(model.CALIBRATION, partial(model.look_at_calibration, config), _STATE_S),
-        Look(ports.PART, partial(ports.look, subject)),
-        Look(instrument.PART, partial(_instrument, subject, known), _INSTRUMENT_S),
+        Look(ports.PART, partial(_port, subject, known)),
+        Look(instrument.PART, partial(_instrument, subject, known, scan=False), _INSTRUMENT_S),
         Look(broker.PART, partial(broker.look, subject), _BROKER_S),
         Look(certificates.PART, partial(certificates.look, subject)),
         Look(disk.PART, partial(disk.look, subject), _STATE_S),
@@ -108,19 +116,14 @@ def _looks(subject: Subject, known: _Known) -> list[Look]:
     ]
 
 
-def for_setup(subject: Subject) -> list[Look]:
-    """Those that a new configuration is tried with; a scan is taken."""
+def _of_setup(subject: Subject) -> list[Look]:
     config, known = subject.config, _Known()
-    scan: tuple[Look, ...] = ()
-    if not subject.running:
-        scan = (Look("scan", partial(instrument.one_scan, config), _INSTRUMENT_S),)
     return [
         Look(permissions.PART, partial(permissions.look, subject)),
         Look(operators.PART, partial(operators.look, config)),
         Look(model.BUNDLE, partial(_bundle, config, known), _SELF_TEST_S),
-        Look(ports.PART, partial(ports.look, subject)),
-        Look(instrument.PART, partial(_instrument, subject, known), _INSTRUMENT_S),
-        *scan,
+        Look(ports.PART, partial(_port, subject, known)),
+        Look(instrument.PART, partial(_instrument, subject, known, scan=True), _INSTRUMENT_S),
         Look(broker.PART, partial(broker.look, subject), _BROKER_S),
         Look(certificates.PART, partial(certificates.look, subject)),
         Look(disk.PART, partial(disk.look, subject), _STATE_S),
@@ -141,6 +144,16 @@ def _bundle(config: Config, known: _Known) -> Iterable[Finding]:
     return model.look_at_bundle(config, known.loaded)
 
 
-def _instrument(subject: Subject, known: _Known) -> Iterable[Finding]:
+def _port(subject: Subject, known: _Known) -> Iterator[Finding]:
+    # Until it is known to be good: a look may end without a word.
+    known.port_bad = True
+    findings = list(ports.look(subject))
+    known.port_bad = worst(findings) == "bad"
+    yield from findings
+
+
+def _instrument(subject: Subject, known: _Known, *, scan: bool) -> Iterable[Finding]:
+    if known.port_bad and not subject.running:
+        return [unseen(instrument.PART, "its port cannot be used")]
     found = None if known.loaded is None else known.loaded.model
-    return instrument.look(subject, found)
+    return instrument.look(subject, found, scan=scan)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 
 from firmware_bridge.errors import LinkError
 from firmware_bridge.instrument import Identity
@@ -20,31 +19,24 @@ from spektron_edge.instrument.line_faults import LINE_FAULTS, as_fault
 from spektron_edge.spectra.resampling import Resampler
 
 from .finding import Finding, bad, of_fault, ok, unseen
-from .ports import holders
 from .subject import Subject
 
-PART = "instrument"
+PART, SCAN = "instrument", "scan"
 _OF_THE_LINE = {kind.value.code for kind in LINE_FAULTS.values()}
 
 
-def look(subject: Subject, model: Model | None) -> Iterator[Finding]:
-    """Asks it who it is, and nothing else; a running daemon is asked instead. model: that it has to
-    fit, if that can be loaded. Raises Fault."""
+def look(subject: Subject, model: Model | None, *, scan: bool) -> Iterator[Finding]:
+    """Asks it who it is; a running daemon is asked instead. model: that it has to fit, if that can
+    be loaded; scan: whether one is taken, for which the lamp goes on. Raises Fault."""
     if subject.running:
         yield _as_told(subject)
-        return
-    if held := _held(subject):
-        yield unseen(PART, f"its port is held by {held}")
         return
     identity = answering(subject.config)
     if model is not None:
         check_fit(identity, model)
     yield ok(PART, in_words(identity))
-
-
-def _held(subject: Subject) -> str:
-    path = Path(subject.config.serial.url)
-    return ", ".join(holders(path)) if path.is_char_device() else ""
+    if scan:
+        yield _one_scan(subject.config)
 
 
 def _as_told(subject: Subject) -> Finding:
@@ -85,8 +77,8 @@ def in_words(identity: Identity) -> str:
     return f"{told}, does {able}"
 
 
-def one_scan(config: Config) -> Iterator[Finding]:
-    """Takes one as configured: the lamp goes on for it. Raises Fault."""
+def _one_scan(config: Config) -> Finding:
+    """Taken as configured. Raises Fault."""
     taking = config.acquisition
     settings = Configure(taking.integration_us, taking.averages, 1, Position.SAMPLE)
     try:
@@ -101,9 +93,7 @@ def one_scan(config: Config) -> Iterator[Finding]:
                 if received is not None and isinstance(scan := received.message, Scan):
                     brightest = int(scan.counts.max())
                     told = f"{scan.counts.size} pixels, the brightest {brightest} counts"
-                    yield ok("scan", f"one came: {told} of {identity.full_scale}")
-                    return
+                    return ok(SCAN, f"one came: {told} of {identity.full_scale}")
     except LinkError as error:
-        yield of_fault("scan", as_fault(error))
-        return
-    yield of_fault("scan", Fault(Faults.DEVICE_SILENT, f"no scan came within {wait_s:.1f} s"))
+        return of_fault(SCAN, as_fault(error))
+    return of_fault(SCAN, Fault(Faults.DEVICE_SILENT, f"no scan came within {wait_s:.1f} s"))

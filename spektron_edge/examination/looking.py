@@ -1,4 +1,4 @@
-"""Looks are taken one after the other, each within its time: none keeps the others waiting for ever."""
+"""Looks are taken one after the other, each within its time: none keeps the others for ever."""
 
 from __future__ import annotations
 

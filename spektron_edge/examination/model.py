@@ -1,4 +1,4 @@
-"""The bundle: who signed it, its slot, its self-test; and what transfers and adaptations make of it."""
+"""The bundle: who signed it, its slot, its self-test; and the transfers and adaptations of it."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ def look_at_calibration(config: Config) -> Iterator[Finding]:
         ("transfer", describe_transfers(transfers)),
         ("adaptation", describe_adaptations(adaptations)),
     ):
-        for where, words in told.items():
+        for where, state in told.items():
             if where.startswith("on "):
-                yield ok(CALIBRATION, f"{kind} {where}: {words}")
+                yield ok(CALIBRATION, f"{kind} {where}: {state}")
     if not transfers.held and not adaptations.held:
         yield unseen(CALIBRATION, "no transfer and no adaptation: the bundle's own is in use")

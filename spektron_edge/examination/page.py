@@ -36,7 +36,7 @@ def look(subject: Subject) -> Iterator[Finding]:
         yield bad(PART, f"what listens at {where} speaks no TLS: {error.reason}", step)
         return
     except (OSError, http.client.HTTPException) as error:
-        told = f"what listens at {where} does not answer: {error or type(error).__name__}"
+        told = f"what listens at {where} does not answer: {str(error) or type(error).__name__}"
         yield bad(PART, told, f"restart it; journalctl -u {PAGE_UNIT} -n 50")
         return
     if status >= http.client.INTERNAL_SERVER_ERROR:

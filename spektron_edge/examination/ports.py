@@ -1,4 +1,4 @@
-"""Serial ports of this machine: which there are, who may use one, who holds it, what speaks there."""
+"""Serial ports: which there are, who may use one, who holds it, which drivers are looked for."""
 
 from __future__ import annotations
 

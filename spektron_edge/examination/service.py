@@ -40,12 +40,14 @@ def properties(unit: str) -> dict[str, str] | None:
 def look() -> Iterator[Finding]:
     """Raises OSError."""
     for unit in (UNIT, PAGE_UNIT):
-        yield _unit(unit, properties(unit))
+        known = properties(unit)
+        if known is None:
+            yield unseen(PART, "systemd does not run this machine")
+            return
+        yield _unit(unit, known)
 
 
-def _unit(unit: str, known: dict[str, str] | None) -> Finding:
-    if known is None:
-        return unseen(PART, "systemd does not run this machine")
+def _unit(unit: str, known: dict[str, str]) -> Finding:
     if known.get("LoadState") != "loaded":
         return unseen(PART, f"{unit} is not installed")
     active = known.get("ActiveState", "unknown")

@@ -47,7 +47,7 @@ def subject_of(path: Path, config: Config) -> Subject:
     except PermissionError:
         why = "its door opens to its own user and to root only"
     except (OSError, DoorAway, ValueError, KeyError, TypeError) as error:
-        why = f"it does not answer at its door ({error or type(error).__name__})"
+        why = f"it does not answer at its door ({str(error) or type(error).__name__})"
     else:
         return Subject(path, config, running=True, told=told)
     return Subject(path, config, running=True, why_untold=why)

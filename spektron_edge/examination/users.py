@@ -40,8 +40,8 @@ class User:
 
 
 def daemon_user(state_dir: Path) -> User:
-    """The owner of the state folder; before there is one, the service's user for root where there is
-    one, else whoever asks."""
+    """The owner of the state folder. Before there is one: the service's user, where root asks and
+    there is such a user; else whoever asks."""
     with contextlib.suppress(OSError):
         return _user(state_dir.stat().st_uid)
     if os.geteuid() == 0:

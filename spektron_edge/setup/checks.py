@@ -23,7 +23,7 @@ from .asking import AnswerRefused, Answers, Doubt
 from .prober import ALL, Prober
 
 LONGEST = 4096
-YES, NO = "yes", "no"
+YES, NO, NONE = "yes", "no", "none"
 _TOPIC: TypeAdapter[str] = TypeAdapter(TopicPart)
 # Files that a check looks for; the section only wants to be told of them.
 _ANY = Path("/given")
@@ -37,6 +37,12 @@ def plain(text: str) -> str:
     if not line.isprintable():
         raise AnswerRefused("holds characters that cannot be printed")
     return line
+
+
+def typed(text: str) -> str:
+    """The same, and empty for `none`. Raises AnswerRefused."""
+    line = plain(text)
+    return "" if line == NONE else line
 
 
 def topic_part(text: str, _answers: Answers) -> str:
@@ -58,7 +64,9 @@ def port(prober: Prober) -> Callable[[str, Answers], str]:
         if "://" not in text:
             path = Path(text)
             if not path.is_absolute():
-                raise AnswerRefused("a path such as /dev/ttyUSB0, or an URL such as socket://h:4001")
+                raise AnswerRefused(
+                    "a path such as /dev/ttyUSB0, or an URL such as socket://h:4001"
+                )
             if not path.exists():
                 raise Doubt(f"{text} is not there: is the instrument plugged in?")
             if not path.is_char_device():
@@ -145,7 +153,9 @@ def state_folder(folder: Path) -> Callable[[str, Answers], str]:
         while not there.exists():
             there = there.parent
         if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK, effective_ids=True):
-            raise AnswerRefused(f"you may not write to {there}; run this as root, or choose another")
+            raise AnswerRefused(
+                f"you may not write to {there}; run this as root, or choose another"
+            )
         return str(Path(text).expanduser())
 
     return check

@@ -6,9 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .asking import AnswerRefused, Answers, Doubt, Question, Step
-from .checks import NO, YES, plain, yes_or_no
-
-NONE = "none"
+from .checks import NO, NONE, YES, plain, typed, yes_or_no
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,9 @@ def asked(steps: Sequence[Step], given: Mapping[str, str], terminal: Terminal) -
         except Doubt as doubt:
             if not _all_the_same(doubt, terminal):
                 at = next(
-                    n for n, s in enumerate(steps) if isinstance(s, Question) and s.key == step.again
+                    n
+                    for n, s in enumerate(steps)
+                    if isinstance(s, Question) and s.key == step.again
                 )
                 for later in steps[at:]:
                     if isinstance(later, Question):
@@ -51,11 +51,7 @@ def asked(steps: Sequence[Step], given: Mapping[str, str], terminal: Terminal) -
 
 def confirmed(question: str, terminal: Terminal) -> bool:
     """Enter says yes. Raises EOFError."""
-    while True:
-        try:
-            return yes_or_no(plain(terminal.ask(f"{question} [{YES}] ")) or YES, {}) == YES
-        except AnswerRefused as refused:
-            terminal.say(f"  {refused}")
+    return _yes(question, YES, terminal)
 
 
 def _answered(question: Question, answers: Answers, text: str | None, terminal: Terminal) -> str:
@@ -80,19 +76,28 @@ def _typed(question: Question, answers: Answers, terminal: Terminal) -> str:
     if question.secret:
         return terminal.ask_secret(f"{question.asks}: ")
     shown = "" if offered is None else f" [{offered or NONE}]"
-    line = plain(terminal.ask(f"{question.asks}{shown}: "))
-    if not line:
-        if offered is None:
-            raise AnswerRefused("only you can know it: there is nothing to offer")
-        return offered
-    return "" if line == NONE else line
+    line = terminal.ask(f"{question.asks}{shown}: ")
+    if line.strip():
+        return typed(line)
+    if offered is None:
+        raise AnswerRefused("only you can know it: there is nothing to offer")
+    return offered
 
 
 def _all_the_same(doubt: Doubt, terminal: Terminal) -> bool:
     terminal.say(f"  {doubt}")
-    while True:
-        try:
-            typed = plain(terminal.ask(f"  Take it all the same? [{NO}] ")) or NO
-            return yes_or_no(typed, {}) == YES
-        except AnswerRefused as refused:
-            terminal.say(f"  {refused}")
+    return _yes("  Take it all the same?", NO, terminal)
+
+
+def _yes(question: str, otherwise: str, terminal: Terminal) -> bool:
+    """otherwise: what Enter says. Raises EOFError."""
+    while (said := _yes_or_no(terminal.ask(f"{question} [{otherwise}] "), otherwise)) is None:
+        terminal.say("  yes or no")
+    return said
+
+
+def _yes_or_no(line: str, otherwise: str) -> bool | None:
+    try:
+        return yes_or_no(plain(line) or otherwise, {}) == YES
+    except AnswerRefused:
+        return None

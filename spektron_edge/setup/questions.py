@@ -12,6 +12,7 @@ from firmware_bridge.drivers.registry import UnknownDriver, driver
 from spektron_edge.config.file import Config
 from spektron_edge.config.mqtt import Mqtt
 from spektron_edge.config.outbox import OutboxLimits
+from spektron_edge.config.page import PageSettings
 from spektron_edge.examination.broker import accepts
 from spektron_edge.examination.ports import serial_ports
 from spektron_edge.faults import Fault
@@ -220,7 +221,7 @@ def _device(path: Path, before: Config | None) -> list[Step]:
         Question(
             "bundle",
             "Bundle of the calibration",
-            "A file; `slots`: what `bundle install` puts there; `none`: the corn one that is shipped.",
+            "A file; `slots`: what `bundle install` brings; `none`: the corn one that is shipped.",
             _same(held),
             checks.bundle(folder),
         ),
@@ -228,7 +229,7 @@ def _device(path: Path, before: Config | None) -> list[Step]:
             "page",
             "Serve the instrument's page",
             "For a tablet beside the instrument; docs/page.md.",
-            _same(checks.NO if page is None else checks.YES),
+            _same(checks.NO if page in (None, PageSettings()) else checks.YES),
             checks.yes_or_no,
         ),
         Question(

@@ -1,0 +1,121 @@
+"""From answers to the configuration's text and the files beside it; nothing is written here."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from spektron_edge.config.file import Config
+from spektron_edge.config.loading import parse_config
+from spektron_edge.config.outbox import OutboxLimits
+from spektron_edge.config.page import PageSettings
+from spektron_edge.faults import Fault, Faults
+from spektron_edge.page.certificate import CERTIFICATE, KEY
+
+from .asking import Answers
+from .checks import SERIAL_KEYS, YES, serial_value, split_names
+from .questions import RETENTION
+from .toml_edit import Key, NotInPlace, Value, edited
+
+PASSWORD_FILE = "mqtt.password"  # noqa: S105 - its name
+_HEAD = (
+    "# Made by `spektron-edge setup`, which also changes it. What is not here has its default.\n"
+)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """text: of the configuration; config: the same, checked; diff: lines, none where nothing
+    changes; password: for its file, None where that stays as it is; certificate_for: names that the
+    page's certificate is made for, none where it is not needed or there."""
+
+    path: Path
+    text: str
+    config: Config
+    diff: tuple[str, ...]
+    password: str | None
+    certificate_for: tuple[str, ...]
+
+    @property
+    def password_file(self) -> Path:
+        """Beside the configuration."""
+        return self.config.mqtt.password_file or self.path.absolute().parent / PASSWORD_FILE
+
+
+def drafted(path: Path, before: str, config: Config | None, answers: Answers) -> Draft:
+    """before, config: what is there, empty and None for nothing.
+
+    Raises Fault(SETUP_REFUSED, CONFIG_INVALID).
+    """
+    try:
+        text = edited(before or _HEAD, _changes(answers, config))
+    except NotInPlace as error:
+        told = f"{path} cannot be changed in place: {error}. Change it by hand, or move it away"
+        raise Fault(Faults.SETUP_REFUSED, told) from None
+    made = parse_config(text, path)
+    old, new = before.splitlines(), text.splitlines()
+    diff = difflib.unified_diff(old, new, str(path), f"{path} (new)", lineterm="")
+    names = split_names(answers.get("page_names", ""))
+    have = made.page.certificate is not None and made.page.certificate.exists()
+    return Draft(
+        path,
+        text,
+        made,
+        () if old == new else tuple(diff),
+        answers.get("password") or None,
+        () if have else tuple(names),
+    )
+
+
+def _changes(answers: Answers, config: Config | None) -> Mapping[Key, Value | None]:
+    """config: as it is, whose further keys stay."""
+    changes: dict[Key, Value | None] = {
+        ("", "site"): answers["site"],
+        ("", "instrument"): answers["instrument"],
+        ("", "state_dir"): answers["state_dir"],
+        ("", "bundle"): answers["bundle"] or None,
+        ("serial", "url"): answers["port"],
+    }
+    for key in SERIAL_KEYS:
+        text = answers.get(key, "")
+        changes["serial", key] = serial_value(key, text) if text else None
+    changes["mqtt", "url"] = answers["broker"]
+    changes["mqtt", "username"] = answers["username"] or None
+    changes["mqtt", "password_file"] = _password_file(answers, config)
+    changes["mqtt", "ca_file"] = answers.get("ca_file") or None
+    usual, held = OutboxLimits(), None if config is None else config.outbox
+    for key in RETENTION:
+        value = float(answers[key])
+        if held is not None and value == getattr(held, key):
+            continue
+        changes["outbox", key] = None if value == getattr(usual, key) else value
+    return changes | _page(answers, config)
+
+
+def _password_file(answers: Answers, config: Config | None) -> str | None:
+    """As it stands there, unless there is a password for the first time."""
+    held = None if config is None else config.mqtt.password_file
+    if not answers["username"]:
+        return None
+    if held is not None:
+        return str(held)
+    return PASSWORD_FILE if answers.get("password") else None
+
+
+def _page(answers: Answers, config: Config | None) -> dict[Key, Value | None]:
+    held = PageSettings() if config is None else config.page
+    if answers["page"] != YES:
+        return {}
+    names = split_names(answers["page_names"])
+    if list(held.names) == names:
+        return {}
+    if not names:
+        return {("page", key): None for key in ("host", "names", "certificate", "key")}
+    return {
+        ("page", "host"): held.host if not held.on_loopback else "0.0.0.0",  # noqa: S104
+        ("page", "names"): names,
+        ("page", "certificate"): str(held.certificate or CERTIFICATE),
+        ("page", "key"): str(held.key or KEY),
+    }
