@@ -61,7 +61,8 @@ def _way_there(mqtt: Mqtt) -> Iterator[Finding]:
     try:
         socket.create_connection((mqtt.host, mqtt.port), WAIT_S).close()
     except OSError as error:
-        told = f"{mqtt.host} ({addresses}) port {mqtt.port} takes no connection: {error.strerror or error}"
+        why = error.strerror or error
+        told = f"{mqtt.host} ({addresses}) port {mqtt.port} takes no connection: {why}"
         raise Fault(Faults.BROKER_UNREACHABLE, told) from None
     yield ok(PART, f"{mqtt.host} ({addresses}) takes connections on port {mqtt.port}")
 
