@@ -69,8 +69,8 @@ def _setup(arguments: argparse.Namespace) -> int:
     path = arguments.config or usual_place()
     there = path.exists()
     before = load_config(path) if there else None
-    asking = steps(path, before, Prober(_tell))
     terminal = _terminal(arguments)
+    asking = steps(path, before, Prober(_tell), look=terminal is not None)
     answers = _answers(arguments, asking, terminal)
     draft = drafted(path, read_config(path) if there else "", before, answers)
     _confirm(draft, terminal, overwrite=arguments.overwrite or not there)

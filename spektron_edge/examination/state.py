@@ -8,7 +8,7 @@ from spektron_edge.faults import Fault, Faults
 from spektron_edge.files.audit import AuditError, verify
 from spektron_edge.files.state_folder import AUDIT_FILE, OUTBOX_FILE
 from spektron_edge.outbox import OutboxDamagedError, OutboxError, read_counts
-from spektron_edge.outbox.questions import asked_of
+from spektron_edge.outbox.store import reading
 
 from .finding import Finding, of_fault, ok, unseen, warning
 from .subject import Subject
@@ -16,6 +16,7 @@ from .subject import Subject
 OUTBOX, AUDIT, ASIDE = "outbox", "audit log", "state folder"
 _FULL_SHARE = 0.8
 _MB = 1e6
+_WAITING = "SELECT COALESCE(SUM(size), 0) FROM record WHERE state = 0"
 
 
 def look_at_outbox(subject: Subject) -> Iterator[Finding]:
@@ -25,20 +26,22 @@ def look_at_outbox(subject: Subject) -> Iterator[Finding]:
     if not path.exists():
         yield unseen(OUTBOX, "there is none yet: no daemon has run with this state folder")
         return
-    verdicts = [str(verdict) for (verdict,) in asked_of(folder, "PRAGMA quick_check(3)", ())]
-    if verdicts != ["ok"]:
-        yield of_fault(OUTBOX, Fault(Faults.STATE_DAMAGED, f"{path}: {'; '.join(verdicts)}"))
-        return
+    # Else SQLite would leave files beside it that were not there.
+    alone = not subject.running and not path.with_name(f"{OUTBOX_FILE}-wal").exists()
     try:
-        counts = read_counts(path)
+        with reading(path, alone=alone) as db:
+            verdicts = [str(verdict) for (verdict,) in db.execute("PRAGMA quick_check(3)")]
+            ((size,),) = db.execute(_WAITING)
+        counts = read_counts(path, alone=alone)
     except OutboxDamagedError as error:
         yield of_fault(OUTBOX, Fault(Faults.STATE_DAMAGED, str(error)))
         return
     except OutboxError as error:
         yield of_fault(OUTBOX, Fault(Faults.STATE_UNWRITABLE, str(error)))
         return
-    waiting = "SELECT COALESCE(SUM(size), 0) FROM record WHERE state = 0"
-    ((size,),) = asked_of(folder, waiting, ())
+    if verdicts != ["ok"]:
+        yield of_fault(OUTBOX, Fault(Faults.STATE_DAMAGED, f"{path}: {'; '.join(verdicts)}"))
+        return
     told = f"whole; {counts['unsent']} records wait, {size / _MB:.1f} of {limits.max_mb:g} MB"
     if size > _FULL_SHARE * limits.max_mb * _MB:
         step = "bring the broker back, or raise `outbox.max_mb`: the oldest are dropped beyond it"

@@ -27,6 +27,10 @@ class Prober:
             self._known[port] = self._asked(port)
         return self._known[port]
 
+    def known(self, port: str) -> Found | None:
+        """The same without asking anew."""
+        return self._known.get(port)
+
     def first(self) -> str:
         """The first port of this machine with an instrument. Raises AnswerRefused."""
         there = [port.path for port in serial_ports()]

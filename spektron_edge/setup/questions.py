@@ -33,11 +33,12 @@ _RETENTION_ASKS = {
 }
 
 
-def steps(path: Path, before: Config | None, prober: Prober) -> list[Step]:
-    """path: of the configuration; before: as it is, None where there is none."""
+def steps(path: Path, before: Config | None, prober: Prober, *, look: bool) -> list[Step]:
+    """path: of the configuration; before: as it is, None where there is none; look: whether Enter
+    looks for an instrument on all ports, which somebody has to want: bytes are sent to each."""
     return [
         *_names(before),
-        *_instrument(before, prober),
+        *_instrument(before, prober, look=look),
         *_broker(before),
         *_device(path, before),
         *_retention(before),
@@ -58,7 +59,7 @@ def _names(before: Config | None) -> list[Step]:
     ]
 
 
-def _instrument(before: Config | None, prober: Prober) -> list[Step]:
+def _instrument(before: Config | None, prober: Prober, *, look: bool) -> list[Step]:
     serial = None if before is None else before.serial
     there = [f"{port.path} ({port.what})" for port in serial_ports()]
     listed = "; ".join(there) or "none is there now"
@@ -69,7 +70,7 @@ def _instrument(before: Config | None, prober: Prober) -> list[Step]:
             return serial.url
         if _UDEV_NAME.exists():
             return str(_UDEV_NAME)
-        return ALL if there else None
+        return ALL if there and look else None
 
     def usual_driver(answers: Answers) -> str:
         if serial is not None and serial.url == answers["port"]:
@@ -80,10 +81,9 @@ def _instrument(before: Config | None, prober: Prober) -> list[Step]:
     def usual_baud(answers: Answers) -> str:
         if serial is not None and serial.url == answers["port"] and serial.baud is not None:
             return str(serial.baud)
-        if serial is None or serial.url != answers["port"]:
-            found = prober.at(answers["port"])
-            if found is not None and found.driver.name == answers["driver"]:
-                return str(found.place.baud)
+        found = prober.known(answers["port"])
+        if found is not None and found.driver.name == answers["driver"]:
+            return str(found.place.baud)
         bauds = driver(answers["driver"]).bauds
         return str(bauds[0]) if bauds else ""
 
