@@ -83,7 +83,7 @@ def _setup(arguments: argparse.Namespace) -> int:
     report: dict[str, object] = {
         "configuration": str(path),
         "written": [str(file) for file in written],
-        "changes": list(draft.diff),
+        "changes": list(draft.changes),
         "verdict": worst(found),
         "findings": findings.as_json(found),
         "next": step,
@@ -138,15 +138,15 @@ def _confirm(draft: Draft, terminal: Terminal | None, *, overwrite: bool) -> Non
     """Raises Fault(SETUP_REFUSED)."""
     from spektron_edge.setup.dialogue import confirmed
 
-    if not draft.diff and draft.password is None:
+    if not draft.changes:
         return
+    told = "\n".join(draft.changes)
     if terminal is None:
         if not overwrite:
-            told = "\n".join(draft.diff) or "the password changes"
-            detail = f"{draft.path} is there, and would change; --overwrite allows it:\n{told}"
+            detail = f"{draft.path} is there, and this would change; --overwrite allows it:\n{told}"
             raise Fault(Faults.SETUP_REFUSED, detail)
         return
-    terminal.say("\n" + "\n".join(draft.diff))
+    terminal.say(f"\n{told}")
     try:
         if confirmed(f"Write {draft.path}?", terminal):
             return

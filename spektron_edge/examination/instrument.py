@@ -44,7 +44,7 @@ def _as_told(subject: Subject) -> Finding:
     if told is None:
         return unseen(PART, f"a daemon has its port; {subject.why_untold}")
     # It was told with the daemon's other faults, with what to do.
-    if wrong := [fault["code"] for fault in told.faults if fault["code"] in _OF_THE_LINE]:
+    if wrong := [code for code in subject.codes if code in _OF_THE_LINE]:
         return bad(PART, f"the daemon has no use of it: {', '.join(wrong)}", "see the daemon above")
     device = None if told.state is None else told.state.get("device")
     if device is None:

@@ -37,6 +37,11 @@ class Subject:
     told: Told | None = None
     why_untold: str = ""
 
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """Of the faults that go on, as far as it says."""
+        return () if self.told is None else tuple(fault["code"] for fault in self.told.faults)
+
 
 def subject_of(path: Path, config: Config) -> Subject:
     """As it is now. path: of the configuration."""

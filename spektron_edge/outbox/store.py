@@ -336,11 +336,9 @@ def reading(path: Path, *, alone: bool = False) -> Iterator[sqlite3.Connection]:
 
     Raises OutboxDamagedError, OutboxError.
     """
-    how = "mode=ro&immutable=1" if alone else "mode=ro"
+    uri = f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if alone else ''}"
     try:
-        with contextlib.closing(
-            sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True)
-        ) as db:
+        with contextlib.closing(sqlite3.connect(uri, uri=True)) as db:
             yield db
     except TROUBLE as error:
         if not path.exists():

@@ -39,6 +39,17 @@ class Draft:
     certificate_for: tuple[str, ...]
 
     @property
+    def changes(self) -> tuple[str, ...]:
+        """Everything that is written, in lines; none where nothing is."""
+        beside = []
+        if self.password is not None:
+            beside.append(f"{self.password_file}: the password")
+        if self.certificate_for:
+            names = ", ".join(self.certificate_for)
+            beside.append(f"{self.config.page.certificate}: a certificate for {names}, and its key")
+        return (*self.diff, *beside)
+
+    @property
     def password_file(self) -> Path:
         """Beside the configuration."""
         return self.config.mqtt.password_file or self.path.absolute().parent / PASSWORD_FILE
