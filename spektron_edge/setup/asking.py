@@ -29,11 +29,15 @@ class Question:
 
     key: str
     asks: str
-    explains: str
+    explains: str | Callable[[Answers], str]
     default: Callable[[Answers], str | None]
     check: Callable[[str, Answers], str]
     wanted: Callable[[Answers], bool] = _always
     secret: bool = False
+
+    def explained(self, answers: Answers) -> str:
+        """What it is for, after the answers so far."""
+        return self.explains if isinstance(self.explains, str) else self.explains(answers)
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ def confirmed(question: str, terminal: Terminal) -> bool:
 
 def _answered(question: Question, answers: Answers, text: str | None, terminal: Terminal) -> str:
     if text is None:
-        terminal.say(f"\n{question.explains}")
+        terminal.say(f"\n{question.explained(answers)}")
     while True:
         try:
             if text is None:

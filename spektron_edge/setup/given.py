@@ -69,7 +69,7 @@ def _take(question: Question, text: str | None, answers: Answers, wrong: list[st
     if text is None:
         text = question.default(answers)
     if text is None:
-        wrong.append(f"{question.key} is missing. {question.explains}")
+        wrong.append(f"{question.key} is missing. {question.explained(answers)}")
         return
     try:
         text = text if question.secret else typed(text)

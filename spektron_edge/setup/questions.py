@@ -112,7 +112,7 @@ def _instrument(before: Config | None, prober: Prober, *, look: bool) -> list[St
         Question(
             "model",
             "Model",
-            "It does not say which it is.",
+            lambda answers: f"One of {', '.join(driver(answers['driver']).models)}.",
             given("model", None),
             checks.of_serial("model"),
             _needs("model"),

@@ -25,7 +25,8 @@ def edited(text: str, changes: Mapping[Key, Value | None]) -> str:
     Raises NotInPlace, and ValueError for what is no TOML.
     """
     before = tomllib.loads(text)
-    lines = text.splitlines()
+    # Other ends of lines than this may stand in texts.
+    lines = text.removesuffix("\n").split("\n") if text else []
     wanted: dict[str, Any] = copy.deepcopy(before)
     for (section, key), value in changes.items():
         table = wanted.setdefault(section, {}) if section else wanted
@@ -40,8 +41,12 @@ def edited(text: str, changes: Mapping[Key, Value | None]) -> str:
             table[key] = plain
         lines = _with(lines, section, key, plain)
     made = "\n".join(lines) + "\n"
-    if _filled(tomllib.loads(made)) != _filled(wanted):
-        raise NotInPlace("it has dotted keys or tables in one line")
+    try:
+        right = _filled(tomllib.loads(made)) == _filled(wanted)
+    except tomllib.TOMLDecodeError:
+        right = False
+    if not right:
+        raise NotInPlace("it has dotted or quoted keys, or tables in one line")
     return made
 
 

