@@ -89,15 +89,26 @@ def of_serial(key: str) -> Callable[[str, Answers], str]:
 
     def check(text: str, answers: Answers) -> str:
         if text:
-            needed = {k: serial_value(k, v) for k, v in answers.items() if k in SERIAL_KEYS and v}
-            needed |= {"url": answers["port"], key: serial_value(key, text)}
-            _section(Serial, needed, only=key)
+            held = {k: serial_value(k, answers[k]) for k in SERIAL_KEYS if answers.get(k)}
+            values = _stand_ins(answers["driver"]) | held | {key: serial_value(key, text)}
+            _section(Serial, {"url": answers["port"], **values})
         return text
 
     return check
 
 
 SERIAL_KEYS = ("driver", "baud", "serial_number", "model", "wavelength_nm")
+
+
+def _stand_ins(name: str) -> dict[str, Any]:
+    """For what the driver needs and is asked for later."""
+    used = driver(name)
+    known = {
+        "wavelength_nm": ("wavelength_nm", [0.0, 1.0]),
+        "serial": ("serial_number", "unnamed"),
+        "model": ("model", next(iter(used.models), "")),
+    }
+    return dict(known[need] for need in used.needs)
 
 
 def serial_value(key: str, text: str) -> str | int | list[float]:
@@ -209,17 +220,12 @@ def limit(key: str) -> Callable[[str, Answers], str]:
     return check
 
 
-def _section(model: type[BaseModel], values: Mapping[str, Any], only: str | None = None) -> None:
-    """only: the key that is asked for now; others may be missing yet."""
+def _section(model: type[BaseModel], values: Mapping[str, Any]) -> None:
+    """Raises AnswerRefused with the first thing that is wrong."""
     try:
         model.model_validate(values)
-    except (ValidationError, Fault) as error:
-        if isinstance(error, Fault):
-            raise AnswerRefused(error.detail) from None
-        for detail in error.errors():
-            if only is None or not detail["loc"] or detail["loc"][0] == only:
-                message = detail["msg"].removeprefix("Value error, ")
-                if only is not None and not detail["loc"] and only not in message:
-                    # Of another key, which is asked for next.
-                    continue
-                raise AnswerRefused(message) from None
+    except Fault as fault:
+        raise AnswerRefused(fault.detail) from None
+    except ValidationError as error:
+        message = error.errors()[0]["msg"]
+        raise AnswerRefused(message.removeprefix("Value error, ")) from None
