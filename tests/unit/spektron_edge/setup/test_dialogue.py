@@ -140,8 +140,8 @@ def test_other_makers_instruments_are_asked_for_what_they_lack(steps):
     with pytest.raises(Fault, match="wavelength_nm is missing") as caught:
         collected(steps, {**ANSWERS, "driver": "tcd1304"})
     assert "serial_number is missing" in caught.value.detail
-    more = {"driver": "tcd1304", "wavelength_nm": "300, 2.7, -0.001", "serial_number": "A1"}
-    assert collected(steps, {**ANSWERS, **more})["wavelength_nm"] == "300, 2.7, -0.001"
+    more = {"driver": "tcd1304", "wavelength_nm": "300, 0.2, 0.00001", "serial_number": "A1"}
+    assert collected(steps, {**ANSWERS, **more})["wavelength_nm"] == "300, 0.2, 0.00001"
     with pytest.raises(Fault, match=r"model is missing\. One of"):
         collected(steps, {**ANSWERS, **more, "driver": "ocean-sad500"})
     with pytest.raises(Fault, match="numbers with commas"):
