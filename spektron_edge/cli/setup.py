@@ -117,7 +117,7 @@ def _terminal(arguments: argparse.Namespace) -> Terminal | None:
     if arguments.json or arguments.answers is not None or not sys.stdin.isatty():
         return None
     print("Enter takes what stands in brackets; Ctrl-C ends this, and nothing is written.")
-    return Terminal(_ask, getpass.getpass, lambda line: print(_lines(line)))
+    return Terminal(_ask, _ask_secret, lambda line: print(_lines(line)))
 
 
 def _ask(prompt: str) -> str:
@@ -132,6 +132,14 @@ def _ask(prompt: str) -> str:
     if not line:
         raise EOFError
     return line
+
+
+def _ask_secret(prompt: str) -> str:
+    """Raises EOFError."""
+    try:
+        return getpass.getpass(printable(prompt))
+    except UnicodeDecodeError:
+        return "\0"
 
 
 def _confirm(draft: Draft, terminal: Terminal | None, *, overwrite: bool) -> None:

@@ -45,6 +45,19 @@ def typed(text: str) -> str:
     return "" if line == NONE else line
 
 
+def file_path(text: str, folder: Path = Path()) -> Path:
+    """As it was typed, with `~` in full; folder: that it may be relative to.
+
+    Raises AnswerRefused for what can be none.
+    """
+    try:
+        path = Path(text).expanduser()
+        (folder / path).exists()
+    except (OSError, RuntimeError) as error:
+        raise AnswerRefused(f"no path that can be used: {error}") from None
+    return path
+
+
 def topic_part(text: str, _answers: Answers) -> str:
     """It becomes a part of topics."""
     try:
@@ -62,7 +75,7 @@ def port(prober: Prober) -> Callable[[str, Answers], str]:
             return prober.first()
         _section(Serial, {"url": text})
         if "://" not in text:
-            path = Path(text)
+            path = file_path(text)
             if not path.is_absolute():
                 raise AnswerRefused(
                     "a path such as /dev/ttyUSB0, or an URL such as socket://h:4001"
@@ -148,16 +161,19 @@ def password(text: str, _answers: Answers) -> str:
 
 def certificate(text: str, _answers: Answers) -> str:
     """A file of certificates (PEM), empty for none."""
-    if text and lifetime(path := Path(text).expanduser()) is None:
+    if not text:
+        return ""
+    path = file_path(text)
+    if lifetime(path) is None:
         raise AnswerRefused(f"{path} holds no certificate (PEM) that can be read")
-    return str(Path(text).expanduser().absolute()) if text else ""
+    return str(path.absolute())
 
 
 def state_folder(folder: Path) -> Callable[[str, Answers], str]:
     """folder: of the configuration, to which it may be relative."""
 
     def check(text: str, _answers: Answers) -> str:
-        path = folder / Path(text).expanduser()
+        path = folder / file_path(text, folder)
         if path.exists() and not path.is_dir():
             raise AnswerRefused(f"{path} is there, and is no folder")
         there = path
@@ -167,7 +183,7 @@ def state_folder(folder: Path) -> Callable[[str, Answers], str]:
             raise AnswerRefused(
                 f"you may not write to {there}; run this as root, or choose another"
             )
-        return str(Path(text).expanduser())
+        return str(file_path(text, folder))
 
     return check
 
@@ -178,7 +194,7 @@ def bundle(folder: Path) -> Callable[[str, Answers], str]:
     def check(text: str, _answers: Answers) -> str:
         if text in ("", "slots"):
             return text
-        path = folder / Path(text).expanduser()
+        path = folder / file_path(text, folder)
         try:
             read_bundle(path)
         except BundleError as error:

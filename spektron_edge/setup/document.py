@@ -60,8 +60,9 @@ def drafted(path: Path, before: str, config: Config | None, answers: Answers) ->
 
     Raises Fault(SETUP_REFUSED, CONFIG_INVALID).
     """
+    folder = path.absolute().parent
     try:
-        text = edited(before or _HEAD, _changes(answers, config))
+        text = edited(before or _HEAD, _changes(answers, config, folder))
     except NotInPlace as error:
         told = f"{path} cannot be changed in place: {error}. Change it by hand, or move it away"
         raise Fault(Faults.SETUP_REFUSED, told) from None
@@ -69,50 +70,68 @@ def drafted(path: Path, before: str, config: Config | None, answers: Answers) ->
     old, new = before.splitlines(), text.splitlines()
     diff = difflib.unified_diff(old, new, str(path), f"{path} (new)", lineterm="")
     names = split_names(answers.get("page_names", ""))
-    have = made.page.certificate is not None and made.page.certificate.exists()
+    own = made.page.certificate
+    missing = own == path.resolve().parent / CERTIFICATE and not own.exists()
     return Draft(
         path,
         text,
         made,
         () if old == new else tuple(diff),
         answers.get("password") or None,
-        () if have else tuple(names),
+        tuple(names) if missing else (),
     )
 
 
-def _changes(answers: Answers, config: Config | None) -> Mapping[Key, Value | None]:
-    """config: as it is, whose further keys stay."""
+def _changes(answers: Answers, config: Config | None, folder: Path) -> Mapping[Key, Value | None]:
+    """config: as it is, whose further keys stay; folder: of the file."""
     changes: dict[Key, Value | None] = {
         ("", "site"): answers["site"],
         ("", "instrument"): answers["instrument"],
-        ("", "state_dir"): answers["state_dir"],
-        ("", "bundle"): answers["bundle"] or None,
         ("serial", "url"): answers["port"],
+        ("mqtt", "url"): answers["broker"],
+        ("mqtt", "username"): answers["username"] or None,
     }
+    limits = OutboxLimits() if config is None else config.outbox
+    for key in RETENTION:
+        if (value := float(answers[key])) != getattr(limits, key):
+            changes["outbox", key] = value
+    return {
+        **changes,
+        **_serial(answers, config),
+        **_files(answers, config, folder),
+        **_page(answers, config),
+    }
+
+
+def _serial(answers: Answers, config: Config | None) -> dict[Key, Value | None]:
+    """What has its value by default stays unsaid, where it was."""
+    held = {} if config is None else config.serial.model_dump(mode="json")
+    if config is not None:
+        held["baud"] = config.serial.place.baud
+    changes: dict[Key, Value | None] = {}
     for key in SERIAL_KEYS:
         text = answers.get(key, "")
-        changes["serial", key] = serial_value(key, text) if text else None
-    changes["mqtt", "url"] = answers["broker"]
-    changes["mqtt", "username"] = answers["username"] or None
-    changes["mqtt", "password_file"] = _password_file(answers, config)
-    changes["mqtt", "ca_file"] = answers.get("ca_file") or None
-    usual, held = OutboxLimits(), None if config is None else config.outbox
-    for key in RETENTION:
-        value = float(answers[key])
-        if held is not None and value == getattr(held, key):
-            continue
-        changes["outbox", key] = None if value == getattr(usual, key) else value
-    return changes | _page(answers, config)
+        value = serial_value(key, text) if text else None
+        if config is None or held[key] != value:
+            changes["serial", key] = value
+    return changes
 
 
-def _password_file(answers: Answers, config: Config | None) -> str | None:
-    """As it stands there, unless there is a password for the first time."""
-    held = None if config is None else config.mqtt.password_file
-    if not answers["username"]:
-        return None
-    if held is not None:
-        return str(held)
-    return PASSWORD_FILE if answers.get("password") else None
+def _files(answers: Answers, config: Config | None, folder: Path) -> dict[Key, Value | None]:
+    """Paths stay as they are written where they mean the same."""
+    changes: dict[Key, Value | None] = {}
+    password = answers.get("password") and PASSWORD_FILE
+    if config is not None and answers["username"] and config.mqtt.password_file is not None:
+        password = str(config.mqtt.password_file)
+    for key, text, held in (
+        (("", "state_dir"), answers["state_dir"], config and config.state_dir),
+        (("", "bundle"), answers["bundle"], config and config.bundle),
+        (("mqtt", "password_file"), password, config and config.mqtt.password_file),
+        (("mqtt", "ca_file"), answers.get("ca_file"), config and config.mqtt.ca_file),
+    ):
+        if not text or not isinstance(held, Path) or folder / text != held:
+            changes[key] = text or None
+    return changes
 
 
 def _page(answers: Answers, config: Config | None) -> dict[Key, Value | None]:

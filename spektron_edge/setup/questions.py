@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from pydantic import ValidationError
+
 from firmware_bridge.drivers.registry import UnknownDriver, driver
 from spektron_edge.config.file import Config
 from spektron_edge.config.mqtt import Mqtt
@@ -157,6 +159,8 @@ def _broker(before: Config | None) -> list[Step]:
             return _accepts(answers, mqtt)
         except Fault as fault:
             raise Doubt(str(fault)) from None
+        except (OSError, ValidationError) as error:
+            raise Doubt(f"cannot be tried: {error}") from None
 
     return [
         Question("broker", "Broker", forms, _same(mqtt and mqtt.url), checks.broker_url),

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -17,8 +18,7 @@ from firmware_bridge.virtual.ocean_sad500 import VirtualOceanSad500
 from spektron_edge.cli.main import main
 from spektron_edge.clock import Stamp
 from spektron_edge.config.loading import load_config
-from spektron_edge.examination import clock, everything
-from spektron_edge.examination.subject import subject_of
+from spektron_edge.examination import clock, everything, subject
 from spektron_edge.faults import Faults
 from spektron_edge.files.audit import Audit
 from spektron_edge.files.state_folder import AUDIT_FILE, OUTBOX_FILE
@@ -92,7 +92,7 @@ def contents(folder):
     }
 
 
-def test_a_running_daemon_speaks_for_itself(broker, make_rig, streaming, doctor):
+def test_a_running_daemon_speaks_for_itself(broker, make_rig, streaming, doctor, monkeypatch):
     rig = streaming(make_rig(broker.url))
     examined = doctor(rig)
     assert examined.states("daemon") == {"ok"}
@@ -106,10 +106,19 @@ def test_a_running_daemon_speaks_for_itself(broker, make_rig, streaming, doctor)
     broker.kill()
     rig.port.unplug()
     wrong = {"broker_unreachable", "port_missing"}
-    until(lambda: wrong <= set(subject_of(rig.config, load_config(rig.config)).codes), "faults")
+    until(
+        lambda: wrong <= set(subject.subject_of(rig.config, load_config(rig.config)).codes),
+        "faults",
+    )
     examined = doctor(rig)
     assert wrong <= examined.codes("daemon")
     assert examined.states("instrument") == {"bad"}
+    # It hangs.
+    monkeypatch.setattr(subject, "_DOOR_WAIT_S", 0.5)
+    os.kill(rig.pid, signal.SIGSTOP)
+    examined = doctor(rig)
+    assert "does not answer at its door" in examined.of("daemon", "bad")[0]["said"]
+    assert examined.states("instrument") == {"not looked at"}
 
 
 def test_it_changes_nothing_while_no_daemon_runs(broker, used, doctor):
@@ -127,6 +136,7 @@ def test_it_changes_nothing_while_no_daemon_runs(broker, used, doctor):
     assert after == before
 
 
+@pytest.mark.once
 def test_a_damaged_outbox_and_a_broken_chain(used, doctor):
     rig = used()
     outbox, audit = rig.folder / "state" / OUTBOX_FILE, rig.folder / "state" / AUDIT_FILE
@@ -148,6 +158,7 @@ def test_a_damaged_outbox_and_a_broken_chain(used, doctor):
     assert examined.codes("audit log") == {"audit_broken"}
 
 
+@pytest.mark.once
 def test_a_full_disk(used, doctor, tmp_path):
     need("tmpfs")
     rig = used()
@@ -166,6 +177,7 @@ def test_a_full_disk(used, doctor, tmp_path):
         subprocess.run(["umount", "-l", full], check=True)
 
 
+@pytest.mark.once
 def test_a_clock_that_nobody_sets(used, doctor, monkeypatch):
     # A machine has one clock, which a test leaves alone.
     monkeypatch.setattr(clock, "kernel_synchronised", lambda: False)
@@ -173,6 +185,7 @@ def test_a_clock_that_nobody_sets(used, doctor, monkeypatch):
     assert "timedatectl" in found["next_step"]
 
 
+@pytest.mark.once
 def test_the_port_absent_held_and_of_another_maker(used, doctor, tmp_path, make_rig):
     rig = used()
     hold = (
@@ -197,6 +210,7 @@ def test_the_port_absent_held_and_of_another_maker(used, doctor, tmp_path, make_
     assert examined.codes("instrument") & {"line_garbage", "device_silent"}
 
 
+@pytest.mark.once
 def test_names_tls_logins_and_access_lists(used, doctor, tmp_path):
     need("broker")
     plant, stranger = Authority(tmp_path, "plant"), Authority(tmp_path, "stranger")
@@ -231,6 +245,7 @@ def test_names_tls_logins_and_access_lists(used, doctor, tmp_path):
     assert "cannot be resolved" in examined.of("broker", "bad")[0]["said"]
 
 
+@pytest.mark.once
 def test_secrets_that_are_open_and_never_shown(used, doctor, tmp_path):
     rig = used()
     secret = "do not tell anybody"
@@ -245,6 +260,7 @@ def test_secrets_that_are_open_and_never_shown(used, doctor, tmp_path):
     assert secret not in examined.text
 
 
+@pytest.mark.once
 def test_without_a_sound_configuration_the_machine_is_still_looked_at(used, doctor):
     rig = used()
     rig.settings["mqtt"]["keep_alive"] = Raw("3")
@@ -254,6 +270,7 @@ def test_without_a_sound_configuration_the_machine_is_still_looked_at(used, doct
     assert examined.states("clock") != set()
 
 
+@pytest.mark.once
 def test_what_hangs_does_not_hang_the_doctor(used, doctor, monkeypatch):
     monkeypatch.setattr(everything, "_BROKER_S", 1.0)
     # It takes connections, and says nothing.

@@ -133,6 +133,7 @@ def test_a_dialogue_with_mistakes_ends_in_a_configuration_that_works(guarded, po
     assert password.read_text() == PASSWORD + "\n"
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("after", [0, 6])
 def test_ctrl_c_leaves_nothing(tmp_path, after):
     console = Console("setup", "--config", "spektron.toml", "--port", "/dev/null", folder=tmp_path)
@@ -174,6 +175,12 @@ def test_answers_from_a_file_and_a_second_time(guarded, port, setup, tmp_path):
     assert status == Faults.SETUP_REFUSED.value.exit_status
     assert '-site = "lab"\n+site = "plant"' in report["error"]["detail"]
     assert config.read_bytes() == before
+    # Who only says Enter changes nothing; what stands there by default stays unsaid.
+    config.write_text(before.decode().replace("baud = 921600\n", ""))
+    before = config.read_bytes()
+    status, report = setup()
+    assert (status in (0, 1), report["changes"], report["written"]) == (True, [], [])
+    assert config.read_bytes() == before
     status, report = setup("--overwrite", **{**answers, "site": "plant"})
     assert '+site = "plant"' in report["changes"]
     assert 'client_id = "m5-lab"  # as the broker knows it' in config.read_text()
@@ -195,6 +202,7 @@ def test_what_is_wrong_or_missing_is_all_named_and_nothing_is_written(setup, tmp
     assert [path.name for path in tmp_path.iterdir()] == ["answers.toml"]
 
 
+@pytest.mark.once
 def test_a_silent_instrument_and_a_wrong_password_are_told_with_what_to_do(
     guarded, tmp_path, setup
 ):
@@ -216,6 +224,7 @@ def test_a_silent_instrument_and_a_wrong_password_are_told_with_what_to_do(
     assert "password" in refused["next_step"]
 
 
+@pytest.mark.once
 def test_a_page_for_others_gets_a_certificate(setup, tmp_path, broker, port):
     _, report = setup(
         site="lab",

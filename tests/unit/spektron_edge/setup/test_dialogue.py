@@ -30,7 +30,22 @@ ANSWERS = {
 TYPED = st.one_of(
     st.text(max_size=40),
     st.sampled_from(
-        ["", "yes", "no", "none", "1", "-1", "1e400", "nan", "mqtts://h", "a" * 5000, "../x", "~"]
+        [
+            "",
+            "yes",
+            "no",
+            "none",
+            "1",
+            "-1",
+            "1e400",
+            "nan",
+            "mqtts://h",
+            "a" * 5000,
+            "../x",
+            "~",
+            "~nobody-here",
+            "a" * 4000,
+        ]
     ),
     st.sampled_from(list(ANSWERS.values())),
 )
