@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import os
 import socket
+import tempfile
 import threading
 from datetime import datetime, timezone
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -63,15 +65,19 @@ def test_the_verdict():
 # ---- users and permissions
 
 
+@pytest.fixture
+def plain():
+    """A folder that others may enter: pytest's own are closed to them."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root makes files of others")
-def test_what_a_user_may(tmp_path):
-    tmp_path.chmod(0o755)
-    for parent in tmp_path.parents:
-        if not parent.stat().st_mode & 0o001:
-            pytest.skip("the folder of tests is closed to others")
+def test_what_a_user_may(plain):
     stranger = User("nobody", 65534, frozenset({65534}))
     member = User("nobody", 65534, frozenset({65534, 4711}))
-    file = tmp_path / "file"
+    file = plain / "file"
     file.touch(mode=0o640)
     file.chmod(0o640)
     os.chown(file, 0, 4711)
@@ -80,11 +86,11 @@ def test_what_a_user_may(tmp_path):
     assert not member.may(file, READ | WRITE)
     os.chown(file, 65534, 0)
     assert stranger.may(file, READ | WRITE)
-    tmp_path.chmod(0o700)
+    plain.chmod(0o700)
     assert not stranger.may(file, READ)
-    assert daemon_user(tmp_path).may(file, READ | WRITE | ENTER)
-    os.chown(tmp_path, 65534, 65534)
-    assert daemon_user(tmp_path).uid == 65534
+    assert daemon_user(plain).may(file, READ | WRITE | ENTER)
+    os.chown(plain, 65534, 65534)
+    assert daemon_user(plain).uid == 65534
 
 
 # ---- the machine

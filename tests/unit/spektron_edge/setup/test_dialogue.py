@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 
 from spektron_edge.config.loading import load_config
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.setup import place, questions
+from spektron_edge.files.durable import write_durably
+from spektron_edge.setup import place, questions, writing
 from spektron_edge.setup.asking import Doubt, Question, Trial
 from spektron_edge.setup.dialogue import Terminal, asked, confirmed
 from spektron_edge.setup.document import drafted
@@ -179,6 +181,18 @@ def test_what_cannot_be_written_leaves_everything_as_it_was(steps, tmp_path, mon
     (tmp_path / "edge.toml.partial").rmdir()
     assert write(draft) == [password, path]
     assert password.read_text() == "new\n"
+
+
+def test_ctrl_c_waits_until_all_is_written(steps, tmp_path, monkeypatch):
+    def interrupted(*given):
+        signal.raise_signal(signal.SIGINT)
+        write_durably(*given)
+
+    monkeypatch.setattr(writing, "write_durably", interrupted)
+    path, secret = tmp_path / "edge.toml", {"username": "m5", "password": "x"}
+    with pytest.raises(KeyboardInterrupt):
+        write(drafted(path, "", None, collected(steps, {**ANSWERS, **secret})))
+    assert load_config(path).mqtt.password_file.read_text() == "x\n"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root makes files of others")
