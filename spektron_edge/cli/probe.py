@@ -7,7 +7,6 @@ import sys
 from typing import TYPE_CHECKING
 
 from firmware_bridge.printable import printable
-from spektron_edge.examination.ports import nothing, serial_ports, wanted_drivers
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.instrument.line_faults import as_fault
 
@@ -37,6 +36,7 @@ def _probe(arguments: argparse.Namespace) -> int:
         return _list_ports(as_json=arguments.json)
     from firmware_bridge.errors import LinkError
     from firmware_bridge.probe import probe
+    from spektron_edge.examination.ports import nothing, wanted_drivers
 
     drivers, left_out = wanted_drivers(arguments.driver)
     try:
@@ -84,6 +84,8 @@ def _report(found: Found) -> dict[str, object]:
 
 
 def _list_ports(*, as_json: bool) -> int:
+    from spektron_edge.examination.ports import serial_ports
+
     ports = [{"port": p.path, "what": p.what, "id": p.id} for p in serial_ports()]
     if not ports:
         raise Fault(
