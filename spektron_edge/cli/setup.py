@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import getpass
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from firmware_bridge.printable import printable
 from spektron_edge.faults import Fault, Faults
@@ -15,7 +16,7 @@ from .show import show
 
 if TYPE_CHECKING:
     from spektron_edge.config.file import Config
-    from spektron_edge.setup.asking import Answers
+    from spektron_edge.setup.asking import Answers, Step
     from spektron_edge.setup.dialogue import Terminal
     from spektron_edge.setup.document import Draft
 
@@ -73,7 +74,10 @@ def _setup(arguments: argparse.Namespace) -> int:
     asking = steps(path, before, Prober(_tell), look=terminal is not None)
     answers = _answers(arguments, asking, terminal)
     draft = drafted(path, read_config(path) if there else "", before, answers)
-    _confirm(draft, terminal, overwrite=arguments.overwrite or not there)
+    if terminal is not None:
+        _confirm(draft, terminal)
+    elif there and draft.changes and not arguments.overwrite:
+        _refuse(draft, as_json=arguments.json)
     written = write(draft)
     stream = None if arguments.json else sys.stdout
     if stream is not None:
@@ -95,7 +99,9 @@ def _setup(arguments: argparse.Namespace) -> int:
     return findings.exit_status(found)
 
 
-def _answers(arguments: argparse.Namespace, asking: list, terminal: Terminal | None) -> Answers:  # type: ignore[type-arg]
+def _answers(
+    arguments: argparse.Namespace, asking: Sequence[Step], terminal: Terminal | None
+) -> Answers:
     from spektron_edge.setup.dialogue import asked
     from spektron_edge.setup.given import collected, read_answers
 
@@ -142,25 +148,29 @@ def _ask_secret(prompt: str) -> str:
         return "\0"
 
 
-def _confirm(draft: Draft, terminal: Terminal | None, *, overwrite: bool) -> None:
+def _confirm(draft: Draft, terminal: Terminal) -> None:
     """Raises Fault(SETUP_REFUSED)."""
     from spektron_edge.setup.dialogue import confirmed
 
     if not draft.changes:
         return
-    told = "\n".join(draft.changes)
-    if terminal is None:
-        if not overwrite:
-            detail = f"{draft.path} is there, and this would change; --overwrite allows it:\n{told}"
-            raise Fault(Faults.SETUP_REFUSED, detail)
-        return
-    terminal.say(f"\n{told}")
+    terminal.say("\n" + "\n".join(draft.changes))
     try:
         if confirmed(f"Write {draft.path}?", terminal):
             return
     except EOFError:
         raise _ended() from None
     raise Fault(Faults.SETUP_REFUSED, "it was not to be written")
+
+
+def _refuse(draft: Draft, *, as_json: bool) -> NoReturn:
+    """Raises Fault(SETUP_REFUSED); what would change is in it, or in lines before it."""
+    detail = f"{draft.path} is there, and would change; --overwrite allows it"
+    if as_json:
+        raise Fault(Faults.SETUP_REFUSED, "\n".join((detail, *draft.changes)))
+    for line in draft.changes:
+        _tell(line)
+    raise Fault(Faults.SETUP_REFUSED, detail)
 
 
 def _ended() -> Fault:

@@ -59,8 +59,7 @@ def _answered(question: Question, answers: Answers, text: str | None, terminal: 
         terminal.say(f"\n{question.explained(answers)}")
     while True:
         try:
-            if text is None:
-                text = _typed(question, answers, terminal)
+            text = _typed(question, answers, terminal) if text is None else typed(text)
             return question.check(text, answers)
         except AnswerRefused as refused:
             terminal.say(f"  {question.key}: {refused}")

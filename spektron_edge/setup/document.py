@@ -52,7 +52,7 @@ class Draft:
     @property
     def password_file(self) -> Path:
         """Beside the configuration."""
-        return self.config.mqtt.password_file or self.path.absolute().parent / PASSWORD_FILE
+        return self.config.mqtt.password_file or self.path.resolve().parent / PASSWORD_FILE
 
 
 def drafted(path: Path, before: str, config: Config | None, answers: Answers) -> Draft:
@@ -60,7 +60,7 @@ def drafted(path: Path, before: str, config: Config | None, answers: Answers) ->
 
     Raises Fault(SETUP_REFUSED, CONFIG_INVALID).
     """
-    folder = path.absolute().parent
+    folder = path.resolve().parent
     try:
         text = edited(before or _HEAD, _changes(answers, config, folder))
     except NotInPlace as error:
@@ -71,7 +71,7 @@ def drafted(path: Path, before: str, config: Config | None, answers: Answers) ->
     diff = difflib.unified_diff(old, new, str(path), f"{path} (new)", lineterm="")
     names = split_names(answers.get("page_names", ""))
     own = made.page.certificate
-    missing = own == path.resolve().parent / CERTIFICATE and not own.exists()
+    missing = own == folder / CERTIFICATE and not own.exists()
     return Draft(
         path,
         text,

@@ -209,7 +209,7 @@ def _accepts(answers: Answers, before: Mqtt | None) -> str:
 
 
 def _device(path: Path, before: Config | None) -> list[Step]:
-    folder = path.absolute().parent
+    folder = path.resolve().parent
     state = str(PACKAGED_STATE) if is_packaged(path) else "state"
     page = None if before is None else before.page
     held = "" if before is None or before.bundle is None else str(before.bundle)

@@ -26,7 +26,9 @@ def write(draft: Draft) -> list[Path]:
     is as it was, but for a new certificate."""
     written: list[Path] = []
     with _uninterrupted():
-        folder = draft.path.absolute().parent
+        # The file itself, not a link to it.
+        path = draft.path.resolve()
+        folder = path.parent
         try:
             folder.mkdir(parents=True, exist_ok=True)
             _make_state_folder(draft)
@@ -40,7 +42,7 @@ def write(draft: Draft) -> list[Path]:
                     hand_over(draft.password_file, draft.path)
                     written.append(draft.password_file)
                 if draft.diff:
-                    write_durably(draft.path, draft.text.encode(), _mode(draft.path))
+                    write_durably(path, draft.text.encode(), _mode(path))
                     written.append(draft.path)
         except OSError as error:
             raise storage_fault(error, folder) from None

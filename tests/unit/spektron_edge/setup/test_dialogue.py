@@ -125,6 +125,17 @@ def test_what_fails_together_is_asked_for_again_or_taken_all_the_same():
     assert asked(steps, {}, typing(lines)[0])["b"] == "wrong"
 
 
+def test_what_is_given_is_not_asked_for_unless_it_is_refused(steps):
+    lines = ["other", "mqtt://h", "", "", "", "n", *[""] * 5]
+    terminal, said = typing(["m5", "", *lines[1:]])
+    given_answers = {"site": "lab", "port": "socket://h:1", "driver": "spektron", "bundle": "none"}
+    with pytest.raises(EOFError):
+        asked(steps, {**given_answers, "instrument": "m 5"}, typing([])[0])
+    answers = asked(steps, {**given_answers, "instrument": "m 5"}, terminal)
+    assert (answers["site"], answers["instrument"], answers["bundle"]) == ("lab", "m5", "")
+    assert "letters, digits" in said[0]
+
+
 def test_yes_no_and_what_is_neither():
     terminal, said = typing(["maybe", "\x00", "N"])
     assert not confirmed("Write?", terminal)
