@@ -22,7 +22,7 @@ SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         "Publish": ("mqtt.md", "ecosystem.md", "fleet.md", "outbox.md", "door.md"),
         "Calibrate": ("bundles.md", "export.md", "transfer.md", "adaptation.md", "inference.md"),
-        "Operate": ("page.md", "doctor.md", "backup.md", "keys.md"),
+        "Operate": ("page.md", "backup.md", "keys.md"),
         "Qualify": ("qualification.md", "soak.md"),
         "Train": ("training.md", "data.md"),
         "Make instruments": ("firmware.md",),

@@ -27,9 +27,9 @@ class Faults(Enum):
 
     10-19 set-up, 20-29 serial line, 30-39 measurement, 40-49 MQTT, 50-59 clock, 60-61 demo,
     57-58 and 67 qualification, 62-65 detector, 66 drivers of other packages, 68 and 75-76 backups
-    and the disk's budget, 71-74 inference engines, 80-89 bundles: trust and slots, 90-99
-    calibration transfer, 100-109 adaptation, 110-114 commands, 115-119 the page, 120-125 tools
-    for instruments.
+    and the disk's budget, 71-74 inference engines, 77-78 `setup` and `doctor`, 80-89 bundles: trust
+    and slots, 90-99 calibration transfer, 100-109 adaptation, 110-114 commands, 115-119 the page,
+    120-125 tools for instruments.
     """
 
     CONFIG_INVALID = FaultKind(
@@ -400,6 +400,12 @@ class Faults(Enum):
         "budget_exceeded",
         76,
         "`spektron-edge archive` moves away what may leave; or raise `retention.total_mb`",
+    )
+    SETUP_REFUSED = FaultKind("setup_refused", 77, "do what the detail says; nothing was written")
+    EXAMINATION_BAD = FaultKind(
+        "examination_bad",
+        78,
+        "do what stands under each part that is bad; `spektron-edge doctor` looks again",
     )
     INTERNAL = FaultKind(
         "internal", 70, "report this with the log; the daemon starts the part again"

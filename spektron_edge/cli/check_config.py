@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
-from firmware_bridge.errors import LinkError
-from firmware_bridge.protocol import capability_names
-from spektron_edge.bundle import BundleError
-from spektron_edge.bundle.rules import check_serial
 from spektron_edge.config.file import Config
-from spektron_edge.config.instrument import instrument_of
 from spektron_edge.config.loading import load_config
-from spektron_edge.faults import Fault, Faults
+from spektron_edge.examination.broker import accepts
+from spektron_edge.examination.instrument import answering, check_fit, in_words
+from spektron_edge.examination.operators import check_keys
+from spektron_edge.faults import Fault
 from spektron_edge.inference import Model
-from spektron_edge.instrument.line_faults import as_fault
-from spektron_edge.mqtt.commands import CommandRefused, read_key, shared_with
-from spektron_edge.mqtt.connection import connect_plain, new_client
+from spektron_edge.mqtt.connection import new_client
 from spektron_edge.mqtt.topics import Topics
 from spektron_edge.prediction.product import load_product
-from spektron_edge.spectra.resampling import Resampler
 from spektron_edge.support.exposed import exposed
-
-_BROKER_WAIT_S = 5.0
 
 
 def check_config(path: Path, *, probe: bool) -> dict[str, object]:
@@ -35,14 +27,7 @@ def check_config(path: Path, *, probe: bool) -> dict[str, object]:
     model = load_product(config).model
     topics = Topics(config.site, config.instrument)
     new_client(config.mqtt, "spektron-check")
-    try:
-        for operator in config.commands.operators:
-            key = read_key(operator.name, operator.key_file)
-            if (other := shared_with(key, config.commands.operators)) is not None:
-                told = f"{operator.name} and {other} have one key: nobody could tell them apart"
-                raise Fault(Faults.CONFIG_INVALID, told)
-    except CommandRefused as error:
-        raise Fault(Faults.CONFIG_INVALID, str(error)) from None
+    check_keys(config)
     report: dict[str, object] = {
         "configuration": str(path),
         "topics": f"{topics.root}/...",
@@ -64,7 +49,7 @@ def _probe(config: Config, model: Model, report: dict[str, object]) -> None:
     """Both, whatever is wrong with the first: a running daemon holds the port, for instance."""
     found = {
         "instrument": _tried(lambda: _instrument(config, model)),
-        "broker": _tried(lambda: _broker(config)),
+        "broker": _tried(lambda: accepts(config.mqtt)),
     }
     faults = [fault for fault in found.values() if isinstance(fault, Fault)]
     if not faults:
@@ -83,20 +68,6 @@ def _tried(ask: Callable[[], str]) -> str | Fault:
 
 
 def _instrument(config: Config, model: Model) -> str:
-    try:
-        with closing(instrument_of(config.serial)) as instrument:
-            info = instrument.open()
-    except LinkError as error:
-        raise as_fault(error) from None
-    try:
-        check_serial(model.devices, info.serial)
-    except BundleError as error:
-        raise error.fault from None
-    Resampler.between(info.axis_nm, model.product.grid.axis())
-    able = ", ".join(capability_names(info.capabilities)) or "nothing by itself"
-    return f"{info.serial}, firmware {info.firmware}, {info.pixels} pixels, does {able}"
-
-
-def _broker(config: Config) -> str:
-    with connect_plain(config.mqtt, _BROKER_WAIT_S):
-        return f"{config.mqtt.url} accepts us"
+    identity = answering(config)
+    check_fit(identity, model)
+    return in_words(identity)

@@ -23,6 +23,7 @@ from . import (
     backup,
     bundle,
     conformance,
+    doctor,
     inference,
     instruments,
     mqtt,
@@ -32,6 +33,7 @@ from . import (
     probe,
     qualify,
     recording,
+    setup,
     support,
     transfer,
     wavelength,
@@ -139,6 +141,8 @@ def _parser() -> argparse.ArgumentParser:
     support.add(commands)
     backup.add(commands)
     archive.add(commands)
+    setup.add(commands)
+    doctor.add(commands)
 
     check = commands.add_parser("check-config", help="check a configuration file")
     check.add_argument("config", type=Path)

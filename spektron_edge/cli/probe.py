@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from firmware_bridge.printable import printable
@@ -14,8 +13,7 @@ from spektron_edge.instrument.line_faults import as_fault
 from .show import show
 
 if TYPE_CHECKING:
-    from firmware_bridge.drivers.driver import Driver
-    from firmware_bridge.probe import Found, Noise, Outcome
+    from firmware_bridge.probe import Found
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -38,8 +36,9 @@ def _probe(arguments: argparse.Namespace) -> int:
         return _list_ports(as_json=arguments.json)
     from firmware_bridge.errors import LinkError
     from firmware_bridge.probe import probe
+    from spektron_edge.examination.ports import nothing, wanted_drivers
 
-    drivers, left_out = _drivers(arguments.driver)
+    drivers, left_out = wanted_drivers(arguments.driver)
     try:
         outcome = probe(arguments.port, drivers, _tell)
     except LinkError as error:
@@ -58,29 +57,6 @@ def _probe(arguments: argparse.Namespace) -> int:
 
 def _tell(said: str) -> None:
     sys.stderr.write(f"{printable(said)}\n")
-
-
-def _drivers(names: list[str]) -> tuple[list[Driver], list[str]]:
-    """Those to look for, and those that are not, each with why."""
-    from firmware_bridge.drivers.registry import Broken, UnknownDriver, driver, everything
-
-    if names:
-        try:
-            chosen = [driver(name) for name in names]
-        except UnknownDriver as error:
-            raise Fault(Faults.NOTHING_FOUND, str(error)) from None
-        return chosen, [f"{d.name} (speaks no serial line)" for d in chosen if not d.bauds]
-    chosen, left_out = [], []
-    for found in everything():
-        if isinstance(found, Broken):
-            left_out.append(f"{found.name} of {found.package} ({found.why})")
-        elif not found.bauds:
-            left_out.append(f"{found.name} (speaks no serial line)")
-        elif found.quiet:
-            left_out.append(f"{found.name} (only by --driver {found.name}: nothing proves it)")
-        else:
-            chosen.append(found)
-    return chosen, left_out
 
 
 def _report(found: Found) -> dict[str, object]:
@@ -107,42 +83,10 @@ def _report(found: Found) -> dict[str, object]:
     }
 
 
-def nothing(port: str, outcome: Outcome, left_out: list[str]) -> str:
-    """Why nothing was found, and what to do."""
-    tried = ", ".join(f"{a.driver} {a.baud}" for a in outcome.attempts) or "nothing"
-    told = f"no instrument recognised on {port}; tried {tried}"
-    if left_out:
-        told += f"; not tried: {', '.join(left_out)}"
-    heard = [noise for noise in outcome.heard if noise.size]
-    consoles = [noise for noise in heard if noise.console]
-    if consoles:
-        tty = Path(port).resolve().name if Path(port).exists() else "ttyX"
-        return (
-            f"{told}; there answers {_noise(consoles[0])}: a login console, another shell, an "
-            f"echo, or TX and RX joined. If it is this machine's own console, end it: systemctl "
-            f"disable --now serial-getty@{tty}.service (on a Jetson: nvgetty.service), and take "
-            f"console={tty} out of the kernel's command line"
-        )
-    if not heard:
-        return (
-            f"{told}; not one byte came by itself. Check power and cable (TX and RX crossed, "
-            f"3.3 V against RS-232), and whether the instrument is set to USB"
-        )
-    readable = [noise for noise in heard if noise.text is not None]
-    shown = "; ".join(_noise(noise) for noise in (readable or heard)[:3])
-    hint = "A login console or another instrument speaks" if readable else "The speed may be wrong"
-    return f"{told}; by itself came {shown}. {hint}; `--driver` looks for one by name"
-
-
-def _noise(noise: Noise) -> str:
-    what = f"{noise.size} bytes at {noise.baud} baud, {noise.begins.hex(' ')}"
-    return what if noise.text is None else f"{what} ({noise.text!r})"
-
-
 def _list_ports(*, as_json: bool) -> int:
-    from serial.tools.list_ports import comports
+    from spektron_edge.examination.ports import serial_ports
 
-    ports = [{"port": p.device, "what": p.description, "id": p.hwid} for p in comports()]
+    ports = [{"port": p.path, "what": p.what, "id": p.id} for p in serial_ports()]
     if not ports:
         raise Fault(
             Faults.NOTHING_FOUND,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import sys
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
@@ -12,11 +11,7 @@ from spektron_edge.detector.axis import read_table
 from spektron_edge.faults import Fault, Faults
 
 from .file import Config
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from .toml import tomllib
 
 
 def load_config(path: Path) -> Config:

@@ -142,14 +142,15 @@ def _utc(moment: datetime) -> str:
 
 
 def _state_of(path: Path) -> str:
-    lifetime = _lifetime(path)
-    if lifetime is None:
+    life = lifetime(path)
+    if life is None:
         return ""
-    begins, ends = lifetime
+    begins, ends = life
     return f", valid from {_utc(begins)} to {_utc(ends)}"
 
 
-def _lifetime(path: Path) -> tuple[datetime, datetime] | None:
+def lifetime(path: Path) -> tuple[datetime, datetime] | None:
+    """When the first certificate of a PEM file begins and ends; None where there is none."""
     from cryptography import x509
 
     try:
@@ -159,14 +160,16 @@ def _lifetime(path: Path) -> tuple[datetime, datetime] | None:
     return own.not_valid_before_utc, own.not_valid_after_utc
 
 
+def ends_soon(begins: datetime, ends: datetime, now: datetime) -> bool:
+    """Within 30 days, or in the last third of a life shorter than 90; or over."""
+    return ends - now <= min(_WARN, _WARN_SHARE * (ends - begins))
+
+
 def expiry_fault(settings: Mqtt, now: datetime) -> Fault | None:
-    """The fault of our own certificate that ends soon or is over: within 30 days, or in the last
-    third of a life shorter than 90."""
-    lifetime = None if settings.cert_file is None else _lifetime(settings.cert_file)
-    if lifetime is None:
+    """The fault of our own certificate that ends soon or is over."""
+    life = None if settings.cert_file is None else lifetime(settings.cert_file)
+    if life is None or not ends_soon(*life, now):
         return None
-    begins, ends = lifetime
-    if ends - now > min(_WARN, _WARN_SHARE * (ends - begins)):
-        return None
+    _, ends = life
     verb = "ended" if ends <= now else "ends"
     return Fault(Faults.CERTIFICATE_EXPIRING, f"{settings.cert_file} {verb} at {_utc(ends)}")

@@ -324,20 +324,25 @@ def _row(record: Outgoing, now_s: int) -> tuple[object, ...]:
     return record.id, record.kind, record.payload, size, record.crc, now_s
 
 
-def read_counts(path: Path) -> dict[str, int]:
-    """Counts of a database that a daemon may have open. Raises OutboxDamagedError, OutboxError."""
-    with reading(path) as db:
+def read_counts(path: Path, *, alone: bool = False) -> dict[str, int]:
+    """Counts of a database that a daemon may have open. alone: as of `reading`.
+
+    Raises OutboxDamagedError, OutboxError.
+    """
+    with reading(path, alone=alone) as db:
         return _counts(db)
 
 
 @contextlib.contextmanager
-def reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """A database that a daemon may have open, to be read only. Raises OutboxDamagedError,
-    OutboxError."""
+def reading(path: Path, *, alone: bool = False) -> Iterator[sqlite3.Connection]:
+    """A database that a daemon may have open, to be read only. alone: nobody has it open, and it
+    has no log: then no side files are made beside it.
+
+    Raises OutboxDamagedError, OutboxError.
+    """
+    uri = f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if alone else ''}"
     try:
-        with contextlib.closing(
-            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-        ) as db:
+        with contextlib.closing(sqlite3.connect(uri, uri=True)) as db:
             yield db
     except TROUBLE as error:
         if not path.exists():

@@ -70,7 +70,7 @@ def secrets_of(config: Config) -> list[str]:
     """Contents of all files of keys and passwords that this device has, in the forms in which they
     could be quoted."""
     found: list[str] = []
-    for path in _files(config):
+    for path in secret_files(config):
         try:
             with path.open("rb") as stream:
                 data = stream.read(_MOST_BYTES)
@@ -80,11 +80,12 @@ def secrets_of(config: Config) -> list[str]:
     return found
 
 
-def _files(config: Config) -> list[Path]:
+def secret_files(config: Config) -> list[Path]:
+    """Files of keys and passwords, and of certificates, which may hold a key as well; some may not
+    be there."""
     mqtt, page, state = config.mqtt, config.page, config.state_dir
     operators = [operator.key_file for operator in config.commands.operators]
     given = [mqtt.password_file, mqtt.key_file, page.key, *operators]
-    # Files of certificates may hold the key as well.
     given += [mqtt.cert_file, page.certificate, state / DEVICE_KEY]
     given += [state / "page" / name for name in ("users.json", "first-boot-code")]
     return [path for path in given if path is not None]

@@ -18,8 +18,8 @@ from firmware_bridge.terminal import Terminal
 from firmware_bridge.virtual import PtyPort
 from firmware_bridge.virtual.ocean_sad500 import VirtualOceanSad500
 from spektron_edge.cli.main import main
-from spektron_edge.cli.probe import nothing
 from spektron_edge.config.instrument import Serial
+from spektron_edge.examination.ports import nothing
 from tests.drivers.arduino import VirtualArduino
 from tests.drivers.cases import AXIS, SPECTRA, c12880ma
 

@@ -1,0 +1,1 @@
+"""From questions to a configuration: asked for, checked, shown, written, and tried."""
