@@ -7,6 +7,9 @@ import sys
 import pytest
 
 from spektron_edge.config.file import Config
+from spektron_edge.setup.given import read_answers
+from spektron_edge.setup.prober import Prober
+from spektron_edge.setup.questions import steps
 from tests.configuration_page import fields_of_the_file
 
 from .blocks import blocks, pages
@@ -23,6 +26,7 @@ LEAST = {
     "serial": {"url": "/dev/ttyUSB0"},
     "mqtt": {"url": "mqtt://127.0.0.1"},
 }
+ANSWERS = "# answers.toml\n"
 EXAMPLES = [block for page in pages() for block in blocks(page) if block.language == "toml"]
 
 
@@ -32,7 +36,13 @@ def test_every_field_says_what_it_means():
 
 
 @pytest.mark.parametrize("block", EXAMPLES, ids=lambda block: f"{block.page}:{block.line}")
-def test_examples_are_taken(block):
+def test_examples_are_taken(block, tmp_path):
     given = tomllib.loads(block.text)
-    if set(given) & set(Config.model_fields):
+    if block.text.startswith(ANSWERS):
+        path = tmp_path / "answers.toml"
+        path.write_text(block.text)
+        assert (
+            read_answers(path, steps(path, None, Prober(print), look=False)).keys() == given.keys()
+        )
+    elif set(given) & set(Config.model_fields):
         Config.model_validate({**LEAST, **given})
