@@ -7,7 +7,6 @@ import io
 import os
 import signal
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -41,6 +40,7 @@ from . import (
 from .argument_types import natural, positive, schema_name, seconds
 from .json_errors import Parser, parsed, tell_error
 from .show import show
+from .stopping import stopped_by
 
 _INTERRUPTED = 130
 # Every package from a slow card.
@@ -181,11 +181,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(arguments: argparse.Namespace) -> int:
     # Before what takes time: whoever stops a daemon that has just begun wants an orderly end, too.
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        # Of `nohup`.
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, lambda *_: stop.set())
+    stop = stopped_by(signal.SIGTERM, signal.SIGINT, signal.SIGHUP, ignored_too=False)
 
     from spektron_edge.service.service import Service
 
@@ -221,9 +217,7 @@ def _simulate(arguments: argparse.Namespace) -> int:
         baud=arguments.baud,
         warmup_s=arguments.warmup,
     )
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = stopped_by(signal.SIGTERM, signal.SIGINT)
     return simulate(options, stop, as_json=arguments.json)
 
 

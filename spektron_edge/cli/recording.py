@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-import threading
 from pathlib import Path
 
 from spektron_edge.faults import Fault, Faults
@@ -13,6 +12,7 @@ from spektron_edge.instrument.line_faults import as_fault
 
 from .argument_types import positive
 from .show import show
+from .stopping import stopped_by
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -70,7 +70,7 @@ def _record(arguments: argparse.Namespace) -> int:
                 arguments.baud,
                 writer,
                 terminal,
-                _stopped(),
+                stopped_by(signal.SIGTERM, signal.SIGINT),
                 longest_s=arguments.longest,
             )
         finally:
@@ -118,7 +118,7 @@ def _replay(arguments: argparse.Namespace) -> int:
     except OSError as error:
         raise Fault(Faults.PORT_DENIED, f"{arguments.link}: {error.strerror}") from None
     try:
-        stop = _stopped()
+        stop = stopped_by(signal.SIGTERM, signal.SIGINT)
         player = Player(
             recording,
             terminal,
@@ -155,11 +155,3 @@ def _tell(told: str) -> None:
 def _say(arguments: argparse.Namespace, report: dict[str, object]) -> None:
     show(report, as_json=arguments.json)
     sys.stdout.flush()
-
-
-def _stopped() -> threading.Event:
-    """Set by Ctrl-C and by SIGTERM."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    return stop
