@@ -69,14 +69,12 @@ def state_sources(folder: Path) -> Sources:
 def config_sources(config: Config, folder: Path) -> Sources:
     """Files that the configuration names. folder: of the configuration."""
     mqtt, page = config.mqtt, config.page
-    operators = [operator.key_file for operator in config.commands.operators]
-    secret = [mqtt.password_file, mqtt.key_file, page.key, *operators]
     plain = [mqtt.ca_file, mqtt.cert_file, page.certificate, config.acquisition.axis_file]
     plain += [config.bundle] if isinstance(config.bundle, Path) else []
     plain += _trusted(config)
     files: dict[str, Source] = {}
     left_out = []
-    for named, hidden in [*((p, True) for p in secret), *((p, False) for p in plain)]:
+    for named, hidden in [*((p, True) for p in config.secret_files), *((p, False) for p in plain)]:
         if named is None:
             continue
         path = _under(named, folder)

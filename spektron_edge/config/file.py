@@ -92,6 +92,13 @@ class Config(Section):
         """The bundle file to load where no slots are used."""
         return self.bundle if isinstance(self.bundle, Path) else shipped_bundle()
 
+    @property
+    def secret_files(self) -> tuple[Path, ...]:
+        """Files of keys and passwords that are named here; some may not be there."""
+        operators = (operator.key_file for operator in self.commands.operators)
+        given = (self.mqtt.password_file, self.mqtt.key_file, self.page.key, *operators)
+        return tuple(path for path in given if path is not None)
+
 
 def shipped_bundle() -> Path:
     """The bundle that comes with the package."""

@@ -12,7 +12,7 @@ import resource
 import signal
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import uvicorn
@@ -148,34 +148,37 @@ async def _run(
 
 async def _look_for_users(page: Page, beat: Beat) -> None:
     """What the command line changes holds here a second later. beat: of the thread that
-    does it."""
-    said = ""
-    while True:
+    does it. Those that were read last stay where it fails."""
+
+    async def look() -> None:
         beat.doing("reading the accounts", _READING_S)
-        try:
-            await page.keeping.run(page.users.refresh)
-            said = ""
-        except Exception as error:  # noqa: BLE001  without memory for it, too: it has to go on
-            # Those that were read last stay; each way to fail is said once.
-            if str(error) != said:
-                said = str(error)
-                log.warn("page_users_unread", detail=error)
-        await asyncio.sleep(_USERS_EVERY_S)
+        await page.keeping.run(page.users.refresh)
+
+    await _repeatedly(look, _USERS_EVERY_S, "page_users_unread")
 
 
 async def _tell_what_waits(page: Page) -> None:
     """What the audit log does not know yet, of accounts and of a disk that was full."""
+
+    async def what_waits() -> None:
+        await page.notes.again()
+        await page.account_notes.tell()
+
+    await _repeatedly(what_waits, _TOLD_EVERY_S, "page_not_told")
+
+
+async def _repeatedly(work: Callable[[], Awaitable[None]], every_s: float, failed: str) -> None:
+    """For as long as the page runs; each way to fail is said once, under the name `failed`."""
     said = ""
     while True:
         try:
-            await page.notes.again()
-            await page.account_notes.tell()
+            await work()
             said = ""
         except Exception as error:  # noqa: BLE001  without memory for it, too: it has to go on
             if str(error) != said:
                 said = str(error)
-                log.warn("page_not_told", detail=error)
-        await asyncio.sleep(_TOLD_EVERY_S)
+                log.warn(failed, detail=error)
+        await asyncio.sleep(every_s)
 
 
 def _limit(settings: PageSettings) -> None:

@@ -84,9 +84,7 @@ def secret_files(config: Config) -> list[Path]:
     """Files of keys and passwords, and of certificates, which may hold a key as well; some may not
     be there."""
     mqtt, page, state = config.mqtt, config.page, config.state_dir
-    operators = [operator.key_file for operator in config.commands.operators]
-    given = [mqtt.password_file, mqtt.key_file, page.key, *operators]
-    given += [mqtt.cert_file, page.certificate, state / DEVICE_KEY]
+    given = [*config.secret_files, mqtt.cert_file, page.certificate, state / DEVICE_KEY]
     given += [state / "page" / name for name in ("users.json", "first-boot-code")]
     return [path for path in given if path is not None]
 
