@@ -82,22 +82,29 @@ def holders(path: Path) -> list[str]:
         return []
     found = []
     for process in Path("/proc").glob("[0-9]*"):
-        if int(process.name) != os.getpid() and _holds(process, device.st_rdev):
+        if int(process.name) != os.getpid() and _holds(process, device):
             with contextlib.suppress(OSError):
                 name = (process / "comm").read_text("utf-8", "replace").strip()
                 found.append(f"{name} (process {process.name})")
     return found
 
 
-def _holds(process: Path, device: int) -> bool:
+def _holds(process: Path, device: os.stat_result) -> bool:
     # Processes end while they are looked at, and those of others are closed to us.
     with contextlib.suppress(OSError):
         for handle in (process / "fd").iterdir():
             with contextlib.suppress(OSError):
                 found = handle.stat()
-                if stat.S_ISCHR(found.st_mode) and found.st_rdev == device:
+                if stat.S_ISCHR(found.st_mode) and _same(found, device):
                     return True
     return False
+
+
+def _same(one: os.stat_result, other: os.stat_result) -> bool:
+    if one.st_rdev != other.st_rdev:
+        return False
+    # Each container counts its pseudo terminals anew, on a file system of its own.
+    return os.major(one.st_rdev) not in _PSEUDO or one.st_dev == other.st_dev
 
 
 def _others(url: str) -> str:
