@@ -28,13 +28,13 @@ Of every command:
 | 130 | ended by Ctrl-C, or nobody reads the output any more |
 
 Each command names its others. Those of `spektron-edge` are faults, each with a status of its own:
-[faults.md](../faults.md) says what to do about them. They are found by reading what a command calls,
-so a command may name one that it hardly ever meets; none is missing that it has met in a test.
+[faults.md](../faults.md) says what to do about them. They are found by reading what a command
+calls, so a command may name one that it hardly ever meets; none is missing that it met in a test.
 """
 # What the list of a command's faults does not say.
 _BESIDE = {
-    "run": "Without `--fail-fast` it ends only for what it finds before it measures (configuration, "
-    "bundle, keys, state folder); whatever comes later is told, and waited for.",
+    "run": "Without `--fail-fast` it ends only for what it finds before it measures "
+    "(configuration, bundle, keys, state folder); whatever comes later is told, and waited for.",
     "doctor": "Status 1: warnings only.",
     "setup": "Status 1: warnings only; the configuration is written.",
 }

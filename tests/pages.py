@@ -18,6 +18,7 @@ from . import threat_picture
 from .command_line_page import command_line_page
 from .configuration_page import configuration_page
 from .folder_pages import decisions_page, schemas_page
+from .http_page import http_page
 from .payload_pages import filled
 from .python_page import python_page
 
@@ -83,9 +84,9 @@ def pages() -> dict[Path, str]:
     made[DOCS / "threat-model.svg"] = threat_picture.render()
     partly = ("payloads.md", "commands.md", "page.md", "backup.md")
     made |= {DOCS / name: filled(DOCS / name) for name in partly}
-    made |= {DOCS / name: filled(DOCS / name) for name in ("payloads.md", "commands.md", "page.md")}
     made[DOCS / "reference" / "commands.md"] = command_line_page()
     made[DOCS / "reference" / "configuration.md"] = configuration_page()
+    made[DOCS / "reference" / "http.md"] = http_page()
     made[DOCS / "reference" / "python.md"] = python_page()
     made[DOCS / "decisions" / "README.md"] = decisions_page(DOCS / "decisions")
     made[DOCS / "schemas" / "README.md"] = schemas_page()

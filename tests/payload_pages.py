@@ -37,7 +37,7 @@ from spektron_edge.spectra.scan import Scan
 from spektron_edge.transfer_session.requests import Activate, Add, Finish, Start
 from spektron_edge.transfer_session.requests import GoBack as TransferBack
 
-from .page_tables import endpoints_table, roles_table
+from .page_tables import roles_table
 from .upkeep_tables import backup_table, retention_table
 
 ID = "01K000000000000000EXAMPLE0"
@@ -97,7 +97,6 @@ def filled(path: Path) -> str:
         "backup files": backup_table(),
         "retention shares": retention_table(),
         "page roles": roles_table(),
-        "page endpoints": endpoints_table(),
         "request example": _json(json.loads(_request())),
         "response example": _json(_response()),
     }
@@ -139,6 +138,9 @@ def _walk(part: dict[str, Any], path: str, defs: dict[str, Any]) -> Iterator[tup
                 yield from _walk(option, where, defs)
             elif isinstance(values, dict) and "properties" in (o := _followed(values, defs)):
                 yield from _walk(o, f"{where}.*", defs)
+            items = option.get("items")
+            if isinstance(items, dict) and "properties" in (o := _followed(items, defs)):
+                yield from _walk(o, f"{where}[]", defs)
 
 
 def _followed(part: dict[str, Any], defs: dict[str, Any]) -> dict[str, Any]:

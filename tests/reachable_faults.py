@@ -158,10 +158,6 @@ def _collect(node: ast.AST, used: _Used) -> None:
                 used.faults.add(node.attr)
     elif isinstance(node, ast.Name):
         used.names.add(node.id)
-    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-        # An annotation in quotes.
-        if node.value.isidentifier() and node.value[:1].isupper():
-            used.names.add(node.value)
     for child in ast.iter_child_nodes(node):
         _collect(child, used)
 

@@ -1,6 +1,6 @@
-"""No command ends with a status that its reference does not name; looked at wherever a test runs one.
+"""No command ends with a status that its reference does not name.
 
-Imported before any test takes `main` by its name.
+Looked at wherever a test runs one: this is imported before any test takes `main` by its name.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ def test_every_command_names_what_it_ends_with():
     ],
 )
 def test_faults_of_a_command_are_those_that_it_can_come_to(command, among, never):
-    parser = SPOKEN["spektron-edge", *command.split()]
+    parser = SPOKEN[("spektron-edge", *command.split())]
     found = reachable(parser.get_default("command"))
     assert among in found
     assert never not in found
