@@ -56,9 +56,10 @@ def http_page() -> str:
     table = "\n".join(f"| {status} | {statuses[status]} |" for status in sorted(statuses))
     lines = [_HEAD.format(statuses=table, cookie="spektron-session"), *_overview(operations)]
     given = examples()
+    lines.append("")
     for method, path, operation in operations:
         name = f"{method} {path}"
-        lines += ["", *_section(name, operation, given[name], document)]
+        lines += [*_section(name, operation, given[name], document)]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -118,7 +119,12 @@ def _described(title: str, media: str, schema: Json, document: Json) -> list[str
     model = schemas[schema["$ref"].rsplit("/", 1)[-1]]
     text, meant = _meanings(" ".join(model.get("description", "").split()), model["properties"])
     rows = flat({**model, "$defs": schemas})
-    lines = [f"{title}{f'. {text}' if text else ''}", "", "| field | type | |", "|---|---|---|"]
+    lines = [
+        f"{title}: {text.rstrip(';.')}".rstrip(": ") + ":",
+        "",
+        "| field | type | |",
+        "|---|---|---|",
+    ]
     for path, kind, about in rows:
         limits = _limits(model["properties"].get(path, {}))
         needed = "required" if title == "Body" and path in model.get("required", ()) else ""
@@ -167,7 +173,8 @@ def _limits(schema: Json) -> str:
         found += [f"<= {high}"] if high is not None and high < 2**31 else []
         if "maxLength" in option:
             found.append(f"{option.get('minLength', 0)} to {option['maxLength']} characters")
-        found += [f"like `{option['pattern']}`"] if "pattern" in option else []
+        if pattern := option.get("pattern"):
+            found.append("printable" if "\\x00" in pattern else f"like `{pattern}`")
     return ", ".join(found)
 
 

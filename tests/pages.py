@@ -17,6 +17,7 @@ from spektron_edge.transfer.methods import REGISTRY
 from . import threat_picture
 from .command_line_page import command_line_page
 from .configuration_page import configuration_page
+from .events_page import events_page
 from .folder_pages import decisions_page, schemas_page
 from .http_page import http_page
 from .payload_pages import filled
@@ -86,6 +87,7 @@ def pages() -> dict[Path, str]:
     made |= {DOCS / name: filled(DOCS / name) for name in partly}
     made[DOCS / "reference" / "commands.md"] = command_line_page()
     made[DOCS / "reference" / "configuration.md"] = configuration_page()
+    made[DOCS / "reference" / "events.md"] = events_page()
     made[DOCS / "reference" / "http.md"] = http_page()
     made[DOCS / "reference" / "python.md"] = python_page()
     made[DOCS / "decisions" / "README.md"] = decisions_page(DOCS / "decisions")
