@@ -134,8 +134,8 @@ def events_page() -> str:
     ]
     foot = """
 `page_` lines are of the [page](../page.md), `command_` lines of whoever sent the command. A line
-has `number`, `utc`, `running_s`, `boot`, `who`, `what`, `details`, and `previous`: the SHA-256 of the
-line before it. `audit_head` of the published state is the SHA-256 of the last one.
+has `number`, `utc`, `running_s`, `boot`, `who`, `what`, `details`, and `previous`: the SHA-256 of
+the line before it. `audit_head` of the published state is the SHA-256 of the last one.
 """
     return _HEAD + "\n".join(rows) + "\n" + foot
 

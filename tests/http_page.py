@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 from spektron_edge.page.endpoints import ENDPOINTS
@@ -11,7 +10,7 @@ from spektron_edge.page.openapi import openapi
 from spektron_edge.page.routing import PREFIX
 
 from .http_examples import Example, examples
-from .payload_pages import flat
+from .model_tables import cell, fields_table, limits
 
 Json = dict[str, Any]
 _HEAD = """\
@@ -117,39 +116,8 @@ def _described(title: str, media: str, schema: Json, document: Json) -> list[str
         return [f"{title}: `{media}`.", ""]
     schemas = document["components"]["schemas"]
     model = schemas[schema["$ref"].rsplit("/", 1)[-1]]
-    text, meant = _meanings(" ".join(model.get("description", "").split()), model["properties"])
-    rows = flat({**model, "$defs": schemas})
-    lines = [
-        f"{title}: {text.rstrip(';.')}".rstrip(": ") + ":",
-        "",
-        "| field | type | |",
-        "|---|---|---|",
-    ]
-    for path, kind, about in rows:
-        limits = _limits(model["properties"].get(path, {}))
-        needed = "required" if title == "Body" and path in model.get("required", ()) else ""
-        about = meant.get(path) or _meanings(" ".join(about.split()), model["properties"])[0]
-        told = "; ".join(filter(None, [needed, about, limits]))
-        lines.append(f"| `{path}` | {kind} | {_cell(told)} |")
-    return [*lines, ""]
-
-
-def _meanings(text: str, fields: Json) -> tuple[str, dict[str, str]]:
-    """What a docstring says of the whole, and of its fields (`one, other: what they are; ...`)."""
-    whole, found, names = "", {}, []
-    for part in re.split(r"(?<=[;.]) ", text):
-        before, colon, after = part.partition(": ")
-        named = before.split(", ")
-        if colon and all(name in fields for name in named):
-            names, said = named, after
-        else:
-            said = part
-        if not names:
-            whole += f"{said} "
-        for name in names:
-            found[name] = f"{found.get(name, '')} {said}".strip()
-    told = {name: said.rstrip(";.") for name, said in found.items()}
-    return whole.strip(), told
+    text, table = fields_table(model, schemas, given=title == "Body")
+    return [f"{title}: {text}".rstrip(": ") + ":", "", *table, ""]
 
 
 def _type(schema: Json) -> str:
@@ -160,26 +128,8 @@ def _type(schema: Json) -> str:
             words.append(" ".join(f"`{word}`" for word in option["enum"]))
         else:
             words.append(str(option.get("format", option.get("type", "any"))))
-    limits = _limits(schema)
-    return _cell(" or ".join(words) + (f", {limits}" if limits else ""))
-
-
-def _limits(schema: Json) -> str:
-    found = []
-    for option in schema.get("anyOf", [schema]):
-        # Whole numbers end where JSON's do; that is no limit that anybody meets.
-        low, high = option.get("minimum"), option.get("maximum")
-        found += [f">= {low}"] if low is not None and abs(low) < 2**31 else []
-        found += [f"<= {high}"] if high is not None and high < 2**31 else []
-        if "maxLength" in option:
-            found.append(f"{option.get('minLength', 0)} to {option['maxLength']} characters")
-        if pattern := option.get("pattern"):
-            found.append("printable" if "\\x00" in pattern else f"like `{pattern}`")
-    return ", ".join(found)
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    bounds = limits(schema)
+    return cell(" or ".join(words) + (f", {bounds}" if bounds else ""))
 
 
 def _capital(text: str) -> str:

@@ -83,7 +83,7 @@ def pages() -> dict[Path, str]:
     made |= {path.resolve(): text for path, text in wire_c.files().items()}
     made[DOCS / "transfer-methods.md"] = methods_page()
     made[DOCS / "threat-model.svg"] = threat_picture.render()
-    partly = ("payloads.md", "commands.md", "page.md", "backup.md")
+    partly = ("payloads.md", "commands.md", "page.md", "backup.md", "door.md")
     made |= {DOCS / name: filled(DOCS / name) for name in partly}
     made[DOCS / "reference" / "commands.md"] = command_line_page()
     made[DOCS / "reference" / "configuration.md"] = configuration_page()
