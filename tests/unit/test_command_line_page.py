@@ -6,10 +6,12 @@ import argparse
 
 import pytest
 
+from spektron_edge.cli.main import main
 from spektron_edge.faults import Faults
 from tests.command_line_page import command_line_page
 from tests.parsers import parsers
 from tests.reachable_faults import reachable
+from tests.told_statuses import hold, told
 
 SPOKEN = parsers()
 
@@ -43,3 +45,11 @@ def test_faults_of_a_command_are_those_that_it_can_come_to(command, among, never
     found = reachable(parser.get_default("command"))
     assert among in found
     assert never not in found
+
+
+def test_what_a_test_runs_is_held_against_the_page(capsys, tmp_path):
+    assert told(["doctor"]) == {1, Faults.EXAMINATION_BAD.value.exit_status}
+    assert told(["schema"]) == set()
+    assert main(["verify", str(tmp_path / "absent.spektron")]) in told(["verify"])
+    with pytest.raises(AssertionError, match="does not say that schema can end with 11"):
+        hold(["schema"], 11)
