@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import cache
 from pathlib import Path
 
 from .parsers import helps, parsers
@@ -40,6 +41,7 @@ _BESIDE = {
 }
 
 
+@cache
 def command_line_page() -> str:
     """Commands, what they take, and exit statuses."""
     known = parsers()

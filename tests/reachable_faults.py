@@ -130,6 +130,7 @@ def _called(method: ast.FunctionDef | ast.AsyncFunctionDef, attributes: set[str]
     return by_others or method.name in attributes
 
 
+@cache
 def _used(node: ast.AST) -> _Used:
     used = _Used()
     _collect(node, used)
