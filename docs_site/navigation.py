@@ -35,6 +35,8 @@ SECTIONS: dict[str, dict[str, tuple[str, ...]]] = {
             "payloads.md",
             "schemas/README.md",
             "commands.md",
+            "reference/events.md",
+            "reference/http.md",
             "protocol.md",
             "transfer-methods.md",
             "reference/python.md",

@@ -3,26 +3,49 @@
 from __future__ import annotations
 
 import argparse
+from functools import cache
 from pathlib import Path
 
-from spektron_edge.faults import Faults
-
 from .parsers import helps, parsers
+from .reachable_faults import reachable
 
 _HEAD = """\
 # Command line
 
 Generated from the argument parsers by `make pages`. `spektron-edge` runs on the instrument,
-`spektron-train` and `spektron-export` on a training host. `-h` after any command says the same.
+`spektron-train` and `spektron-export` on a training host. `-h` after any command says the same,
+but for its exit statuses.
 
 With `--json`, standard output holds JSON alone: the result, or `{"error": {"code", "detail"}}`.
+
+## Exit statuses
+
+Of every command:
+
+| status | means |
+|---|---|
+| 0 | done |
+| 2 | a command line that is none; what is wrong stands on standard error |
+| 130 | ended by Ctrl-C, or nobody reads the output any more |
+
+Each command names its others. Those of `spektron-edge` are faults, each with a status of its own:
+[faults.md](../faults.md) says what to do about them. They are found by reading what a command
+calls, so a command may name one that it hardly ever meets; none is missing that it met in a test.
 """
+# What the list of a command's faults does not say.
+_BESIDE = {
+    "run": "Without `--fail-fast` it ends only for what it finds before it measures "
+    "(configuration, bundle, keys, state folder); whatever comes later is told, and waited for.",
+    "doctor": "Status 1: warnings only.",
+    "setup": "Status 1: warnings only; the configuration is written.",
+}
 
 
+@cache
 def command_line_page() -> str:
     """Commands, what they take, and exit statuses."""
     known = parsers()
-    lines = [_HEAD, *_statuses(), ""]
+    lines = [_HEAD]
     about = {(*words, name): text for words, p in known.items() for name, text in helps(p).items()}
     for words, parser in known.items():
         depth = "##" if len(words) == 1 else "###"
@@ -31,26 +54,18 @@ def command_line_page() -> str:
         lines += [_sentence(text or ""), ""] if text else []
         lines += [_usage(words, parser), "", *_table(parser)]
         lines += [parser.epilog.replace("\n", " "), ""] if parser.epilog else []
+        lines += _statuses(words, parser)
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _statuses() -> list[str]:
-    by_status = sorted((fault.value.exit_status, fault.value.code) for fault in Faults)
-    codes = ", ".join(f"{status} `{code}`" for status, code in by_status)
-    return [
-        "## Exit statuses",
-        "",
-        "Of every `spektron-edge` command; the other two say theirs below.",
-        "",
-        "| status | means |",
-        "|---|---|",
-        "| 0 | done |",
-        "| 2 | a command line that is none; what is wrong stands on standard error |",
-        "| 130 | ended by Ctrl-C, or nobody reads the output any more |",
-        f"| others | a fault, each with a status of its own: {codes} |",
-        "",
-        "[faults.md](../faults.md) says what to do about each.",
-    ]
+def _statuses(words: tuple[str, ...], parser: argparse.ArgumentParser) -> list[str]:
+    carried_out = parser.get_default("command")
+    if words[0] != "spektron-edge" or carried_out is None:
+        return []
+    kinds = [fault.value for fault in reachable(carried_out)]
+    faults = ", ".join(f"{kind.exit_status} `{kind.code}`" for kind in kinds)
+    said = f"Exit statuses: {faults}." if faults else "It ends with no fault."
+    return [said, "", *([_BESIDE[words[-1]], ""] if words[-1] in _BESIDE else [])]
 
 
 def _sentence(text: str) -> str:
@@ -99,13 +114,8 @@ def _row(action: argparse.Action) -> str:
     if isinstance(action, argparse._SubParsersAction):
         return f"| {names} | {', '.join(f'`{name}`' for name in action.choices)} | |"
     text = _one_line(action.help or "").replace("%%", "%").replace("|", "\\|")
-    if not text and "--json" in action.option_strings:
-        text = "JSON on standard output"
-    if action.choices and not action.option_strings and action.metavar is None:
-        text = text or "one of these"
-    elif action.choices and action.metavar is None:
-        options = " ".join(f"`{choice}`" for choice in action.choices)
-        text = f"{text}: {options}" if text else options
+    if action.choices and action.option_strings and action.metavar is None:
+        text = f"{text}: {' '.join(f'`{choice}`' for choice in action.choices)}"
     return f"| {names} | {text} | {_default(action)} |"
 
 

@@ -236,6 +236,7 @@ TRANSFER: Answer = {
     },
     "fitting": False,
     "last": {
+        "work": "t-77aa",
         "message": "5 samples, slope and bias",
         "predicted": {
             "moisture": {
@@ -297,14 +298,17 @@ def adaptation(number: int, status: str) -> Answer:
         "approved_by": ["anna"],
         "approvals": [],
         "ended_by": "",
-        "metrics": {"misfit_before": 41.2, "misfit_after": 3.9, "source_moved": 0.21},
     }
+
+
+_METRICS = {"misfit_before": 41.2, "misfit_after": 3.9, "source_moved": 0.21}
 
 
 def adaptation_whole(number: int) -> Answer:
     """GET /adaptation/{number}."""
     return {
         **adaptation(number, "proposed" if number == 5 else "installed"),
+        "metrics": _METRICS,
         "id": f"a-{number}",
         "parent": None,
         "judged_on": 50,
@@ -329,7 +333,7 @@ ADAPTATION: Answer = {
         {**_SIGN, "name": "Q", "value": 0.3, "over": False, "words": "Q is steady"},
     ],
     "followed": {"since": ago(5 * 3600), "at": ago(4), "spectra": 1820, "samples": 41},
-    "waiting": [adaptation(5, "proposed")],
+    "waiting": [{**adaptation(5, "proposed"), "metrics": _METRICS}],
     "kept": [adaptation(5, "proposed"), adaptation(4, "installed"), adaptation(3, "superseded")],
     "shadow": {
         "number": 5,

@@ -17,7 +17,9 @@ from spektron_edge.transfer.methods import REGISTRY
 from . import threat_picture
 from .command_line_page import command_line_page
 from .configuration_page import configuration_page
+from .events_page import events_page
 from .folder_pages import decisions_page, schemas_page
+from .http_page import http_page
 from .payload_pages import filled
 from .python_page import python_page
 
@@ -81,11 +83,12 @@ def pages() -> dict[Path, str]:
     made |= {path.resolve(): text for path, text in wire_c.files().items()}
     made[DOCS / "transfer-methods.md"] = methods_page()
     made[DOCS / "threat-model.svg"] = threat_picture.render()
-    partly = ("payloads.md", "commands.md", "page.md", "backup.md")
+    partly = ("payloads.md", "commands.md", "page.md", "backup.md", "door.md")
     made |= {DOCS / name: filled(DOCS / name) for name in partly}
-    made |= {DOCS / name: filled(DOCS / name) for name in ("payloads.md", "commands.md", "page.md")}
     made[DOCS / "reference" / "commands.md"] = command_line_page()
     made[DOCS / "reference" / "configuration.md"] = configuration_page()
+    made[DOCS / "reference" / "events.md"] = events_page()
+    made[DOCS / "reference" / "http.md"] = http_page()
     made[DOCS / "reference" / "python.md"] = python_page()
     made[DOCS / "decisions" / "README.md"] = decisions_page(DOCS / "decisions")
     made[DOCS / "schemas" / "README.md"] = schemas_page()

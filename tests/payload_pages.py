@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from spektron_edge.clock import Clock, ClockWatch, Stamp
 from spektron_edge.command_names import COMMANDS
 from spektron_edge.commands.arguments import Nothing, Taken
 from spektron_edge.config.file import shipped_bundle
+from spektron_edge.door import asking
 from spektron_edge.inference import load_model
 from spektron_edge.instrument.commands import SetIntegration
 from spektron_edge.instrument.wavelength_checks import WavelengthCheck
@@ -37,7 +37,9 @@ from spektron_edge.spectra.scan import Scan
 from spektron_edge.transfer_session.requests import Activate, Add, Finish, Start
 from spektron_edge.transfer_session.requests import GoBack as TransferBack
 
-from .page_tables import endpoints_table, roles_table
+from .json_fields import flat
+from .model_tables import fields_table
+from .page_tables import roles_table
 from .upkeep_tables import backup_table, retention_table
 
 ID = "01K000000000000000EXAMPLE0"
@@ -95,9 +97,9 @@ def filled(path: Path) -> str:
         "prediction example": _json(_prediction()),
         "commands": _commands(),
         "backup files": backup_table(),
+        "door lines": _door_lines(),
         "retention shares": retention_table(),
         "page roles": roles_table(),
-        "page endpoints": endpoints_table(),
         "request example": _json(json.loads(_request())),
         "response example": _json(_response()),
     }
@@ -118,42 +120,12 @@ def _fields(document: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def flat(document: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """(path, type, description) of every field of a schema."""
-    return list(_walk(document, "", document.get("$defs", {})))
-
-
-def _walk(part: dict[str, Any], path: str, defs: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
-    for name, field in part.get("properties", {}).items():
-        where = f"{path}.{name}" if path else name
-        text = field.get("description", "")
-        inner = [_followed(option, defs) for option in field.get("anyOf", [field])]
-        null = any(option.get("type") == "null" for option in inner)
-        for option in inner:
-            if option.get("type") == "null":
-                continue
-            kind = _kind(option, defs) + (" or null" if null else "")
-            yield where, kind, text or option.get("description", "")
-            values = option.get("additionalProperties")
-            if "properties" in option:
-                yield from _walk(option, where, defs)
-            elif isinstance(values, dict) and "properties" in (o := _followed(values, defs)):
-                yield from _walk(o, f"{where}.*", defs)
-
-
-def _followed(part: dict[str, Any], defs: dict[str, Any]) -> dict[str, Any]:
-    return defs[part["$ref"].rsplit("/", 1)[-1]] if "$ref" in part else part
-
-
-def _kind(part: dict[str, Any], defs: dict[str, Any]) -> str:
-    if "const" in part:
-        return f"`{json.dumps(part['const'])}`"
-    if "enum" in part:
-        return " ".join(f"`{json.dumps(word)}`" for word in part["enum"])
-    if part.get("type") == "array":
-        items = part.get("items") or {}
-        return f"array of {_kind(_followed(items, defs), defs)}" if items else "array"
-    return str(part.get("type", "any"))
+def _door_lines() -> str:
+    parts = []
+    for line in (asking.Command, asking.Note):
+        _, table = fields_table(line.model_json_schema(), {}, given=True)
+        parts.append("\n".join(table).replace("| field |", f"| `{line.__name__.lower()}` |"))
+    return "\n\n".join(parts)
 
 
 def _json(document: dict[str, Any]) -> str:

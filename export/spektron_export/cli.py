@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .signing import SigningKey
 
 EXIT_OK, EXIT_CHECKPOINT, EXIT_REFUSED, EXIT_WRITE, EXIT_MISSING = 0, 4, 5, 6, 7
+_KEY_CODES = "Exit codes: 0 done, 2 usage, 5 refused, 6 cannot write."
 
 
 def _version(text: str) -> int:
@@ -44,9 +45,21 @@ def _precisions(text: str) -> tuple[Precision, ...]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="spektron-export", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="spektron-export",
+        description=__doc__,
+        epilog="Exit codes: 0 done, 2 usage or spectra that cannot be used, 4 checkpoint, "
+        "5 refused, 6 cannot write, 7 a package is missing, 130 stopped by Ctrl-C.",
+    )
     parser.add_argument("checkpoint", type=Path, help="folder written by spektron-train")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="NAME.spektron")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="NAME.spektron",
+        help="the bundle to write",
+    )
     parser.add_argument(
         "--version", type=_version, default=1, help="of the bundle; newer is larger (default 1)"
     )
@@ -82,10 +95,19 @@ def _parser() -> argparse.ArgumentParser:
 
 def _keygen_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="spektron-export keygen", description="Make a key that signs bundles."
+        prog="spektron-export keygen",
+        description="Make a key that signs bundles.",
+        epilog=_KEY_CODES,
     )
     parser.add_argument("name", type=_key_name, help="of the files NAME.key.pem and NAME.pem")
-    parser.add_argument("-o", "--output", type=Path, default=Path(), metavar="DIR")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path(),
+        metavar="DIR",
+        help="folder for both files (here)",
+    )
     parser.add_argument("--passphrase-file", type=Path, help="encrypt the private key with it")
     parser.add_argument("--json", action="store_true", help="report as JSON on standard output")
     parser.set_defaults(command=_keygen)
@@ -94,9 +116,11 @@ def _keygen_parser() -> argparse.ArgumentParser:
 
 def _sign_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="spektron-export sign", description="Add a signature to a bundle."
+        prog="spektron-export sign",
+        description="Add a signature to a bundle.",
+        epilog=_KEY_CODES,
     )
-    parser.add_argument("bundle", type=Path)
+    parser.add_argument("bundle", type=Path, help="to sign")
     parser.add_argument("--key", type=Path, required=True, help="private key from keygen")
     parser.add_argument("--passphrase-file", type=Path, help="of an encrypted key")
     parser.add_argument(

@@ -28,14 +28,18 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         ("replay", "make one again from its spectra, and compare every bit", _replay),
     ):
         one = _action(actions, word, text)
-        one.add_argument("number", type=positive)
+        one.add_argument(
+            "number", type=positive, help="of the adaptation, as `adapt list` shows it"
+        )
         one.set_defaults(command=command)
     for word, text, command in (
         ("approve", "agree to a proposal; it is used when enough people have", _approve),
         ("reject", "never use a proposal", _reject),
     ):
         decide = _action(actions, word, text)
-        decide.add_argument("number", type=positive)
+        decide.add_argument(
+            "number", type=positive, help="of the proposal, as `adapt status` shows it"
+        )
         _with_who(decide, why_required=True)
         decide.set_defaults(command=command)
     for word, text, command in (
@@ -62,7 +66,12 @@ def _action(
 def _with_who(parser: argparse.ArgumentParser, *, why_required: bool) -> None:
     parser.add_argument("--by", type=name, required=True, metavar="WHO", help="who decides this")
     parser.add_argument(
-        "--why", type=reason, required=why_required, default="not said", metavar="TEXT"
+        "--why",
+        type=reason,
+        required=why_required,
+        default="not said",
+        metavar="TEXT",
+        help="stands in the audit log",
     )
 
 

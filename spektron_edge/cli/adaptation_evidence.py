@@ -20,8 +20,15 @@ def add(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     stability = actions.add_parser(
         "stability", help="a kept sample lies in the beam: remember it, or compare it"
     )
-    stability.add_argument("sample", type=name, metavar="NAME")
-    stability.add_argument("--scans", type=int, choices=range(3, 11), default=5, metavar="3-10")
+    stability.add_argument("sample", type=name, metavar="NAME", help="of the kept sample")
+    stability.add_argument(
+        "--scans",
+        type=int,
+        choices=range(3, 11),
+        default=5,
+        metavar="3-10",
+        help="that are taken (5)",
+    )
     stability.add_argument("--operator", required=True, help="who asks the daemon")
     stability.add_argument("--key", type=Path, help="key file (default: the configuration's)")
     stability.add_argument("--timeout", type=seconds, default=10.0, help="seconds to wait (10)")

@@ -68,7 +68,7 @@ def key_identity(text: str) -> str:
 def with_config(parser: argparse.ArgumentParser) -> None:
     """Add what every command on a device's state takes: --config and --json."""
     parser.add_argument("--config", type=Path, required=True, help="the daemon's configuration")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", action="store_true", help="JSON on standard output")
 
 
 def schema_name(text: str) -> str:

@@ -21,7 +21,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add these commands to the parser."""
     backup = commands.add_parser("backup", help="all that this device knows, in one signed file")
     where = backup.add_mutually_exclusive_group(required=True)
-    where.add_argument("file", type=Path, nargs="?", metavar="FILE.zip")
+    where.add_argument(
+        "file", type=Path, nargs="?", metavar="FILE.zip", help="written; must not be there yet"
+    )
     where.add_argument("--to", type=Path, metavar="FOLDER", help="a new file there, named by time")
     backup.add_argument(
         "--keep", type=positive, default=7, metavar="N", help="with --to: how many stay there (7)"
@@ -37,7 +39,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     backup.set_defaults(command=_backup)
 
     restore = commands.add_parser("restore", help="bring a backup onto this device")
-    restore.add_argument("file", type=Path, metavar="FILE.zip")
+    restore.add_argument("file", type=Path, metavar="FILE.zip", help="a backup")
     known = restore.add_mutually_exclusive_group()
     known.add_argument("--passphrase-file", type=Path, help="opens keys and accounts")
     known.add_argument(
@@ -60,8 +62,10 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
     key = commands.add_parser("backup-key", help="a key pair to encrypt backups' keys for")
     key.add_argument("name", metavar="NAME", help="writes NAME.pem and NAME.key.pem")
-    key.add_argument("--out", type=Path, default=Path(), metavar="FOLDER")
-    key.add_argument("--json", action="store_true")
+    key.add_argument(
+        "--out", type=Path, default=Path(), metavar="FOLDER", help="where both are written (here)"
+    )
+    key.add_argument("--json", action="store_true", help="JSON on standard output")
     key.set_defaults(command=_key)
 
 

@@ -22,11 +22,11 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     verify = commands.add_parser(
         "verify", help="check a bundle: hashes, signatures, golden vectors"
     )
-    verify.add_argument("bundle", type=Path)
+    verify.add_argument("bundle", type=Path, help="file of the bundle")
     verify.add_argument(
         "--keys", type=Path, help="folder of public keys; one of them must have signed"
     )
-    verify.add_argument("--json", action="store_true")
+    verify.add_argument("--json", action="store_true", help="JSON on standard output")
     verify.set_defaults(command=_verify)
 
     key = commands.add_parser("device-key", help="make or show this device's own key")
@@ -37,12 +37,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     bundle = commands.add_parser("bundle", help="the two slots for bundles on this device")
     actions = bundle.add_subparsers(required=True, metavar="ACTION")
     install = actions.add_parser("install", help="verify a bundle and put it into the free slot")
-    install.add_argument("file", type=Path)
+    install.add_argument("file", type=Path, help="a bundle (*.spektron)")
     install.add_argument("--serial", help="of the instrument: refuse a bundle bound to others")
     with_config(install)
     install.set_defaults(command=_install)
     activate = actions.add_parser("activate", help="the slot that the daemon takes next")
-    activate.add_argument("slot", choices=["a", "b"])
+    activate.add_argument("slot", choices=["a", "b"], help="which one")
     with_config(activate)
     activate.set_defaults(command=_activate)
     listing = actions.add_parser("list", help="what the slots hold")

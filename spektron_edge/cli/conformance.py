@@ -25,7 +25,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     conformance.add_argument("--quick", action="store_true", help="without a megabyte of noise")
     conformance.add_argument("--report", type=Path, metavar="FILE.html", help="also as a page")
     how = conformance.add_mutually_exclusive_group()
-    how.add_argument("--json", action="store_true")
+    how.add_argument("--json", action="store_true", help="JSON on standard output")
     how.add_argument(
         "--power-cycle",
         action="store_true",

@@ -17,7 +17,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     engine = commands.add_parser(
         "build-engine", help="build a TensorRT engine for this device, and try it"
     )
-    engine.add_argument("bundle", type=Path)
+    engine.add_argument("bundle", type=Path, help="file of the bundle")
     engine.add_argument("--precision", choices=_PRECISIONS, default="int8", help="(int8)")
     engine.add_argument("--product", help="needed when the bundle holds several")
     where = engine.add_mutually_exclusive_group()
@@ -27,7 +27,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     where.add_argument(
         "--config", type=Path, help="the daemon's configuration: the folder where it looks"
     )
-    engine.add_argument("--json", action="store_true")
+    engine.add_argument("--json", action="store_true", help="JSON on standard output")
     engine.set_defaults(command=_build_engine)
 
     bench = commands.add_parser(
@@ -40,7 +40,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     bench.add_argument("--rounds", type=positive, default=5, help="(5)")
     bench.add_argument("--calls", type=positive, default=30, help="per round and batch size (30)")
-    bench.add_argument("--json", action="store_true")
+    bench.add_argument("--json", action="store_true", help="JSON on standard output")
     bench.set_defaults(command=_bench_device)
 
 

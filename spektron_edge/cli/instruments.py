@@ -10,7 +10,7 @@ from .show import show
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add this command to the parser."""
     instruments = commands.add_parser("instruments", help="the instruments that can be used")
-    instruments.add_argument("--json", action="store_true")
+    instruments.add_argument("--json", action="store_true", help="JSON on standard output")
     instruments.set_defaults(command=_instruments)
 
 

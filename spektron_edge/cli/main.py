@@ -120,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
 
     inspect = commands.add_parser("inspect", help="show a bundle or a state folder")
     inspect.add_argument("path", type=Path, nargs="?", help="default: the bundle that is shipped")
-    inspect.add_argument("--json", action="store_true")
+    inspect.add_argument("--json", action="store_true", help="JSON on standard output")
     inspect.set_defaults(command=_inspect)
 
     instruments.add(commands)
@@ -145,15 +145,15 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add(commands)
 
     check = commands.add_parser("check-config", help="check a configuration file")
-    check.add_argument("config", type=Path)
+    check.add_argument("config", type=Path, help="the file to check")
     check.add_argument("--probe", action="store_true", help="also try instrument and broker")
-    check.add_argument("--json", action="store_true")
+    check.add_argument("--json", action="store_true", help="JSON on standard output")
     check.set_defaults(command=_check_config)
 
     command = commands.add_parser("command", help="send a signed command to a running daemon")
     command.add_argument("name", choices=COMMANDS, metavar="NAME", help=", ".join(COMMANDS))
     command.add_argument("--config", type=Path, required=True, help="the daemon's configuration")
-    command.add_argument("--operator", required=True)
+    command.add_argument("--operator", required=True, help="in whose name it is signed")
     command.add_argument(
         "--key", type=Path, help="key file (default: the one in the configuration)"
     )
@@ -174,7 +174,7 @@ def _parser() -> argparse.ArgumentParser:
         type=seconds,
         help="seconds to wait in all (5 for an answer, then as long as the command may take)",
     )
-    command.add_argument("--json", action="store_true")
+    command.add_argument("--json", action="store_true", help="JSON on standard output")
     command.set_defaults(command=_command)
     return parser
 

@@ -18,7 +18,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     reset = actions.add_parser(
         "reset-counter", help="let an operator's counter begin anew, at this machine's clock"
     )
-    reset.add_argument("name", metavar="OPERATOR")
+    reset.add_argument("name", metavar="OPERATOR", help="name in the configuration")
     with_config(reset)
     reset.set_defaults(command=_reset)
 

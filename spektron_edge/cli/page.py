@@ -29,7 +29,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     certificate.add_argument(
         "--out", type=Path, default=Path(), metavar="FOLDER", help="where it is written"
     )
-    certificate.add_argument("--json", action="store_true")
+    certificate.add_argument("--json", action="store_true", help="JSON on standard output")
     certificate.set_defaults(command=_certificate)
     user = commands.add_parser("page-user", help="on the device: accounts of the page")
     actions = user.add_subparsers(required=True, metavar="ACTION")
@@ -43,9 +43,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         ("remove", "no account any more"),
     ):
         action = actions.add_parser(name, help=told)
-        action.add_argument("name", metavar="NAME")
+        action.add_argument("name", metavar="NAME", help="of the account")
         if name in ("add", "role"):
-            action.add_argument("role", choices=["viewer", "operator", "engineer"])
+            action.add_argument(
+                "role",
+                choices=["viewer", "operator", "engineer"],
+                help="what the account may do (docs/page.md)",
+            )
         with_config(action)
         action.set_defaults(command=_change, action=name)
 

@@ -27,7 +27,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         metavar="NAME",
         help="look for this only, may be repeated; some are looked for only when named",
     )
-    probe.add_argument("--json", action="store_true")
+    probe.add_argument("--json", action="store_true", help="JSON on standard output")
     probe.set_defaults(command=_probe)
 
 

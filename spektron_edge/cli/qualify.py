@@ -47,19 +47,25 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         with_config(made)
         made.set_defaults(command=_qualify, action=action)
     sign = actions.add_parser("sign", help="sign a report as its reviewer, or approve it")
-    sign.add_argument("number", type=positive, metavar="NUMBER")
+    sign.add_argument("number", type=positive, metavar="NUMBER", help="of the report")
     _signing(sign, MEANINGS)
     with_config(sign)
     sign.set_defaults(command=_sign)
     shown = actions.add_parser("show", help="all that there are, or one report")
-    shown.add_argument("number", type=positive, nargs="?", metavar="NUMBER")
+    shown.add_argument(
+        "number",
+        type=positive,
+        nargs="?",
+        metavar="NUMBER",
+        help="of the report (default: list them)",
+    )
     with_config(shown)
     shown.set_defaults(command=_show)
     verify = actions.add_parser("verify", help="was a report changed, and which device signed it?")
     verify.add_argument("file", type=Path, help="report.json, or its folder")
     verify.add_argument("--key", metavar="HEX", help="public key of the device that has to be it")
     verify.add_argument("--config", type=Path, help="this device's configuration: its own key")
-    verify.add_argument("--json", action="store_true")
+    verify.add_argument("--json", action="store_true", help="JSON on standard output")
     verify.set_defaults(command=_verify)
     plan = actions.add_parser("plan", help="an example of a plan, to start from")
     plan.set_defaults(command=_plan)

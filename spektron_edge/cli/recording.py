@@ -33,7 +33,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     replay = commands.add_parser(
         "replay", help="play the instrument's side of a recording to a host"
     )
-    replay.add_argument("file", type=Path)
+    replay.add_argument("file", type=Path, help="written by `record`")
     replay.add_argument("--link", type=Path, help="symbolic link to the port offered to the host")
     replay.add_argument("--speed", type=_speed, default=1.0, help="of time (1)")
     replay.add_argument(

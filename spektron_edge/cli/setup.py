@@ -51,7 +51,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     setup.add_argument(
         "--overwrite", action="store_true", help="change a configuration that is there, unasked"
     )
-    setup.add_argument("--json", action="store_true")
+    setup.add_argument("--json", action="store_true", help="JSON on standard output")
     setup.set_defaults(command=_setup)
 
 

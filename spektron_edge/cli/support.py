@@ -14,7 +14,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     support = commands.add_parser(
         "support", help="write a file for support: configuration, state, logs; no secrets"
     )
-    support.add_argument("file", type=Path, metavar="FILE.zip")
+    support.add_argument("file", type=Path, metavar="FILE.zip", help="written")
     with_config(support)
     support.set_defaults(command=_support)
 

@@ -26,7 +26,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     with_config(listing)
     listing.set_defaults(command=_list)
     activate = actions.add_parser("activate", help="use a stored transfer (again)")
-    activate.add_argument("version", type=positive)
+    activate.add_argument(
+        "version", type=positive, help="of the transfer, as `transfer list` shows it"
+    )
     with_config(activate)
     activate.set_defaults(command=_activate)
     rollback = actions.add_parser(

@@ -57,7 +57,6 @@ class Stage(Terminal):
         for operator in ("anna", "bert", "eve"):
             self.rig.allow(operator, *COMMANDS)
         config = self.rig.config
-        shutil.copy(config, self.folder / "edge.toml")
         for words in (["install", str(self.folder / "corn-1.spektron")], ["activate", "a"]):
             status, said = self.once(["spektron-edge", "bundle", *words, "--config", str(config)])
             assert status == 0, said

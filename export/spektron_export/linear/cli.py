@@ -14,7 +14,12 @@ from ..options import add_bundle_options
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="spektron-export", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="spektron-export",
+        description=__doc__,
+        epilog="Exit codes: 0 done, 2 usage or a file that cannot be used, 5 refused, "
+        "6 cannot write, 7 a package is missing.",
+    )
     parser.add_argument(
         "--from-sklearn",
         type=Path,
@@ -31,9 +36,18 @@ def _parser() -> argparse.ArgumentParser:
         help="calibration spectra in absorbance over nm, with references",
     )
     parser.add_argument("--held-out", type=Path, metavar="FILE", help="to report figures on")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="NAME.spektron")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="NAME.spektron",
+        help="the bundle to write",
+    )
     parser.add_argument("--name", help="of bundle and product (default: the output's)")
-    parser.add_argument("--version", type=_at_least_1, default=1)
+    parser.add_argument(
+        "--version", type=_at_least_1, default=1, help="of the bundle; newer is larger (default 1)"
+    )
     parser.add_argument(
         "--property",
         action="append",
@@ -48,7 +62,12 @@ def _parser() -> argparse.ArgumentParser:
         help="what the spectra were filtered with before the model was fitted",
     )
     add_bundle_options(parser)
-    parser.add_argument("--no-report", dest="report", action="store_false")
+    parser.add_argument(
+        "--no-report",
+        dest="report",
+        action="store_false",
+        help="do not write NAME.report.html and NAME.report.json beside the bundle",
+    )
     parser.add_argument("--json", action="store_true", help="report as JSON on standard output")
     return parser
 

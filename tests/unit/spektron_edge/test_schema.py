@@ -14,7 +14,8 @@ from spektron_edge.command_names import COMMANDS
 from spektron_edge.config.commands import Operator
 from spektron_edge.mqtt.commands import authorise, parse
 from spektron_edge.publishing.schema import generate, names, schema
-from tests.payload_pages import ABOUT, KEY, flat
+from tests.json_fields import flat
+from tests.payload_pages import ABOUT, KEY
 
 TESTS = Path(__file__).resolve().parents[2]
 PROMISED = json.loads((TESTS / "golden" / "payloads_1.json").read_text())
