@@ -43,8 +43,9 @@ ARGS ?=
 
 # Python 3.10 with the last onnxruntime that has wheels for it: what JetPack 6 runs.
 PYTHON310 ?= $(shell for p in python3.10 $(HOME)/.pyenv/versions/3.10.*/bin/python3.10; do "$$p" -c "" 2>/dev/null && echo "$$p" && break; done)
-RUNTIME_TESTS := tests/unit/firmware_bridge tests/unit/spektron_edge tests/contract tests/fuzz tests/integration
-OLD_TESTS := $(filter-out tests/fuzz tests/integration,$(RUNTIME_TESTS)) $(patsubst %,tests/integration/test_%.py,\
+UNIT_TESTS := tests/unit/firmware_bridge tests/unit/spektron_edge tests/contract tests/fuzz
+RUNTIME_TESTS := $(UNIT_TESTS) tests/integration
+OLD_TESTS := $(filter-out tests/fuzz,$(UNIT_TESTS)) $(patsubst %,tests/integration/test_%.py,\
   adaptation_child door main_job page slots transfer)
 # What waits for most of its time: for faults to come and go, for a machine to boot, for an index.
 WAITING_TESTS := tests/soak tests/packages tests/supply
@@ -53,7 +54,7 @@ OTHER_TESTS := tests $(addprefix --ignore=,$(RUNTIME_TESTS) $(WAITING_TESTS))
 # Waiting OpenMP threads that spin make two torch processes on two cores ten times slower.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: demo environments test test-runtime test-beside test-waiting test-host test-py310 test-long arm64 lint bench soak peers bench-encoder pretrain bundle docs pages firmware lock audit sbom wheel deb image pictures screenshots clean
+.PHONY: demo environments test test-units test-integration test-others test-waiting test-host test-py310 test-long arm64 lint bench soak peers bench-encoder pretrain bundle docs pages firmware lock audit sbom wheel deb image pictures screenshots clean
 .DELETE_ON_ERROR:
 
 demo: .venv/installed
@@ -84,26 +85,28 @@ $(OLD_ENV)/installed: pyproject.toml
 
 environments: $(HOST_ENV)/installed $(if $(PYTHON310),$(OLD_ENV)/installed)
 
-# Two side by side, much of a test's time is waiting for instruments and children, and a third that
-# does hardly anything else. Not more, and one thread each: a child of the lowest priority gets
-# nothing where both of two processors are taken.
+# Three at a time, the longest first: much of a test's time is waiting for instruments, children and a
+# machine that boots. Not more, and one thread each: a child of the lowest priority gets nothing where
+# both of two processors are taken.
 test: export OMP_NUM_THREADS := 1
 test: export OPENBLAS_NUM_THREADS := 1
 test:
-	@echo "the runtime's tests beside all others and Python 3.10; each prints when it is done, in about a quarter of an hour" >&2
-	@$(MAKE) --no-print-directory -j3 --output-sync=target test-runtime test-beside test-waiting
+	@echo "five sets of tests, three at a time; each prints when it is done, all within about twenty minutes" >&2
+	@$(MAKE) --no-print-directory -j3 --output-sync=target test-integration test-units test-py310 test-others test-waiting
 
-test-runtime: lint
-	$(HOST_ENV)/bin/pytest $(RUNTIME_TESTS) $(ARGS)
+test-units: lint
+	$(HOST_ENV)/bin/pytest $(UNIT_TESTS) $(ARGS)
 
-test-beside: test-py310 $(HOST_ENV)/installed
+test-integration: $(HOST_ENV)/installed
+	$(HOST_ENV)/bin/pytest tests/integration $(ARGS)
+
+test-others: $(HOST_ENV)/installed
 	$(HOST_ENV)/bin/pytest $(OTHER_TESTS) $(ARGS)
 
 test-waiting: $(HOST_ENV)/installed
 	$(HOST_ENV)/bin/pytest $(WAITING_TESTS) $(ARGS)
 
-test-host: test-runtime test-waiting
-	$(HOST_ENV)/bin/pytest $(OTHER_TESTS) $(ARGS)
+test-host: test-units test-integration test-others test-waiting
 
 # On Python 3.10, what can differ there: all unit tests and contracts of the runtime but `numerics`,
 # the figures of an algorithm in numpy alone (adaptations, transfers and their files are still made,
