@@ -42,6 +42,8 @@ class Sayings(Enum):
     ADAPTATION_LEFT = (
         "adaptation {number:d} of {serial} is for {bundle}: `spektron-edge adapt reset`"
     )
+    OWN_CALIBRATION = "the bundle's own calibration"
+    ADAPTATION = "adaptation {number:d}"
     IN_USE_UNKNOWN = "what is in use cannot be read: {detail}"
     SLOT_ROLLED_BACK = "rolled back"
     NO_ORDERLY_END = "{starts:d} starts, none of which came to an orderly end"
@@ -84,6 +86,7 @@ class Sayings(Enum):
     AGAIN_UNLIKE = "measure {sample} again: it is unlike the source"
     MEASURE_NEXT = "measure sample {sample} next"
     MORE_NEEDED = "{count:d} more samples of the source are needed at least"
+    NOT_JUDGED = "it cannot be judged now: {detail}"
     FINISH = "`spektron-edge transfer finish` when all are measured"
 
     # For a drift.
@@ -102,6 +105,8 @@ class Sayings(Enum):
         "{statistic} is {size:.1f} times the usual since scan {scan:d}; changed: instrument or "
         "samples ({telling})"
     )
+    NEAREST_STATISTIC = "nearest: {statistic}"
+    SERVICE_COUNTS = "{what}, by {who}, {at}; counts for so many sound spectra"
     SERVICED = "service: {what}"
     SAMPLE_OUTSIDE = "stability sample {sample} is outside its interval"
     STILL_GROWS = (
@@ -182,7 +187,7 @@ def read_all(text: str) -> tuple[Said, ...]:
     """What `together` made one text of. Sentences may hold what stands between them."""
     parts, found, begun = text.split(_BETWEEN) if text else [], [], 0
     while begun < len(parts):
-        for end in range(len(parts), begun, -1):
+        for end in range(begun + 1, len(parts) + 1):
             if (one := _read(_BETWEEN.join(parts[begun:end]))) is not None:
                 break
         else:
