@@ -94,9 +94,8 @@ class StabilityTold(Told):
 
 class AdaptationAnswer(Told):
     """in_use: number, null for the bundle's own calibration; not_applied: why what is in use does
-    nothing now; hindered: why none would be applied now; both null without a reason; followed: null where
-    it is not known that the daemon looks for a drift; kept: the newest first;
-    stability: by the sample's name."""
+    nothing now; hindered: why none would be applied now; followed: null where it is not known that
+    the daemon looks for a drift; kept: the newest first; stability: by the sample's name."""
 
     serial: str | None
     mode: AdaptationMode

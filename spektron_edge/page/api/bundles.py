@@ -54,7 +54,7 @@ class BundlesAnswer(Told):
 
 
 class SlotsChanged(Told):
-    """reload: the daemon's answer, null where it was not there: it takes the slot when it starts."""
+    """reload: the daemon's answer; null where it is away, and takes the slot when it starts."""
 
     bundles: BundlesAnswer
     reload: CommandAnswer | None
