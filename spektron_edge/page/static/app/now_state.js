@@ -5,13 +5,13 @@ import { el, replace } from "./dom.js";
 import { age, clockTime, exposure, number, whole } from "./format.js";
 import { badge, card, facts } from "./parts.js";
 import { detail, fault as told, prose } from "./reasons.js";
-import { known, t } from "./words.js";
+import { t } from "./words.js";
 
 const LEVELS = { error: "bad", warning: "doubt", info: "neutral" };
 const PORT = ["port_missing", "port_busy", "port_denied", "port_lost", "device_silent", "line_garbage"];
 const BROKER = ["broker_unreachable", "broker_refused", "broker_untrusted", "certificate_refused"];
 
-const waitedFor = (command) => known("now", `waits_${command.replaceAll("-", "_")}`) ?? command;
+const waitedFor = (command) => t(`command.${command.replaceAll("-", "_")}`);
 const celsius = (value) => (Number.isFinite(value) ? `${number(value, 3)} °C` : "–");
 
 // A node that is filled anew only where what it shows has changed.
