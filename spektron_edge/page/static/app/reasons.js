@@ -1,7 +1,7 @@
 // Sentences of codes and values, as the server tells reasons and faults.
 
 import { el } from "./dom.js";
-import { number, title } from "./format.js";
+import { moment, number, title } from "./format.js";
 import { known, t } from "./words.js";
 
 // Faults whose text says all that there is to say.
@@ -16,6 +16,7 @@ export const reasons = (list) => list.map(reason).join("; ");
 
 function plain(name, value) {
   if (typeof value === "number") return Number.isInteger(value) ? `${value}` : number(value, 3);
+  if (name === "at") return moment(value);
   return name === "property" ? title(value) : value;
 }
 
