@@ -107,7 +107,7 @@ class Sayings(Enum):
     )
     NEAREST_STATISTIC = "nearest: {statistic}"
     SERVICE_COUNTS = "{what}, by {who}, {at}; counts for so many sound spectra"
-    SERVICED = "service: {what}"
+    SERVICED = "service: {what} by {who}"
     SAMPLE_OUTSIDE = "stability sample {sample} is outside its interval"
     STILL_GROWS = (
         "the change still grows (rank correlation with time {correlation:.2f} over {samples:d} "

@@ -304,7 +304,7 @@ def adaptation(number: int, status: str) -> Answer:
         "in_use": status == "installed",
         "why": [
             reason("drift", statistic="q", size=3.1, scan=812, telling="q, t2"),
-            reason("serviced", what="lamp changed, by ben"),
+            reason("serviced", what="lamp changed", who="ben"),
         ],
         "scans": "200 scans",
         "refusals": [],

@@ -116,7 +116,7 @@ class Evidence:
     def told(self) -> tuple[str, ...]:
         """In sentences."""
         found = [] if self.drift is None else [self.drift.told]
-        found += [str(Sayings.SERVICED.of(what=what)) for what in self.services]
+        found += self.services
         found += [str(Sayings.SAMPLE_OUTSIDE.of(sample=name)) for name in self.astray]
         return (*found, self.growing) if self.growing else tuple(found)
 

@@ -37,7 +37,7 @@ def test_numbers_are_read_as_they_were_rounded() -> None:
 def test_several_in_one_text_are_told_apart() -> None:
     """Sentences with what stands between them as well, and what was cut off."""
     said = [
-        Sayings.SERVICED.of(what="lamp changed, by eve"),
+        Sayings.SERVICED.of(what="lamp changed", who="eve"),
         example(Sayings.UNLIKE_ALL),
         example(Sayings.DRIFT),
         Sayings.AS_WRITTEN.of(text="the change still gro"),
