@@ -45,7 +45,7 @@ _DATA = re.compile(
     r"|lamp changed|\b[a-z]+(?:_[a-z]+)+\b|\bq, t2\b|\bq\b|Command take dark|Through: page|Role: operator"
     r"|\d+ \w{3} \d{4}, \d\d:\d\d:\d\d|[\d.]+ e-?\d+|[\d.,]+ (?:nm|ms|µs|s|min|h|d|MiB)\b|nm|°C"
     # The slots' own names.
-    r"|(?<=⟧)[AB]\b|(?<![\w])[AB](?=⟦)"
+    r"|(?<=⟦)[AB]\b"
 )
 _LETTERS = re.compile(r"[^\W\d_]+")
 _SHOWN = """() => [document.title, document.body.innerText,

@@ -118,3 +118,14 @@ def test_reasons_are_faults_or_limits() -> None:
 def test_a_sentence_asks_for_no_value_that_is_not_told(kind: Any) -> None:
     told = {name for _, name, _, _ in Formatter().parse(kind.value) if name}
     assert set(re.findall(r"\{(\w+)\}", _WORDS[f"said.{kind.code}"])) <= told
+
+
+@pytest.mark.parametrize("path", sorted((_STATIC / "text").glob("*.json")), ids=lambda p: p.stem)
+def test_a_language_has_every_text_with_the_same_values(path: Path) -> None:
+    given: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+    assert _values(given) == _values(_WORDS)
+    assert path.stem in re.findall(r"LANGUAGES = (.*);", _CODE)[0]
+
+
+def _values(words: dict[str, str]) -> dict[str, set[str]]:
+    return {key: set(re.findall(r"\{(\w+)\}", text)) for key, text in words.items()}
