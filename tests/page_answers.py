@@ -313,14 +313,19 @@ def adaptation(number: int, status: str) -> Answer:
         "approved_by": ["anna"],
         "approvals": [],
         "ended_by": reason("adaptation", number=4) if status == "superseded" else None,
-        "metrics": {"misfit_before": 41.2, "misfit_after": 3.9, "source_moved": 0.21},
     }
+
+
+def proposed(number: int) -> Answer:
+    """One that waits."""
+    metrics = {"misfit_before": 41.2, "misfit_after": 3.9, "source_moved": 0.21}
+    return {**adaptation(number, "proposed"), "metrics": metrics}
 
 
 def adaptation_whole(number: int) -> Answer:
     """GET /adaptation/{number}."""
     return {
-        **adaptation(number, "proposed" if number == 5 else "installed"),
+        **(proposed(5) if number == 5 else adaptation(number, "installed") | {"metrics": {}}),
         "id": f"a-{number}",
         "parent": None,
         "judged_on": 50,
@@ -352,7 +357,7 @@ ADAPTATION: Answer = {
         {**_SIGN, "name": "stability", "sample": "corn-check", "property": "moisture"},
     ],
     "followed": {"since": ago(5 * 3600), "at": ago(4), "spectra": 1820, "samples": 41},
-    "waiting": [adaptation(5, "proposed")],
+    "waiting": [proposed(5)],
     "kept": [adaptation(5, "proposed"), adaptation(4, "installed"), adaptation(3, "superseded")],
     "shadow": {
         "number": 5,

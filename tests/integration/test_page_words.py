@@ -42,7 +42,8 @@ _DATA = re.compile(
     r"Spektron Edge|VIRT-\d{4}|virtual 1\.4|CPUExecutionProvider, fp32|t-2f81|t-1c07|t-77aa"
     r"|05e282bb33a5|corn-\d-[0-9a-f]{12}|corn-check|[0-9a-f]{64}|0fe2|m5|lab|Laboratory|anna|ben"
     r"|carl|corn|soy|% by mass|Moisture|Oil|Protein|Starch|moisture|oil|protein|starch"
-    r"|lamp changed|\b[a-z]+(?:_[a-z]+)+\b|\bq, t2\b|\bq\b|Command take dark|Through: page|Role: operator"
+    r"|lamp changed|\b[a-z]+(?:_[a-z]+)+\b|\bq, t2\b|\bq\b"
+    r"|Command take dark|Through: page|Role: operator"
     r"|\d+ \w{3} \d{4}, \d\d:\d\d:\d\d|[\d.]+ e-?\d+|[\d.,]+ (?:nm|ms|µs|s|min|h|d|MiB)\b|nm|°C"
     # The slots' own names.
     r"|(?<=⟦)[AB]\b"
