@@ -10,6 +10,7 @@ import { t } from "./words.js";
 
 // What a command found that was carried out, and is no good news.
 const NOT_WELL = { health: "faults", "wavelength-check": "wavelength_astray" };
+
 let live = null;
 
 // The stream that late answers come by.

@@ -12,7 +12,7 @@ export function reason({ code, values }) {
   return t(`said.${code}`, Object.fromEntries(Object.entries(values).map(([name, value]) => [name, plain(name, value)])));
 }
 
-export const reasons = (list) => list.map(reason).join("; ");
+export const reasons = (list) => list.map(reason).join(" ");
 
 function plain(name, value) {
   if (typeof value === "number") return Number.isInteger(value) ? `${value}` : number(value, 3);
