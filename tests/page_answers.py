@@ -346,8 +346,8 @@ ADAPTATION: Answer = {
     "mode": "propose",
     "approvals_needed": 2,
     "in_use": 4,
-    "not_applied": None,
-    "hindered": reason("transfer_in_use", number=2),
+    "not_applied": reason("transfer_in_use", number=2),
+    "hindered": None,
     "evidence": [
         _SIGN,
         {**_SIGN, "name": "q", "value": 0.3, "over": False},
