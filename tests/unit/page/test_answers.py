@@ -19,12 +19,13 @@ from tests import page_answers as answers
 from tests.page_cups import Cups
 
 # Texts of answers, by name: names, ids, times, units, codes and what people wrote.
-_DATA = set(
+_NAMES = (
     "approved_by astray at bundle by chosen code configured csrf error head id instrument level "
     "made method mode name next of_scan_utc parent product products property published_head "
     "quantity reasons record sample samples samples_known serial sha256 signed_by since since_utc "
-    "site started through told_at unit user utc values version wanted what who why work".split()
+    "site started through told_at unit user utc values version wanted what who why work"
 )
+_DATA = set(_NAMES.split())
 # English beside a code: for other programs, and as the detail of a fault. And what the page does
 # not show: the self-test's lines, and the numbers of an adaptation's scans.
 _ENGLISH = {"message", "next_step", "tried", "scans"}
