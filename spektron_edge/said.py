@@ -105,6 +105,7 @@ class Sayings(Enum):
         "{statistic} is {size:.1f} times the usual since scan {scan:d}; changed: instrument or "
         "samples ({telling})"
     )
+    STREAM_BACK = "the stream is back where the source is"
     NEAREST_STATISTIC = "nearest: {statistic}"
     SERVICE_COUNTS = "{what}, by {who}, {at}; counts for so many sound spectra"
     SERVICED = "service: {what} by {who}"

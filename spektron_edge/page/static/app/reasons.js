@@ -17,7 +17,7 @@ export const reasons = (list) => list.map(reason).join(" ");
 function plain(name, value) {
   if (typeof value === "number") return Number.isInteger(value) ? `${value}` : number(value, 3);
   if (name === "at") return moment(value);
-  return name === "property" ? title(value) : value;
+  return name === "property" ? title(value) : value ?? "–";
 }
 
 // Why a prediction is not valid: a limit that is exceeded, or a fault.
