@@ -44,7 +44,6 @@ def _session(user: str | None, role: str | None) -> Json:
 _CHANGED: Json = {
     "bundles": answers.BUNDLES,
     "reload": None,
-    "message": "the daemon is not there: it takes the slot when it starts",
 }
 _EXAMPLES: dict[str, Example] = {
     "GET /session": Example(_session(None, None)),

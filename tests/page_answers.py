@@ -22,6 +22,11 @@ def ago(seconds: float) -> str:
     return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def reason(code: str, **values: str | float) -> Answer:
+    """As the server tells one."""
+    return {"code": code, "values": values}
+
+
 def _base64(values: np.ndarray[Any, Any], kind: str) -> str:
     return base64.b64encode(values.astype(kind).tobytes()).decode()
 
@@ -98,7 +103,7 @@ AXIS: Answer = {
     "unit": "nm",
     "values": NM.tolist(),
     "mean": (_curve() * 0.98).tolist(),
-    "mean_of": "60 calibration spectra of corn-1-653d01505d28",
+    "mean_of": {"spectra": 60, "bundle": "corn-1-653d01505d28"},
 }
 
 
@@ -221,57 +226,65 @@ def axis_message() -> Answer:
 
 
 _NAMES = ("5", "12", "31", "55", "78")
+_PREDICTED: Answer = {
+    "moisture": {
+        "unit": _UNIT,
+        "valid": True,
+        "method": "slope and bias",
+        "rmsep": 0.12,
+        "rmsep_low": 0.09,
+        "rmsep_high": 0.19,
+    }
+}
 TRANSFER: Answer = {
     "serial": "VIRT-0001",
     "open": {
         "id": "t-77aa",
         "started": ago(1500),
         "samples": [
-            {"sample": "5", "scans": 3, "quality": "good", "words": "steady", "labels": {}},
-            {"sample": "12", "scans": 3, "quality": "doubt", "words": "noisy", "labels": {}},
+            {"sample": "5", "scans": 3, "quality": "good", "reasons": [], "labels": {}},
+            {
+                "sample": "12",
+                "scans": 3,
+                "quality": "doubt",
+                "reasons": [reason("scans_scatter", times=6.0)],
+                "labels": {"moisture": 10.2},
+            },
         ],
         "next": "31",
         "wanted": list(_NAMES),
-        "advice": "put sample 31 in place and add it",
+        "steps": [reason("measure_next", sample="31"), reason("finish")],
     },
     "fitting": False,
     "last": {
-        "work": "t-77aa",
-        "message": "5 samples, slope and bias",
-        "predicted": {
-            "moisture": {
-                "unit": _UNIT,
-                "valid": True,
-                "method": "slope and bias",
-                "rmsep": 0.12,
-                "rmsep_low": 0.09,
-                "rmsep_high": 0.19,
-            }
-        },
+        "work": "0fe2",
+        "predicted": _PREDICTED,
         "accepted": False,
     },
     "kept": [
         {
             "number": 2,
             "id": "t-2f81",
-            "hindered": "",
+            "hindered": None,
             "made": ago(86400),
             "by": "anna",
             "serial": "VIRT-0001",
+            "product": "corn",
             "samples": list(_NAMES),
             "in_use": True,
-            "words": "5 samples",
+            "predicted": _PREDICTED,
         },
         {
             "number": 1,
             "id": "t-1c07",
-            "hindered": "",
+            "hindered": reason("another_instrument", serial="VIRT-0002", here="VIRT-0001"),
             "made": ago(9 * 86400),
             "by": "ben",
-            "serial": "VIRT-0001",
+            "serial": "VIRT-0002",
+            "product": "corn",
             "samples": list(_NAMES),
             "in_use": False,
-            "words": "5 samples",
+            "predicted": _PREDICTED,
         },
     ],
     "samples_known": list(_NAMES),
@@ -289,51 +302,62 @@ def adaptation(number: int, status: str) -> Answer:
         "mode": "propose",
         "status": status,
         "in_use": status == "installed",
-        "why": "the baseline has drifted",
-        "words": "offset and slope of the baseline",
+        "why": [
+            reason("drift", statistic="q", size=3.1, scan=812, telling="q, t2"),
+            reason("serviced", what="lamp changed", who="ben"),
+        ],
         "scans": "200 scans",
         "refusals": [],
-        "doubts": ["few scans since the service"] if status == "proposed" else [],
+        "doubts": [reason("of_samples_perhaps")] if status == "proposed" else [],
         "tried": None,
         "approved_by": ["anna"],
         "approvals": [],
-        "ended_by": "",
+        "ended_by": reason("adaptation", number=4) if status == "superseded" else None,
     }
 
 
-_METRICS = {"misfit_before": 41.2, "misfit_after": 3.9, "source_moved": 0.21}
+def proposed(number: int) -> Answer:
+    """One that waits."""
+    metrics = {"misfit_before": 41.2, "misfit_after": 3.9, "source_moved": 0.21}
+    return {**adaptation(number, "proposed"), "metrics": metrics}
 
 
 def adaptation_whole(number: int) -> Answer:
     """GET /adaptation/{number}."""
     return {
-        **adaptation(number, "proposed" if number == 5 else "installed"),
-        "metrics": _METRICS,
+        **(proposed(5) if number == 5 else adaptation(number, "installed") | {"metrics": {}}),
         "id": f"a-{number}",
         "parent": None,
         "judged_on": 50,
-        "evidence": ["T2 rises"],
+        "evidence": [reason("sample_outside", sample="corn-check")],
         "coefficients": {"offset": 0.004},
         "wavelength_nm": NM.tolist(),
         "correction": (0.004 + 1e-6 * number * (NM - 1800)).tolist(),
-        "problem": "",
+        "problem": None,
     }
 
 
-_SIGN = {"name": "T2", "value": 1.4, "limit": 1.0, "over": True, "words": "T2 has risen by 40 %"}
+_SIGN: Answer = {"name": "t2", "value": 1.4, "limit": 1.0, "over": True}
+_SIGN |= {"reasons": [], "told_at": None, "sample": None, "property": None}
+_SERVICE = reason("service_counts", what="lamp changed", who="ben", at=ago(3600))
+_FAR = reason("drift_nm", statistic="wavelength_up", size=0.2, scan=9, telling="wavelength_up")
 ADAPTATION: Answer = {
     "serial": "VIRT-0001",
     "mode": "propose",
     "approvals_needed": 2,
     "in_use": 4,
-    "not_applied": "",
-    "hindered": "",
+    "not_applied": reason("transfer_in_use", number=2),
+    "hindered": None,
     "evidence": [
         _SIGN,
-        {**_SIGN, "name": "Q", "value": 0.3, "over": False, "words": "Q is steady"},
+        {**_SIGN, "name": "q", "value": 0.3, "over": False},
+        {**_SIGN, "name": "neighbour", "value": 0.3, "over": False},
+        {**_SIGN, "name": "service", "value": 12.0, "limit": 500.0, "reasons": [_SERVICE]},
+        {**_SIGN, "name": "drift", "limit": None, "reasons": [_FAR], "told_at": ago(60)},
+        {**_SIGN, "name": "stability", "sample": "corn-check", "property": "moisture"},
     ],
     "followed": {"since": ago(5 * 3600), "at": ago(4), "spectra": 1820, "samples": 41},
-    "waiting": [{**adaptation(5, "proposed"), "metrics": _METRICS}],
+    "waiting": [proposed(5)],
     "kept": [adaptation(5, "proposed"), adaptation(4, "installed"), adaptation(3, "superseded")],
     "shadow": {
         "number": 5,
@@ -377,13 +401,15 @@ BUNDLES: Answer = {
             "version": version,
             "signed_by": "Laboratory",
             "state": state,
-            "why": "",
+            "why": None if slot == "a" else reason("slot_rolled_back"),
             "active": slot == "a",
         }
         for slot, version, state in (("a", 2, "good"), ("b", 1, "good"))
     ],
     "floors": {"corn": 1},
-    "left_behind": [],
+    "left_behind": [
+        reason("transfer_left", number=2, serial="VIRT-0001", bundle="corn-1-653d01505d28")
+    ],
 }
 AUDIT: Answer = {
     "lines": [
@@ -403,7 +429,7 @@ VERIFIED: Answer = {
     "holds": True,
     "lines": 900,
     "head": "9b1c" * 16,
-    "message": "every line holds",
+    "reasons": [reason("chain_holds"), reason("head_at", line=880, behind=20)],
     "published_head": "9b1c" * 16,
 }
 PRODUCTS: Answer = {"products": ["corn", "soy"], "chosen": "corn"}
@@ -414,6 +440,20 @@ USERS: Answer = {
         {"name": "carl", "role": "viewer", "active": False},
     ]
 }
+
+
+def result(command: str, arguments: Answer) -> Answer:
+    """Of a command that was carried out."""
+    told: dict[str, Answer] = {
+        "scan-now": {"scan": 201, "valid": True, "reasons": []},
+        "set-integration": {"integration_us": 1500},
+        "auto-range": {"integration_us": 1500},
+        "wavelength-check": {"passed": True, "mean_nm": 0.12, "rms_nm": 0.31},
+        "reload": {"bundle": MODEL["bundle"]},
+        "choose-product": {"bundle": MODEL["bundle"], **arguments},
+        "adapt-stability": {"astray": []},
+    }
+    return told.get(command, {"in_use": 4})
 
 
 def records() -> Answer:

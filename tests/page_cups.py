@@ -52,9 +52,9 @@ class Cups:
         suspect = sample in self._wrong
         if suspect:
             self._wrong.remove(sample)
-        words = f"this looks like another cup than {sample}" if suspect else ""
+        why = [answers.reason("another_cup", other="99", sample=sample)] if suspect else []
         quality = "bad" if suspect else "good"
-        told = {"sample": sample, "scans": 3, "quality": quality, "words": words, "labels": {}}
+        told = {"sample": sample, "scans": 3, "quality": quality, "reasons": why, "labels": {}}
         self._samples = [s for s in self._samples if s["sample"] != sample] + [told]
         self._last = None
         verdict = "suspect" if suspect else "good"
@@ -71,23 +71,26 @@ class Cups:
             "samples": self._samples,
             "next": wanted[0] if wanted else None,
             "wanted": wanted,
-            "advice": "",
+            "steps": [],
         }
 
     def _ended(self, how: str) -> None:
         property_ = {"unit": "% by mass", "valid": True, "method": "average", **_PREDICTED}
         predicted = {"moisture": property_}
         accepted = how == "use"
-        self._last = {"message": f"{how}: valid", "predicted": predicted, "accepted": accepted}
+        self._last = {"predicted": predicted, "accepted": accepted}
         self._last["work"] = "0fe2"
         if accepted and self._samples is not None:
             kept = {
                 "number": 1,
                 "made": answers.ago(0),
                 "by": "anna",
+                "id": "t-77aa",
+                "hindered": None,
                 "serial": "VIRT-0001",
+                "product": "corn",
                 "samples": [sample["sample"] for sample in self._samples],
                 "in_use": True,
-                "words": "for corn on VIRT-0001",
+                "predicted": predicted,
             }
             self._kept, self._samples = [kept], None

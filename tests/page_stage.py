@@ -111,7 +111,7 @@ def _application(found: Stage) -> Starlette:
         if request.method == "POST":
             given = await request.json()
             if given["password"] != PASSWORD:
-                return _refused(401, "name or password is wrong", "check the name")
+                return _refused(401, "wrong")
             found.signed_in, found.idle = True, False
         elif request.method == "DELETE":
             found.signed_in = False
@@ -119,7 +119,7 @@ def _application(found: Stage) -> Starlette:
 
     async def first(request: Request) -> Response:
         if (await request.json())["code"] != "code":
-            return _refused(403, "this is not the code", "`spektron-edge page` printed it")
+            return _refused(403, "code")
         found.signed_in, found.first_boot = True, False
         return JSONResponse(found.session())
 
@@ -131,12 +131,13 @@ def _application(found: Stage) -> Starlette:
 
     async def command(request: Request) -> Response:
         if found.idle:
-            return _refused(401, "nothing was done here for long", "sign in again")
+            return _refused(401, "idle")
         name, given = request.path_params["name"], await request.json()
         found.asked.append({"name": name, **given})
         if found.refuse is not None:
-            return JSONResponse({"error": "refused", **found.refuse}, 409)
-        told = {"id": "1", "stage": "finished", "ok": True, "message": f"{name} done", "result": {}}
+            return JSONResponse(found.refuse, 409)
+        told = {"id": "1", "stage": "finished", "ok": True, "message": f"{name} done"}
+        told["result"] = answers.result(name, given["arguments"])
         if found.cups is not None:
             told |= found.cups.take(name, given["arguments"])
         return JSONResponse(told)
@@ -146,7 +147,7 @@ def _application(found: Stage) -> Starlette:
 
     async def live(_: Request) -> Response:
         if not found.streaming:
-            return _refused(503, "no streams now", "wait")
+            return _refused(429, "too_many_streams")
         return StreamingResponse(_events(found), media_type="text/event-stream")
 
     async def incoming(request: Request) -> Response:
@@ -203,8 +204,8 @@ def _plain(made: Callable[[], object]) -> Callable[[Request], Any]:
     return answer
 
 
-def _refused(status: int, message: str, next_step: str) -> Response:
-    return JSONResponse({"error": "no", "message": message, "next_step": next_step}, status)
+def _refused(status: int, code: str) -> Response:
+    return JSONResponse({"error": code, "message": f"refused: {code}", "next_step": None}, status)
 
 
 async def _events(found: Stage) -> AsyncIterator[str]:

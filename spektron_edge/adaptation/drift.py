@@ -11,6 +11,8 @@ from typing import Literal
 
 import numpy as np
 
+from spektron_edge.said import Sayings
+
 from .cusum import Ranks
 from .gauge import Gauge
 
@@ -20,6 +22,12 @@ ScanKey = tuple[int, int]
 # away. A wavelength error is never seen there.
 _OF_SAMPLES = ("t2", "neighbour")
 _WAVELENGTH = ("wavelength_up", "wavelength_down")
+_SAID: dict[tuple[bool, EvidenceKind], Sayings] = {
+    (True, "instrument"): Sayings.DRIFT_NM_INSTRUMENT,
+    (True, "unknown"): Sayings.DRIFT_NM,
+    (False, "instrument"): Sayings.DRIFT_INSTRUMENT,
+    (False, "unknown"): Sayings.DRIFT,
+}
 # A sum stops here, so that a long drift is forgotten as fast as a short one.
 _CAP = 2.0
 
@@ -41,15 +49,10 @@ class Drift:
     @property
     def told(self) -> str:
         """In a sentence."""
-        amount = (
-            f"{self.size:.2f} nm"
-            if self.statistic in _WAVELENGTH
-            else f"{self.size:.1f} times the usual"
-        )
-        points = "the instrument" if self.evidence_kind == "instrument" else "instrument or samples"
-        return (
-            f"{self.statistic} is {amount} since scan {self.since[1]}; changed: {points} "
-            f"({', '.join(self.telling)})"
+        said = _SAID[self.statistic in _WAVELENGTH, self.evidence_kind]
+        telling = ", ".join(self.telling)
+        return str(
+            said.of(statistic=self.statistic, size=self.size, scan=self.since[1], telling=telling)
         )
 
 

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from spektron_edge.clock import Stamp, age_s
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.files.ledger import Action, Noted, noted
+from spektron_edge.said import Sayings
 
 from .drift import Drift
 
@@ -115,8 +116,8 @@ class Evidence:
     def told(self) -> tuple[str, ...]:
         """In sentences."""
         found = [] if self.drift is None else [self.drift.told]
-        found += [f"service: {what}" for what in self.services]
-        found += [f"stability sample {name} is outside its interval" for name in self.astray]
+        found += self.services
+        found += [str(Sayings.SAMPLE_OUTSIDE.of(sample=name)) for name in self.astray]
         return (*found, self.growing) if self.growing else tuple(found)
 
 

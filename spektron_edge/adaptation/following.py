@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from spektron_edge.adaptation_state import AdaptationStore, Entry
 from spektron_edge.clock import Stamp
+from spektron_edge.said import Sayings
 from spektron_edge.spectra.scan import Scan
 
 from .candidate import Adapted
@@ -89,7 +90,7 @@ class Following:
             since, kind = drift.since[1], drift.evidence_kind
             self._telling.tell("drift_detected", drift.told, scan=since, kind=kind)
         elif drift is None and before:
-            self._telling.tell("drift_over", "the stream is back where the source is")
+            self._telling.tell("drift_over", str(Sayings.STREAM_BACK.of()))
         if self._looking_back is not None:
             plain = seen.measured[None]
             if self._without is not None:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from spektron_edge.said import Sayings
+
 from .ring import Entry
 
 _FEWEST, _MOST = 10, 40
@@ -33,7 +35,4 @@ def growing(entries: Sequence[Entry]) -> str:
     first, last = float(np.mean(along[:third])), float(np.mean(along[-third:]))
     if steady < _STEADY or last < _GROWTH * max(first, 0.0):
         return ""
-    return (
-        f"the change still grows (rank correlation with time {steady:.2f} over {len(along)} "
-        "samples): a fouled window, a lamp that warms up or a sample that dries does that"
-    )
+    return str(Sayings.STILL_GROWS.of(correlation=steady, samples=len(along)))

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spektron_edge.bundle.manifest import Property
+from spektron_edge.said import Sayings
 
 from .adapt import Material, apart
 from .candidate import Adapted, Batch, Candidate, Verdict
@@ -76,21 +77,19 @@ def judge(
     figures = candidate.metrics
     refusals = []
     if not figures.get("gained", 0.0) > _WORTH:
-        refusals.append("the mean spectrum did not move by more than samples make it")
+        refusals.append(str(Sayings.NOT_MOVED.of()))
     if figures.get("samples", 0.0) < _FEWEST_SAMPLES:
-        refusals.append(f"there are {figures.get('samples', 0.0):.0f} distinct samples only")
+        refusals.append(str(Sayings.FEW_SAMPLES.of(samples=figures.get("samples", 0.0))))
     if not after.misfit < before.misfit:
-        refusals.append("the mean of held-out spectra comes no nearer to the source's")
+        refusals.append(str(Sayings.NO_NEARER.of()))
     if not after.apart < before.apart + _SLACK:
-        refusals.append("held-out spectra lie farther from the calibration's domain")
+        refusals.append(str(Sayings.FARTHER.of()))
     if not after.loss <= before.loss * (1 + _SLACK):
-        refusals.append("the objective is worse on held-out spectra")
+        refusals.append(str(Sayings.OBJECTIVE_WORSE.of()))
     refusals += _beyond_caps(given, candidate.adapted)
     worst = max(moved, key=lambda name: moved[name])
     if not moved[worst] < _MOST_MOVED:
-        refusals.append(
-            f"{worst} of the source's own spectra would move by {moved[worst]:.2f} RMSEP"
-        )
+        refusals.append(str(Sayings.SOURCE_WOULD_MOVE.of(property=worst, rmsep=moved[worst])))
     refusals += _outside(given, candidate.adapted, stability)
     told = {
         "misfit_before": before.misfit,
@@ -109,14 +108,14 @@ def _doubts(found: Mapping[str, float], evidence: Evidence, beyond: float) -> tu
     doubts = []
     if found.get("equalised", 0.0) > 0:
         if not evidence.services:
-            doubts.append("no drift of an instrument explains the change; was a part exchanged?")
+            doubts.append(str(Sayings.NO_DRIFT_EXPLAINS.of()))
     elif not (evidence.services or evidence.astray):
         if not _of_instrument(found, evidence):
-            doubts.append("nothing says that the instrument changed, and not the samples")
+            doubts.append(str(Sayings.OF_SAMPLES_PERHAPS.of()))
         elif found["terms_by_one"] - found["terms_by_scale"] < _UNSAID:
-            doubts.append("another scale explains it, which dilution and path length do as well")
+            doubts.append(str(Sayings.ANOTHER_SCALE.of()))
     if not beyond < _MOST_APART:
-        doubts.append("corrected spectra are still beyond the applicability limits")
+        doubts.append(str(Sayings.STILL_BEYOND.of()))
     if evidence.growing:
         doubts.append(evidence.growing)
     return tuple(doubts)
@@ -161,16 +160,16 @@ def _beyond_caps(given: Material, adapted: Adapted) -> list[str]:
     in_units = units(level, correction.step_nm)
     caps = {name: _CAPS[name] * unit for name, unit in zip(TERMS, in_units, strict=True)}
     refusals = [
-        f"{name} of {correction.named[name]:.3g} is beyond its cap of {caps[name]:.3g}"
+        str(Sayings.TERM_BEYOND.of(term=name, value=correction.named[name], cap=caps[name]))
         for name in TERMS
         if not abs(correction.named[name]) <= caps[name]
     ]
     residual = float(np.sqrt(np.mean(correction.residual**2)))
     if not residual <= _RESIDUAL * level:
-        refusals.append(f"a residual of {residual:.3g} is beyond {_RESIDUAL * level:.3g}")
+        refusals.append(str(Sayings.RESIDUAL_BEYOND.of(value=residual, cap=_RESIDUAL * level)))
     theta = float(np.max(np.abs(adapted.theta - given.ground.model.theta), initial=0.0))
     if not theta <= _THETA:
-        refusals.append(f"theta moved by {theta:.3g}, and may by {_THETA:.3g}")
+        refusals.append(str(Sayings.THETA_BEYOND.of(value=theta, cap=_THETA)))
     return refusals
 
 
@@ -182,8 +181,5 @@ def _outside(given: Material, adapted: Adapted, stability: Sequence[Stability]) 
         y = given.ground.model.infer(corrected, adapted.theta).y[0].astype(np.float64)
         columns = [p.column for p in given.ground.model.product.properties]
         if not np.all(np.abs(y[columns] - sample.value) <= sample.half_width):
-            refusals.append(
-                f"stability sample {sample.name} would be outside its interval; if it was last "
-                f"measured before the change, `spektron-edge adapt stability` measures it again"
-            )
+            refusals.append(str(Sayings.SAMPLE_WOULD_LEAVE.of(sample=sample.name)))
     return refusals

@@ -10,6 +10,7 @@ from spektron_edge.clock import Clock, Stamp
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.files.ledger import Action
 from spektron_edge.publishing.notices import Notices
+from spektron_edge.said import Sayings
 
 from .evidence import EvidenceFile, StabilitySample
 from .evidence_store import EvidenceStore
@@ -86,7 +87,11 @@ class Known:
     def services(self) -> tuple[str, ...]:
         """Those that have not expired, in words."""
         now = self._clock.now()
-        return tuple(f"{e.what} by {e.who}" for e in self._file.services if e.holds(now))
+        return tuple(
+            str(Sayings.SERVICED.of(what=e.what, who=e.who))
+            for e in self._file.services
+            if e.holds(now)
+        )
 
     @property
     def untried(self) -> bool:

@@ -12,6 +12,7 @@ import unicodedata
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.files.ledger import Action, noted
 from spektron_edge.files.seen import check_seen
+from spektron_edge.said import Sayings
 
 from .adaptations import Adaptations, Approval, Entry, Status
 
@@ -195,7 +196,8 @@ def _settled(adaptations: Adaptations, serial: str, who: str) -> Adaptations:
     """Proposals that do not go on from what is in use are out of date."""
     now = adaptations.active(serial)
     parent = None if now is None else now.id
-    by = "the bundle's own calibration" if now is None else f"adaptation {now.number}"
+    own = Sayings.OWN_CALIBRATION.of()
+    by = str(own if now is None else Sayings.ADAPTATION.of(number=now.number))
     for entry in adaptations.waiting(serial):
         if entry.parent != parent:
             adaptations = _superseded(adaptations, entry, who, by)

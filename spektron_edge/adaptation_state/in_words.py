@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from spektron_edge.adaptation.correction import Correction
+from spektron_edge.said import Sayings
 
 from .adaptations import Adaptations, Entry, scan_ranges
 from .state import AdaptationState
 
-FACTORY = "the bundle's own calibration"
+FACTORY = str(Sayings.OWN_CALIBRATION.of())
 
 
 def in_use(entry: Entry | None) -> str:
     """What an instrument predicts with."""
-    return FACTORY if entry is None else f"adaptation {entry.number}"
+    return FACTORY if entry is None else str(Sayings.ADAPTATION.of(number=entry.number))
 
 
 def waiting(entry: Entry, needed: int) -> str:

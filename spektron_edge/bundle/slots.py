@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.files.ledger import Action, Noted, noted
 from spektron_edge.files.seen import check_seen
+from spektron_edge.said import Sayings
 
 SlotName = Literal["a", "b"]
 SlotState = Literal["candidate", "trying", "good", "failed"]
@@ -123,7 +124,9 @@ def rolled_back(slots: Slots, who: str, seen: str | None = None) -> Slots:
         raise Fault(Faults.SLOT_UNFIT, f"nothing to roll back to: {detail}")
     state: SlotState = "good" if left.state == "good" else "failed"
     after = _changed(
-        slots, active=name, held=_with(slots, slots.active, state=state, why="rolled back")
+        slots,
+        active=name,
+        held=_with(slots, slots.active, state=state, why=str(Sayings.SLOT_ROLLED_BACK.of())),
     )
     target = after.held[name]
     if target.signed_by is not None:
@@ -152,7 +155,7 @@ def begun(slots: Slots) -> Slots:
     if current is None or slots.active is None or current.state != "trying":
         return slots
     if current.starts >= MAX_STARTS and slots.fallback is not None:
-        return fell_back(slots, f"{current.starts} starts, none of which came to an orderly end")
+        return fell_back(slots, str(Sayings.NO_ORDERLY_END.of(starts=current.starts)))
     return _changed(slots, held=_with(slots, slots.active, starts=current.starts + 1))
 
 

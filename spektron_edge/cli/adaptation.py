@@ -191,7 +191,7 @@ def _report(config: Config, store: AdaptationStore, adaptations: Adaptations) ->
             except Fault as fault:
                 told["cannot be used"] = str(fault)
         if why := not_applied(config, serial):
-            told["not applied"] = why
+            told["not applied"] = str(why)
         proposals = adaptations.waiting(serial)
         told["waiting"] = [waiting(proposal, rules.approvals) for proposal in proposals]
         report[f"instrument {serial}"] = told

@@ -140,7 +140,7 @@ def _switched(arguments: argparse.Namespace, config: Config, where: str, bundle:
         "next": "a running daemon takes it at `spektron-edge command reload`, or when it starts",
     }
     if told := left_behind(config.state_dir, bundle or ""):
-        report["results are invalid until"] = told
+        report["results are invalid until"] = [str(one) for one in told]
     show(_with_note(report, config), as_json=arguments.json)
     return 0
 

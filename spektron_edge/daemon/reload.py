@@ -113,7 +113,7 @@ class Reload:
             renewed = config.mqtt == before.mqtt and self._broker.files_changed()
             loaded = take_product(config, serving.serial, running=serving.model.bundle_id)
         except Fault as fault:
-            return CommandOutcome(False, f"nothing was changed: {fault}")
+            return _unchanged(fault)
         restart = f"; restart for: {', '.join(later)}" if later else ""
         tried = {name for name in _TRIED if getattr(config, name) != getattr(before, name)}
         tried |= {"mqtt"} if renewed else set()
@@ -186,7 +186,7 @@ class Reload:
                 self._begin(trial)
             except Fault as fault:
                 self._trial = None
-                return trial.ticket, CommandOutcome(False, f"nothing was changed: {fault}")
+                return trial.ticket, _unchanged(fault)
             trial.deadline_s = now_s + trial.config.commands.reload_trial_s
             outcome = self._taken(trial.config, trial.loaded, "")
             trial.told = f"{trial.told}; {outcome.message}"
@@ -244,6 +244,10 @@ class Reload:
         fell_back = Fault(Faults.CONFIG_FELL_BACK, why)
         self._notices.begin(fell_back)
         return trial.ticket, CommandOutcome(False, str(fell_back), {"fault": fell_back.code})
+
+
+def _unchanged(fault: Fault) -> CommandOutcome:
+    return CommandOutcome(False, f"nothing was changed: {fault}", {"fault": fault.code})
 
 
 def _in_words(section: str, before: Config, config: Config) -> str:

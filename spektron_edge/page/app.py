@@ -15,14 +15,14 @@ from spektron_edge import log
 
 from .declaration import Endpoint
 from .endpoints import ENDPOINTS
-from .errors import Refused
+from .errors import Code, Refused
 from .guarding import Guard
 from .openapi import openapi
 from .routing import PREFIX, cookie_name, refusal, routes
 from .services import Page
 from .static_files import StaticFiles
 
-_WORDS = {404: "not_found", 405: "method"}
+_WORDS: dict[int, Code] = {404: "not_found", 405: "method"}
 
 
 def application(page: Page, endpoints: tuple[Endpoint, ...] = ENDPOINTS) -> Starlette:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from spektron_edge.adaptation.evidence import SERVICE_SPECTRA, EvidenceFile, StabilitySample
 from spektron_edge.clock import Stamp
+from spektron_edge.said import Sayings
 
 from .declaration import Told
+from .reasons import Reason, read_reasons, reason
 
-_DISTANCES = {
-    "t2": "Hotelling's T2 of the last spectrum within the calibration",
-    "q": "residual Q of the last spectrum",
-    "neighbour": "distance of the last spectrum to the nearest one of the calibration",
-}
+# Of the last spectrum: Hotelling's T2 within the calibration, residual Q, distance to the nearest
+# spectrum of the calibration.
+_DISTANCES = ("t2", "q", "neighbour")
 DRIFT = ("drift_detected", "drift_over")
 
 
@@ -35,13 +35,17 @@ class Followed(Told):
 
 
 class Sign(Told):
-    """over: whether it speaks for a change; value and limit are null where there is no number."""
+    """over: whether it speaks for a change; value and limit are null where there is no number;
+    told_at: when an event said so; sample, property: of a stability sample."""
 
-    name: str
+    name: Literal["t2", "q", "neighbour", "drift", "service", "stability"]
     value: float | None
     limit: float | None
     over: bool
-    words: str
+    reasons: tuple[Reason, ...] = ()
+    told_at: str | None = None
+    sample: str | None = None
+    property: str | None = None
 
 
 def signs(
@@ -57,14 +61,14 @@ def signs(
     found = list(_distances(prediction))
     found += _drift((state or {}).get("drift"), event)
     for service in evidence.services:
-        words = f"{service.what}, by {service.who}, {service.utc}"
+        said = Sayings.SERVICE_COUNTS.of(what=service.what, who=service.who, at=service.utc)
         found.append(
             Sign(
                 name="service",
                 value=float(SERVICE_SPECTRA - service.left),
                 limit=float(SERVICE_SPECTRA),
                 over=service.holds(now),
-                words=f"{words}; counts for so many sound spectra",
+                reasons=(reason(said),),
             )
         )
     for sample in evidence.samples:
@@ -91,41 +95,44 @@ def _drift(known: Mapping[str, Any] | None, event: Mapping[str, Any] | None) -> 
     not been taken back."""
     told = event is not None and event.get("code") == "drift_detected"
     at = (event or {}).get("time", {}).get("utc", "")
-    last = f"{(event or {}).get('message', '')} ({at})"
+    last = read_reasons([message] if (message := (event or {}).get("message")) else ())
     if known is None and event is None:
         return []
     if known is None:
-        return [Sign(name="drift", value=None, limit=None, over=told, words=last)]
+        return [
+            Sign(name="drift", value=None, limit=None, over=told, reasons=last, told_at=at or None)
+        ]
     share, statistic = known.get("share"), known.get("statistic")
     limit = None if share is None else 1.0
-    over, words = False, f"nearest: {statistic}" if statistic else ""
+    sign = Sign(name="drift", value=share, limit=limit, over=True)
     if known.get("told") is not None:
-        over, words = True, known["told"]
-    elif told and at < known["since"] and known["samples"] < _ENOUGH:
-        over, words = True, f"told before that: {last}"
-    return [Sign(name="drift", value=share, limit=limit, over=over, words=words)]
+        return [sign.model_copy(update={"reasons": read_reasons((known["told"],))})]
+    if told and at < known["since"] and known["samples"] < _ENOUGH:
+        return [sign.model_copy(update={"reasons": last, "told_at": at})]
+    nearest = (reason(Sayings.NEAREST_STATISTIC.of(statistic=statistic)),) if statistic else ()
+    return [sign.model_copy(update={"over": False, "reasons": nearest})]
 
 
 def _distances(prediction: Mapping[str, Any] | None) -> list[Sign]:
     distances = (prediction or {}).get("applicability") or {}
-    found = []
-    for name, words in _DISTANCES.items():
+    found: list[Sign] = []
+    for name in _DISTANCES:
         value, limit = distances.get(name), distances.get(f"{name}_limit")
         if value is not None and limit is not None:
             over = not value <= limit
-            found.append(Sign(name=name, value=value, limit=limit, over=over, words=words))
+            found.append(Sign(name=name, value=value, limit=limit, over=over))
     return found
 
 
 def _of_sample(sample: StabilitySample) -> list[Sign]:
     return [
         Sign(
-            name=f"stability {sample.name} {name}",
+            name="stability",
+            sample=sample.name,
+            property=name,
             value=abs(value - sample.value[name]),
             limit=sample.half_width[name],
             over=name in sample.astray,
-            words=f"{name} of the kept sample {sample.name} is {value:.4g}, and was "
-            f"{sample.value[name]:.4g} +- {sample.half_width[name]:.2g}",
         )
         for name, value in sample.latest.items()
     ]

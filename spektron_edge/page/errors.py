@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal, cast
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from spektron_edge.faults import Fault, Faults
@@ -12,6 +14,40 @@ _ABSENT = {
     Faults.ADAPTATION_MISSING,
     Faults.TRANSFER_NOT_OPEN,
 }
+
+
+# The page's own; faults of the device keep their codes of the catalogue. The front end has a text
+# for each.
+Code = Literal[
+    "axis_unknown",
+    "busy",
+    "code",
+    "csrf",
+    "daemon_away",
+    "host",
+    "idle",
+    "incoming_busy",
+    "input",
+    "internal",
+    "media_type",
+    "memory",
+    "method",
+    "no_file",
+    "no_slots",
+    "not_first",
+    "not_found",
+    "origin",
+    "password",
+    "role",
+    "sign_in",
+    "signature",
+    "slow",
+    "smuggling",
+    "too_large",
+    "too_many_streams",
+    "wait",
+    "wrong",
+]
 
 
 class ErrorAnswer(BaseModel):
@@ -31,7 +67,7 @@ class Refused(Exception):
     def __init__(
         self,
         status: int,
-        code: str,
+        code: Code,
         message: str,
         next_step: str | None = None,
         *,
@@ -53,7 +89,7 @@ class Refused(Exception):
 def of_fault(fault: Fault) -> Refused:
     """A fault of the device as an answer: 404 where something is not there, else 409."""
     status = 404 if fault.kind in _ABSENT else 409
-    return Refused(status, fault.code, fault.detail, fault.next_step)
+    return Refused(status, cast(Code, fault.code), fault.detail, fault.next_step)
 
 
 def absent(what: str) -> Refused:

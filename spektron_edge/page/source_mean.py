@@ -19,10 +19,12 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Mean:
-    """values: mean absorbance at each wavelength, None outside the calibration's; of: whose."""
+    """values: mean absorbance at each wavelength, None outside the calibration's; spectra: how
+    many, of which bundle."""
 
     values: tuple[float | None, ...]
-    of: str
+    spectra: int
+    bundle: str
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Sources:
         mean = source.x.mean(axis=0)
         values = np.interp(axis_nm, source.axis, mean, left=np.nan, right=np.nan)
         told = tuple(float(value) if np.isfinite(value) else None for value in values)
-        return Mean(told, f"{len(source.samples)} calibration spectra of {source.bundle}")
+        return Mean(told, len(source.samples), source.bundle)
 
     def range_of(self, config: Config, name: str) -> tuple[float, float] | None:
         """Least and most of a property in the calibration; None where the bundle in use does not

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spektron_edge.faults import Fault, Faults
+from spektron_edge.said import Sayings
 from spektron_edge.transfer.problem import LEAST_PAIRS, LEAST_UNPAIRED, labelled
 from spektron_edge.transfer.unpaired_labels import LEAST_LABELLED
 
 from .footing import Footing
-from .own_spectrum import moved_by
+from .own_spectrum import shifted
 from .quality import Judgement, Measured, contradictions
 from .review import measured, review
 from .session_store import SessionStore
@@ -130,7 +131,7 @@ def with_words(
     spread = dict(zip(names, source.y.std(axis=0).tolist(), strict=True))
     more = contradictions(labels, own, spread)
     if held is not None and sample not in held:
-        more += ("it is not among the samples in hand that the start named",)
+        more += (str(Sayings.NOT_IN_HAND.of()),)
     return replace(judgement, reasons=(*judgement.reasons, *more))
 
 
@@ -183,7 +184,7 @@ def _lined_up(found: Reviewed) -> None:
     told = f"{len(foreign)} of {len(own)} samples do not look like the source's spectra: "
     shifts = [one.shift_nm for one in foreign.values() if one.shift_nm is not None]
     if 2 * len(shifts) > len(foreign):
-        told += f"they fit with {moved_by(float(np.median(shifts)))}; then discard and start again"
+        told += f"as a rule {shifted(float(np.median(shifts)))}; then discard and start again"
     else:
         told += "; ".join(f"{name}: {one.told}" for name, one in list(foreign.items())[:3])
     raise Fault(Faults.TRANSFER_FAILED, told)

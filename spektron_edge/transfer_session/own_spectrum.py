@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from spektron_edge.said import Sayings
+
 Array = NDArray[np.float64]
 # Of the agreement: right cups, even of a much coarser instrument, come to 0.9 and above.
 _FOLLOWS, _UPSIDE_DOWN = 0.6, -0.7
@@ -49,31 +51,18 @@ class OwnSpectrum:
         if self.follows:
             return ""
         if self.flat:
-            return (
-                "it holds no spectrum, only a straight line or smooth curve: check lamp, reference "
-                "and that the sample lies in place, then measure it again"
-            )
+            return str(Sayings.NO_SPECTRUM.of())
         if self.shift_nm is not None:
-            return f"it fits the source only with {moved_by(self.shift_nm)}"
+            return shifted(self.shift_nm)
         if self.agreement <= _UPSIDE_DOWN:
-            return (
-                "it is the source's spectrum upside down: write absorbance, log10(1/R), not "
-                "reflectance, or measure the reference again, then add it again"
-            )
-        return (
-            "it has little in common with the source's spectrum (agreement "
-            f"{self.agreement:.2f} of 1): check that the sample itself lies in place, reference "
-            "and axis, then measure it again"
-        )
+            return str(Sayings.UPSIDE_DOWN.of())
+        return str(Sayings.LITTLE_IN_COMMON.of(agreement=self.agreement))
 
 
-def moved_by(shift_nm: float) -> str:
-    """In words, with what to do."""
-    way = "lowered" if shift_nm > 0 else "raised"
-    return (
-        f"wavelengths {way} by about {abs(shift_nm):.0f} nm: correct the instrument's axis, or the "
-        "first line of the files"
-    )
+def shifted(shift_nm: float) -> str:
+    """That it fits so only, with what to do."""
+    moved = Sayings.AXIS_LOWERED if shift_nm > 0 else Sayings.AXIS_RAISED
+    return str(moved.of(nm=abs(shift_nm)))
 
 
 def structure(spectrum: Array) -> float:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spektron_edge.faults import Fault, Faults
+from spektron_edge.said import Sayings
 
 from .footing import Footing
 from .own_spectrum import OwnSpectrum
@@ -115,7 +116,7 @@ def judge(
     rows of the cups that the engineer may have; left: `held_out` of the others."""
     said: list[str] = []
     if this.noise is None:
-        said.append("one scan only: nothing shows that the sample lay still")
+        said.append(str(Sayings.ONE_SCAN.of()))
     said += _noise(this, others)
     own = footing.own(this.row, this.mean)
     if not own.follows:
@@ -142,7 +143,7 @@ def contradictions(
 ) -> tuple[str, ...]:
     """What was said of a cup that the source knows, against the source's own references."""
     return tuple(
-        f"its {name} is {own[name]:g} in the source, and {value:g} was given"
+        str(Sayings.CONTRADICTS.of(property=name, own=own[name], given=value))
         for name, value in labels.items()
         if abs(value - own[name]) > _CONTRADICTS * spread[name]
     )
@@ -162,7 +163,7 @@ def _noise(this: Measured, others: Sequence[Measured]) -> list[str]:
     usual = float(np.median(known))
     if this.noise <= _NOISY * max(usual, 1e-9):
         return []
-    return [f"its scans scatter {this.noise / max(usual, 1e-9):.0f} times as much as the others'"]
+    return [str(Sayings.SCANS_SCATTER.of(times=this.noise / max(usual, 1e-9)))]
 
 
 def _same_cup(this: Measured, others: Sequence[Measured], footing: Footing) -> str | None:
@@ -177,7 +178,7 @@ def _same_cup(this: Measured, others: Sequence[Measured], footing: Footing) -> s
 
 
 def _the_cup_of(other: Measured) -> str:
-    return f"this looks like the cup that was added as {other.sample}"
+    return str(Sayings.CUP_OF.of(other=other.sample))
 
 
 def _alike(this: Measured, other: Measured, footing: Footing) -> bool:
@@ -227,14 +228,14 @@ def _another(
     for pair in pairs:
         if pair.row == rows[best] and _alike(this, pair, footing):
             return _the_cup_of(pair)
-    return f"this looks like sample {footing.samples[rows[best]]}, not {this.sample}"
+    return str(Sayings.ANOTHER_CUP.of(other=footing.samples[rows[best]], sample=this.sample))
 
 
 def _outlier(moved: Array, this: Measured, footing: Footing, usual: float | None) -> list[str]:
     own = float(np.linalg.norm(footing.filtered[this.row] - moved))
     if usual is None or own <= _OUTLIER * usual:
         return []
-    return [f"it differs from its source spectrum {own / usual:.1f} times as much as the others"]
+    return [str(Sayings.OUTLIER.of(times=own / usual))]
 
 
 @dataclass(frozen=True)
@@ -275,7 +276,4 @@ def _unlike(moved: Array, footing: Footing) -> list[str]:
     own = float(np.linalg.norm(footing.filtered - moved, axis=1).min())
     if own <= _UNLIKE * largest:
         return []
-    return [
-        f"it is unlike every source sample: {own / largest:.1f} times as far from the nearest as "
-        "any source sample is; what is predicted for it is a guess"
-    ]
+    return [str(Sayings.UNLIKE_ALL.of(times=own / largest))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from spektron_edge.clock import Clock
@@ -13,6 +13,7 @@ from spektron_edge.config.file import Config
 from spektron_edge.config.loading import load_config
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.instrument.axis_store import load_axis
+from spektron_edge.said import Said, Sayings, together
 from spektron_edge.spectra.resampling import same_axis
 from spektron_edge.transfer.problem import LEAST_PAIRS, LEAST_UNPAIRED
 from spektron_edge.transfer.unpaired_labels import LEAST_LABELLED
@@ -62,11 +63,18 @@ class Status:
     by: str
     samples: tuple[Sample, ...]
     next_sample: str | None
-    advice: str
+    steps: tuple[Said, ...]
+
+    @property
+    def advice(self) -> str:
+        """The steps in a sentence."""
+        return together(self.steps)
 
     def report(self) -> dict[str, object]:
         """As plain values."""
-        return {**asdict(self), "samples": [asdict(sample) for sample in self.samples]}
+        plain = asdict(replace(self, steps=()))
+        del plain["steps"]
+        return {**plain, "samples": list(plain["samples"]), "advice": self.advice}
 
 
 class Session:
@@ -192,7 +200,7 @@ class Session:
         )
         following = self.next_sample()
         wrong = {
-            name: "it looks like another cup" if j.identity else "it is unlike the source"
+            name: Sayings.AGAIN_ANOTHER_CUP if j.identity else Sayings.AGAIN_UNLIKE
             for name, j in found.judgements.items()
             if j.left_out
         }
@@ -205,7 +213,7 @@ class Session:
             work.who,
             samples,
             following,
-            _advice(work, following, wrong, len(source.properties)),
+            _steps(work, following, wrong, len(source.properties)),
         )
 
     def next_sample(self) -> str | None:
@@ -295,15 +303,17 @@ class Session:
         return work, source
 
 
-def _advice(work: Work, following: str | None, wrong: Mapping[str, str], properties: int) -> str:
+def _steps(
+    work: Work, following: str | None, wrong: Mapping[str, Sayings], properties: int
+) -> tuple[Said, ...]:
     kept = [added for added in work.current if added.sample not in wrong]
     pairs = sum(added.paired for added in kept)
     known = sum(added.paired or len(added.labels) == properties for added in kept)
-    parts = [f"measure {name} again: {why}" for name, why in wrong.items()]
+    parts = [why.of(sample=name) for name, why in wrong.items()]
     if following is not None and pairs < ENOUGH_PAIRS:
-        parts.append(f"measure sample {following} next")
+        parts.append(Sayings.MEASURE_NEXT.of(sample=following))
     if pairs >= LEAST_PAIRS or len(kept) >= LEAST_UNPAIRED or known >= LEAST_LABELLED:
-        parts.append("`spektron-edge transfer finish` when all are measured")
+        parts.append(Sayings.FINISH.of())
     else:
-        parts.append(f"{LEAST_PAIRS - pairs} more samples of the source are needed at least")
-    return "; ".join(parts)
+        parts.append(Sayings.MORE_NEEDED.of(count=LEAST_PAIRS - pairs))
+    return tuple(parts)

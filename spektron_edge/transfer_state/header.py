@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from spektron_edge.said import Said, Sayings
 from spektron_edge.transfer.quantity import Conversion
 
 
@@ -49,8 +50,10 @@ class Header(_Strict):
     interval_basis: str
     properties: tuple[Expectation, ...] = Field(min_length=1)
 
-    def made_for_another(self, bundle: str, product: str) -> str:
-        """What it was made for, where that is not this bundle's product; else empty."""
+    def made_for_another(self, bundle: str, product: str) -> Said | None:
+        """What it was made for, where that is not this bundle's product."""
         if (self.bundle, self.product) == (bundle, product):
-            return ""
-        return f"it is for {self.product} of {self.bundle}, not {product} of {bundle}"
+            return None
+        return Sayings.MADE_FOR_ANOTHER.of(
+            product=self.product, bundle=self.bundle, other=product, other_bundle=bundle
+        )

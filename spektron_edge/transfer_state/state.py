@@ -62,7 +62,7 @@ class TransferState:
         """What it was made for and is not in use now, axis_nm (P,) included; empty if it fits."""
         header = self.header
         if why := header.made_for_another(bundle, product.name):
-            return why
+            return str(why)
         if [p.name for p in header.properties] != [p.name for p in product.properties]:
             return "it predicts other properties than the product"
         if not same_axis(axis_nm, self.axis_nm):

@@ -151,7 +151,9 @@ class Visitor:
             if pictured is not None and count == 3:
                 pictured()
             self.press("The cup is in place: measure it")
-            self.page.get_by_text(re.compile(f"sample {cup} is good|{cup}.*good")).first.wait_for()
+            self.page.get_by_text(
+                re.compile(f"Sample {cup} is measured\\.|{cup}.*good")
+            ).first.wait_for()
             self.page.get_by_text(f"{count + 1} of {len(CUPS)} measured.").wait_for()
 
     def compute(self) -> None:

@@ -68,11 +68,11 @@ def test_who_never_read_the_manual_comes_through_with_five_cups(page: Page, stan
     for cup in _CUPS:
         page.locator(".cup", has_text=re.compile(f"^{cup}$")).wait_for()
         _press(page, "The cup is in place: measure it")
-        page.get_by_text(f"sample {cup} is").wait_for()
-    page.get_by_text("this looks like another cup than 75").wait_for()
+        page.get_by_text(f"Sample {cup} is measured").first.wait_for()
+    page.get_by_text("This looks like sample 99, not 75.").first.wait_for()
     _press(page, "Measure again: 75")
     _press(page, "The cup is in place: measure it")
-    page.get_by_text("sample 75 is good").wait_for()
+    page.get_by_text("Sample 75 is measured.").wait_for()
     _press(page, "Compute the error")
     page.get_by_text("0.158 % by mass").wait_for()
     assert "own calibration" in page.locator(".means").inner_text()
@@ -101,7 +101,7 @@ def test_who_never_read_the_manual_comes_through_with_five_cups(page: Page, stan
 def test_an_approval_shows_both_sides_and_carries_its_signature(page: Page, stand: Stage) -> None:
     page.goto(f"{stand.url}#/adaptation")
     proposal = page.locator(".card", has=page.get_by_role("heading", name="Proposal 5"))
-    proposal.get_by_text("few scans since the service").wait_for()
+    proposal.get_by_text("Nothing says that the instrument changed").wait_for()
     assert "In use now: adaptation 4." in proposal.locator(".means").inner_text()
     proposal.locator("canvas").wait_for()
     _press(page, "Approve")
@@ -109,7 +109,7 @@ def test_an_approval_shows_both_sides_and_carries_its_signature(page: Page, stan
     assert not stand.asked
     _press(page, "Approve")
     _sign(page)
-    page.get_by_text("adapt-approve done").wait_for()
+    page.get_by_text("Done. In use now: adaptation 4.").wait_for()
     assert stand.asked == [{"name": "adapt-approve", "arguments": {"adaptation": 5}, **_SIGNED}]
 
 

@@ -232,13 +232,14 @@ def test_what_a_viewer_may_not_is_off_with_the_reason(chromium: Browser, staged:
 
 
 def test_a_refused_command_says_what_to_do(chromium: Browser, staged: Stage) -> None:
-    staged.refuse = {"message": "the lamp is not warm", "next_step": "wait a minute"}
+    staged.refuse = {"error": "lamp_not_warm", "message": "2 of 15 min", "next_step": "wait"}
     page = opened(chromium, staged)
     page.goto(staged.url + "#/instrument")
     page.get_by_role("button", name="Scan now").click()
     alert = page.get_by_role("alert")
-    expect(alert).to_contain_text("the lamp is not warm")
-    expect(alert).to_contain_text("wait a minute")
+    expect(alert).to_contain_text("The lamp is not warm yet.")
+    expect(alert.locator(".detail")).to_have_text("2 of 15 min")
+    expect(alert).to_contain_text("scans count once the lamp is stable")
     page.close()
     assert [one["name"] for one in staged.asked] == ["scan-now"]
 
@@ -250,7 +251,7 @@ def test_a_product_is_chosen_among_those_of_the_bundle(chromium: Browser, staged
     expect(product).to_have_value("corn")
     product.select_option("soy")
     page.get_by_role("button", name="Measure this product").click()
-    page.get_by_text("choose-product done").wait_for()
+    page.get_by_text("soy is measured now.").wait_for()
     page.close()
     assert [one["arguments"] for one in staged.asked] == [{"product": "soy"}]
 
@@ -269,7 +270,7 @@ def test_who_comes_to_an_idle_page_looks_on_and_signs_in_to_act(
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("button", name="Scan now").click()
-    page.get_by_text("scan-now done").wait_for()
+    page.get_by_text("Scan 201 is measured").wait_for()
     expect(page.locator(".banner")).to_be_empty()
     page.close()
     assert [one["name"] for one in staged.asked] == ["scan-now"]
@@ -297,7 +298,7 @@ def test_an_approval_is_signed_with_its_meaning(chromium: Browser, staged: Stage
     staged.refuse = None
     dialog.get_by_label("Your password").fill(PASSWORD)
     dialog.get_by_role("button", name="Sign").click()
-    expect(page.get_by_text("adapt-approve done")).to_be_visible()
+    expect(page.get_by_text("Done. In use now: adaptation 4.")).to_be_visible()
     page.close()
     sent = staged.asked[-1]
     assert sent["name"] == "adapt-approve"

@@ -14,16 +14,17 @@ from spektron_edge.adaptation.evidence_store import EvidenceStore
 from spektron_edge.adaptation_mode import AdaptationMode
 from spektron_edge.adaptation_state import Adaptations, AdaptationState, AdaptationStore
 from spektron_edge.adaptation_state.adaptations import Entry
-from spektron_edge.adaptation_state.in_words import summary
 from spektron_edge.adaptation_state.not_applied import not_applied
 from spektron_edge.clock import Clock
 from spektron_edge.config.file import Config
 from spektron_edge.faults import Fault
 from spektron_edge.outbox.questions import last_prediction, latest_events
+from spektron_edge.said import Said, Sayings, read_all
 
 from ..declaration import Answer, Call, Endpoint, Given, Told
 from ..drift_signs import DRIFT, Followed, Sign, followed, signs
 from ..instrument_known import serial_of
+from ..reasons import Reason, read_reason, read_reasons, reason, reason_or_none
 from ..services import Page
 
 Status = Literal["proposed", "installed", "rejected", "superseded", "rolled_back"]
@@ -39,8 +40,9 @@ class ApprovalTold(Told):
 
 
 class AdaptationTold(Told):
-    """What the ledger knows. refusals, doubts, tried: what speaks against it, tried after its time
-    in shadow and null before."""
+    """What the ledger knows. why: what spoke for it; refusals, doubts, tried: what speaks against
+    it, tried after its time in shadow and null before; ended_by: who or what, null while it waits
+    or is in use."""
 
     number: int
     serial: str
@@ -50,15 +52,14 @@ class AdaptationTold(Told):
     mode: str
     status: Status
     in_use: bool
-    why: str
-    words: str
+    why: tuple[Reason, ...]
     scans: str
-    refusals: tuple[str, ...]
-    doubts: tuple[str, ...]
-    tried: tuple[str, ...] | None
+    refusals: tuple[Reason, ...]
+    doubts: tuple[Reason, ...]
+    tried: tuple[Reason, ...] | None
     approved_by: tuple[str, ...]
     approvals: tuple[ApprovalTold, ...]
-    ended_by: str
+    ended_by: Reason | None
 
 
 class Waiting(AdaptationTold):
@@ -93,16 +94,15 @@ class StabilityTold(Told):
 
 class AdaptationAnswer(Told):
     """in_use: number, null for the bundle's own calibration; not_applied: why what is in use does
-    nothing now, or empty; hindered: why none would be applied now, or empty; followed: null where
-    it is not known that the daemon looks for a drift; kept: the newest first;
-    stability: by the sample's name."""
+    nothing now; hindered: why none would be applied now; followed: null where it is not known that
+    the daemon looks for a drift; kept: the newest first; stability: by the sample's name."""
 
     serial: str | None
     mode: AdaptationMode
     approvals_needed: int
     in_use: int | None
-    not_applied: str
-    hindered: str
+    not_applied: Reason | None
+    hindered: Reason | None
     evidence: tuple[Sign, ...]
     followed: Followed | None
     waiting: tuple[Waiting, ...]
@@ -118,11 +118,11 @@ class OneAdaptation(Waiting):
     id: str
     parent: str | None
     judged_on: int | None
-    evidence: tuple[str, ...]
+    evidence: tuple[Reason, ...]
     coefficients: dict[str, float]
     wavelength_nm: tuple[float, ...] | None
     correction: tuple[float, ...] | None
-    problem: str
+    problem: Reason | None
 
 
 class NumberPath(Given):
@@ -152,17 +152,16 @@ def _fields(adaptations: Adaptations, entry: Entry) -> dict[str, Any]:
                 "bundle",
                 "mode",
                 "status",
-                "why",
                 "scans",
-                "refusals",
-                "doubts",
-                "tried",
-                "ended_by",
             }
         ),
+        "why": tuple(map(reason, read_all(entry.why))),
+        "refusals": read_reasons(entry.refusals),
+        "doubts": read_reasons(entry.doubts),
+        "tried": None if entry.tried is None else read_reasons(entry.tried),
+        "ended_by": read_reason(entry.ended_by),
         "made": entry.created.isoformat(timespec="seconds").replace("+00:00", "Z"),
         "in_use": adaptations.active(entry.serial) == entry,
-        "words": summary(entry),
         "approved_by": entry.approved_by,
         "approvals": tuple(
             ApprovalTold(who=a.who, through=a.through, at=a.at.isoformat(), why=a.why)
@@ -186,8 +185,8 @@ def _read(page: Page) -> AdaptationAnswer:
         mode=config.adaptation.mode,
         approvals_needed=config.adaptation.approvals,
         in_use=None if active is None else active.number,
-        not_applied="" if active is None else _trouble(config, store, active),
-        hindered="" if serial is None else not_applied(config, serial),
+        not_applied=reason_or_none(None if active is None else _trouble(config, store, active)),
+        hindered=reason_or_none(None if serial is None else not_applied(config, serial)),
         evidence=signs(
             prediction, state, events[0] if events else None, evidence, serial, Clock().now()
         ),
@@ -212,9 +211,11 @@ def _only(adaptations: Adaptations) -> str | None:
     return next(iter(serials)) if len(serials) == 1 else None
 
 
-def _trouble(config: Config, store: AdaptationStore, active: Entry) -> str:
+def _trouble(config: Config, store: AdaptationStore, active: Entry) -> Said | None:
     state = _loaded(store, active)
-    return str(state) if isinstance(state, Fault) else not_applied(config, active.serial)
+    if isinstance(state, Fault):
+        return Sayings.UNUSABLE.of(detail=state.detail)
+    return not_applied(config, active.serial)
 
 
 def _shadow(prediction: dict[str, Any] | None) -> Shadow | None:
@@ -254,17 +255,17 @@ def _one(page: Page, number: int) -> OneAdaptation:
             coefficients={},
             wavelength_nm=None,
             correction=None,
-            problem=str(state),
+            problem=reason(Sayings.UNUSABLE.of(detail=state.detail)),
         )
     correction = state.adapted.correction
     return OneAdaptation(
         **fields,
         judged_on=len(state.header.judged_by) or len(state.header.scans),
-        evidence=state.header.evidence,
+        evidence=read_reasons(state.header.evidence),
         coefficients=correction.named,
         wavelength_nm=tuple(correction.axis_nm.tolist()),
         correction=_curve(correction, state.examples),
-        problem="",
+        problem=None,
     )
 
 

@@ -11,8 +11,10 @@ from spektron_edge.files.audit import AuditError
 from spektron_edge.files.audit_segments import check
 from spektron_edge.files.audit_tail import Line, newest
 from spektron_edge.files.state_folder import AUDIT_FILE, storage_fault
+from spektron_edge.said import Sayings
 
 from ..declaration import Answer, Call, Endpoint, Given, Told
+from ..reasons import Reason, read_reasons, reason
 from ..services import Page
 
 _UNREADABLE = "unreadable"
@@ -61,7 +63,7 @@ class Verified(Told):
     holds: bool
     lines: int | None
     head: str | None
-    message: str
+    reasons: tuple[Reason, ...]
     published_head: str | None
 
 
@@ -99,23 +101,27 @@ def _verify(page: Page, head: str | None) -> Verified:
     try:
         whole = check(path, head, None)
     except AuditError as error:
-        return Verified(**failed, message=str(error))
+        return Verified(**failed, reasons=read_reasons((str(error),)))
     except FileNotFoundError:
-        return Verified(**failed, message=f"{path}: there is no log")
+        return Verified(**failed, reasons=(reason(Sayings.NO_LOG.of(path=str(path))),))
     except OSError as error:
         raise storage_fault(error, path) from None
-    chain, told = whole.chain, "every line follows the one before it"
+    chain, told = whole.chain, [Sayings.CHAIN_HOLDS.of()]
     if whole.first > 1:
-        told += f", from line {whole.first} on; those before were moved into an archive"
+        told = [Sayings.FROM_LINE.of(line=whole.first)]
     if head is not None:
         behind = chain.lines - (whole.found or 0)
-        told += f"; the published head is line {whole.found}, {behind} lines before the end"
+        told.append(Sayings.HEAD_AT.of(line=whole.found or 0, behind=behind))
     if chain.torn:
-        told += "; the last line is unfinished"
+        told.append(Sayings.LAST_UNFINISHED.of())
     if aside := sorted(other.name for other in path.parent.glob(f"{path.name}.*")):
-        told += f"; set aside when their chain was broken or cut: {', '.join(aside)}"
+        told.append(Sayings.SET_ASIDE.of(files=", ".join(aside)))
     return Verified(
-        holds=True, lines=chain.lines, head=chain.head, message=told, published_head=head
+        holds=True,
+        lines=chain.lines,
+        head=chain.head,
+        reasons=tuple(map(reason, told)),
+        published_head=head,
     )
 
 

@@ -19,6 +19,7 @@ from spektron_edge.prediction.product import terms_of
 
 from ..declaration import Answer, Call, Endpoint, Given, Told
 from ..errors import Refused
+from ..reasons import Reason, read_reason, reason
 from ..services import Page
 from .commands import CommandAnswer, Signature, send, sign
 
@@ -34,7 +35,7 @@ class SlotTold(Told):
     version: int
     signed_by: str | None
     state: SlotState
-    why: str
+    why: Reason | None
     active: bool
 
 
@@ -49,15 +50,14 @@ class BundlesAnswer(Told):
     fallback: SlotName | None
     slots: tuple[SlotTold, ...]
     floors: dict[str, int]
-    left_behind: tuple[str, ...]
+    left_behind: tuple[Reason, ...]
 
 
 class SlotsChanged(Told):
-    """reload: the daemon's answer, null where it was not there; message: what comes next."""
+    """reload: the daemon's answer; null where it is away, and takes the slot when it starts."""
 
     bundles: BundlesAnswer
     reload: CommandAnswer | None
-    message: str
 
 
 class SlotSignature(Signature):
@@ -83,15 +83,19 @@ def _told(page: Page, slots: Slots, config: Config) -> BundlesAnswer:
             SlotTold(
                 slot=name,
                 active=name == slots.active,
-                **slot.model_dump(include=set(SlotTold.model_fields)),
+                why=read_reason(slot.why),
+                **slot.model_dump(include=set(SlotTold.model_fields) - {"why"}),
             )
             for name, slot in sorted(slots.held.items())
         ),
         floors=slots.floors,
         left_behind=tuple(
-            left_behind(page.state_dir, current.bundle)
-            if config.uses_slots and current is not None
-            else ()
+            reason(left)
+            for left in (
+                left_behind(page.state_dir, current.bundle)
+                if config.uses_slots and current is not None
+                else ()
+            )
         ),
     )
 
@@ -132,10 +136,9 @@ async def _changed(call: Call, what: str, change: Change) -> Answer:
     bundles = await page.reading.run(functools.partial(_change, page, change, who, given.seen))
     try:
         reload = await send(call, "reload", {}, meaning)
-    except Refused as refused:
-        told = f"the daemon takes it when it starts: {refused.message}"
-        return SlotsChanged(bundles=bundles, reload=None, message=told)
-    return SlotsChanged(bundles=bundles, reload=reload, message=reload.message)
+    except Refused:
+        reload = None
+    return SlotsChanged(bundles=bundles, reload=reload)
 
 
 async def _activate(call: Call) -> Answer:

@@ -61,6 +61,13 @@ class Now(Told):
     reference: References
 
 
+class MeanOf(Told):
+    """How many spectra of which bundle."""
+
+    spectra: int
+    bundle: str
+
+
 class AxisAnswer(Told):
     """Wavelengths of the instrument, and the mean absorbance of the calibration's spectra there;
     null outside these, and where the bundle has none."""
@@ -69,7 +76,7 @@ class AxisAnswer(Told):
     unit: str = "nm"
     values: tuple[float, ...]
     mean: tuple[float | None, ...] | None
-    mean_of: str | None
+    mean_of: MeanOf | None
 
 
 class LiveQuery(Given):
@@ -146,7 +153,7 @@ async def _axis(call: Call) -> Answer:
         id=None if known is None else str(known["id"]),
         values=tuple(values.tolist()),
         mean=None if mean is None else mean.values,
-        mean_of=None if mean is None else mean.of,
+        mean_of=None if mean is None else MeanOf(spectra=mean.spectra, bundle=mean.bundle),
     )
 
 

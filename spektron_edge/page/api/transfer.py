@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,12 +14,14 @@ from pydantic import Field
 from starlette.responses import Response
 
 from spektron_edge.faults import Fault
-from spektron_edge.transfer_session import Finished, Session, Status
+from spektron_edge.said import Said, Sayings
+from spektron_edge.transfer_session import Session, Status
 from spektron_edge.transfer_session.figures import SpectraFigure
 from spektron_edge.transfer_session.fit_result import (
     FIGURES,
     REPORT,
     FitResult,
+    PropertyResult,
     identity_of,
     read_result,
 )
@@ -28,11 +31,13 @@ from spektron_edge.transfer_session.source import Source
 from spektron_edge.transfer_session.svg import document
 from spektron_edge.transfer_session.work import Sessions, Work
 from spektron_edge.transfer_state import StateStore, Version
+from spektron_edge.transfer_state.header import Expectation
 from spektron_edge.transfer_state.versions import Versions
 
 from ..declaration import Answer, Call, Endpoint, Given, Told
 from ..errors import absent
 from ..instrument_known import serial_of
+from ..reasons import Reason, read_reasons, reason, reason_or_none
 from ..services import Page
 
 _SVG, _HTML = "image/svg+xml", "text/html"
@@ -51,19 +56,20 @@ class SampleTold(Told):
     sample: str
     scans: int
     quality: Quality
-    words: str
+    reasons: tuple[Reason, ...]
     labels: dict[str, float]
 
 
 class OpenTransfer(Told):
-    """next: sample to measure, null when nothing is left; wanted: those that are still worth it."""
+    """next: sample to measure, null when nothing is left; wanted: those that are still worth it;
+    steps: what the instrument advises."""
 
     id: str
     started: str
     samples: tuple[SampleTold, ...]
     next: str | None
     wanted: tuple[str, ...]
-    advice: str
+    steps: tuple[Reason, ...]
 
 
 class PredictedError(Told):
@@ -82,24 +88,24 @@ class LastFit(Told):
     as it was fitted, for `seen` of `transfer-finish`."""
 
     work: str
-    message: str
     predicted: dict[str, PredictedError]
     accepted: bool
 
 
 class KeptTransfer(Told):
     """A transfer of this device. samples: those that it was made from; hindered: why it cannot be
-    used now, or empty."""
+    used now, or null."""
 
     number: Annotated[int, Field(ge=1)]
     id: str
     made: str
     by: str
     serial: str
+    product: str
     samples: tuple[str, ...]
     in_use: bool
-    hindered: str
-    words: str
+    hindered: Reason | None
+    predicted: dict[str, PredictedError]
 
 
 class PictureQuery(Given):
@@ -131,7 +137,7 @@ def _read(page: Page) -> TransferAnswer:
         serial=serial_of(page) if sessions.open is None else sessions.open.serial,
         open=opened,
         fitting=store.is_fitting,
-        last=None if found is None else _told(*found, versions),
+        last=None if found is None else _told(found[0], versions),
         kept=tuple(_kept(page, version, versions) for version in reversed(versions.held)),
         samples_known=() if isinstance(source, Fault) else tuple(dict.fromkeys(source.samples)),
     )
@@ -155,8 +161,8 @@ def _opened(page: Page, work: Work, source: Source | Fault) -> OpenTransfer:
         samples = tuple(
             _sample(a.sample, a.scans, a.labels, a.reasons, left_out=False) for a in work.current
         )
-        return _open(work, samples, None, (), str(fault))
-    return _open(work, _samples(status), status.next_sample, wanted, status.advice)
+        return _open(work, samples, None, (), (Sayings.NOT_JUDGED.of(detail=fault.detail),))
+    return _open(work, _samples(status), status.next_sample, wanted, status.steps)
 
 
 def _open(
@@ -164,10 +170,15 @@ def _open(
     samples: tuple[SampleTold, ...],
     following: str | None,
     wanted: tuple[str, ...],
-    advice: str,
+    steps: tuple[Said, ...],
 ) -> OpenTransfer:
     return OpenTransfer(
-        id=work.id, started=work.utc, samples=samples, next=following, wanted=wanted, advice=advice
+        id=work.id,
+        started=work.utc,
+        samples=samples,
+        next=following,
+        wanted=wanted,
+        steps=tuple(map(reason, steps)),
     )
 
 
@@ -183,7 +194,7 @@ def _sample(
 ) -> SampleTold:
     quality: Quality = "bad" if left_out else "doubt" if reasons else "good"
     return SampleTold(
-        sample=name, scans=scans, quality=quality, words="; ".join(reasons), labels=labels
+        sample=name, scans=scans, quality=quality, reasons=read_reasons(reasons), labels=labels
     )
 
 
@@ -201,54 +212,49 @@ def _last(store: SessionStore, sessions: Sessions) -> tuple[FitResult, Path] | N
     return None
 
 
-def _told(result: FitResult, folder: Path, versions: Versions) -> LastFit:
+def _told(result: FitResult, versions: Versions) -> LastFit:
     used = any(result.version in stack for stack in versions.used.values())
-    now = {active.number for s in versions.used if (active := versions.active(s)) is not None}
     return LastFit(
         work=result.work,
-        message=Finished(result, in_use=result.version in now, folder=folder).message,
-        predicted={
-            p.name: PredictedError(
-                **p.model_dump(include=set(PredictedError.model_fields)),
-            )
-            for p in result.properties
-        },
+        predicted=_predicted(result.properties),
         accepted=used,
     )
 
 
 def _kept(page: Page, version: Version, versions: Versions) -> KeptTransfer:
     header = version.header
-    errors = ", ".join(
-        f"{p.name} {p.rmsep:.3g} ({p.rmsep_low:.3g} to {p.rmsep_high:.3g}) {p.unit}"
-        for p in header.properties
-        if p.valid
-    )
-    valid = f"predicted RMSEP {errors}" if errors else "valid for no property"
     return KeptTransfer(
         number=version.number,
         id=version.id,
         made=header.created.isoformat(timespec="seconds").replace("+00:00", "Z"),
         by=header.by,
         serial=header.serial,
+        product=header.product,
         samples=header.samples,
         in_use=versions.active(header.serial) == version,
-        hindered=_hindered(page, version),
-        words=f"for {header.product} on {header.serial}: {valid}",
+        hindered=reason_or_none(_hindered(page, version)),
+        predicted=_predicted(header.properties),
     )
 
 
-def _hindered(page: Page, version: Version) -> str:
+def _predicted(
+    properties: Iterable[PropertyResult] | Iterable[Expectation],
+) -> dict[str, PredictedError]:
+    wanted = set(PredictedError.model_fields)
+    return {p.name: PredictedError(**p.model_dump(include=wanted)) for p in properties}
+
+
+def _hindered(page: Page, version: Version) -> Said | None:
     header, serial = version.header, serial_of(page)
     if not any(p.valid for p in header.properties):
-        return "it is valid for no property"
+        return Sayings.VALID_FOR_NONE.of()
     if serial is None:
-        return "no instrument is connected"
+        return Sayings.NOT_CONNECTED.of()
     if header.serial != serial:
-        return f"it is for {header.serial}, not {serial}"
+        return Sayings.ANOTHER_INSTRUMENT.of(serial=header.serial, here=serial)
     model = page.link.known.get("model", {}).get("record", {}).get("model", {})
     if not model:
-        return "it is not known what predicts now"
+        return Sayings.MODEL_UNKNOWN.of()
     return header.made_for_another(str(model.get("bundle")), str(model.get("product")))
 
 

@@ -13,7 +13,8 @@ import { may } from "../../../spektron_edge/page/static/app/permissions.js";
 import { Ring } from "../../../spektron_edge/page/static/app/ring.js";
 import { routeOf } from "../../../spektron_edge/page/static/app/routes.js";
 import { staleness } from "../../../spektron_edge/page/static/app/staleness.js";
-import { code, setWords, t } from "../../../spektron_edge/page/static/app/words.js";
+import { fault, reason, whyNotValid } from "../../../spektron_edge/page/static/app/reasons.js";
+import { known, languageOf, setWords, t } from "../../../spektron_edge/page/static/app/words.js";
 
 const base64 = (values) => Buffer.from(Float32Array.from(values).buffer).toString("base64");
 
@@ -101,8 +102,27 @@ test("words: holes are filled, what is unknown shows itself", () => {
   assert.equal(t("greeting", { name: "Anna" }), "Hello Anna");
   assert.equal(t("greeting"), "Hello {name}");
   assert.equal(t("missing"), "missing");
-  assert.equal(code("reason", "saturated"), "too much light");
-  assert.equal(code("reason", "no_dark"), "no dark");
+  assert.equal(known("reason", "saturated"), "too much light");
+  assert.equal(known("reason", "no_dark"), null);
+});
+
+test("words: the first language that there is, in any of its kinds", () => {
+  assert.equal(languageOf(["de-CH", "en"], ["en", "de"]), "de");
+  assert.equal(languageOf(["fr", "EN-gb"], ["de", "en"]), "en");
+  assert.equal(languageOf(["fr"], ["en", "de"]), "en");
+});
+
+test("reasons: a sentence of a code and values", () => {
+  setWords({ "said.far": "{property} moved by {value} since {scan}" });
+  assert.equal(reason({ code: "far", values: { property: "dry_matter", value: 0.12345, scan: 12345 } }), "Dry matter moved by 0.123 since 12345");
+});
+
+test("faults: our words, what is told of this case, and what to do", () => {
+  setWords({ "fault.saturated": "Too much light.", "next.saturated": "less", "fault.wrong": "Wrong.", "reason.no_dark": "Take a dark." });
+  assert.deepEqual(fault({ code: "saturated", message: "3 channels [saturated] Next: less." }), { text: "Too much light.", detail: "3 channels", next: "less" });
+  assert.deepEqual(fault({ code: "wrong", message: "name or password is wrong" }), { text: "Wrong.", detail: null, next: null });
+  assert.deepEqual(fault({ code: "of_later", message: "what" }), { text: "what", detail: null, next: null });
+  assert.deepEqual(["no_dark", "saturated", "of_later"].map(whyNotValid), ["Take a dark.", "Too much light.", "of_later"]);
 });
 
 test("a history goes on with newer predictions, which are not told twice", () => {

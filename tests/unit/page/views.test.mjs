@@ -6,10 +6,10 @@ import { secondsSince } from "../../../spektron_edge/page/static/app/ages.js";
 import { Live } from "../../../spektron_edge/page/static/app/live.js";
 import { momentOf, spanOf } from "../../../spektron_edge/page/static/app/spans.js";
 import { steadyScans } from "../../../spektron_edge/page/static/app/steady_scans.js";
-import { adviceOf, parseSamples, predicted, progress, sound, step } from "../../../spektron_edge/page/static/app/transfer_steps.js";
+import { parseSamples, predicted, progress, sound, step } from "../../../spektron_edge/page/static/app/transfer_steps.js";
 
-const sample = (name, quality = "good") => ({ sample: name, scans: 3, quality, words: "", labels: {} });
-const open = (samples, wanted) => ({ id: "x", samples, wanted, next: wanted[0] ?? null, advice: "" });
+const sample = (name, quality = "good") => ({ sample: name, scans: 3, quality, reasons: [], labels: {} });
+const open = (samples, wanted) => ({ id: "x", samples, wanted, next: wanted[0] ?? null, steps: [] });
 
 test("the step of a transfer follows what is measured, fitted and decided", () => {
   const at = (given) => step({ open: null, fitting: false, last: null, ...given });
@@ -40,10 +40,6 @@ test("cups are read as people write them", () => {
 test("predicted errors keep their interval and whether they may be used", () => {
   const last = { predicted: { oil: { unit: "%", valid: false, method: "average", rmsep: 0.1, rmsep_low: 0.08, rmsep_high: 0.15 } } };
   assert.deepEqual(predicted(last), [{ name: "oil", unit: "%", rmsep: 0.1, low: 0.08, high: 0.15, valid: false }]);
-});
-
-test("what the instrument says of its command line is not told", () => {
-  assert.equal(adviceOf({ advice: "measure 75 again: it looks like another cup; `spektron-edge transfer finish` when all are measured" }), "measure 75 again: it looks like another cup");
 });
 
 class Stream {
@@ -78,8 +74,8 @@ test("values beside each other only with a shadow of this very proposal", () => 
   assert.equal(valueRows(4, { ...prediction, values: values(null) })[0].change, null);
 });
 
-test("what speaks against a proposal is told once, what the guard has measured as before and after", () => {
-  assert.deepEqual(against({ refusals: ["a"], doubts: ["b", "a"], tried: null }), ["a", "b"]);
+test("what speaks against a proposal is told together, what the guard has measured as before and after", () => {
+  assert.deepEqual(against({ refusals: ["a"], doubts: ["b"], tried: null }), ["a", "b"]);
   assert.deepEqual(against({ refusals: [], doubts: ["b"], tried: ["c"] }), ["b", "c"]);
   const metrics = { misfit_before: 4, misfit_after: 1, apart_before: 1, apart_after: 2, loss_before: 0, loss_after: 0 };
   assert.deepEqual(judgedRows(metrics), [{ name: "misfit", before: 4, after: 1, better: true }, { name: "apart", before: 1, after: 2, better: false }]);

@@ -2,9 +2,14 @@
 
 import { Refusal, post } from "./api.js";
 import { el, replace, setAttribute, setText } from "./dom.js";
+import { exposure } from "./format.js";
 import { badge, problem } from "./parts.js";
 import { least, may } from "./permissions.js";
+import { whyNotValid } from "./reasons.js";
 import { t } from "./words.js";
+
+// What a command found that was carried out, and is no good news.
+const NOT_WELL = { health: "faults", "wavelength-check": "wavelength_astray" };
 
 let live = null;
 
@@ -18,10 +23,18 @@ export async function command(name, args = {}, { signature } = {}) {
   let answer = await post(`/commands/${name}`, { arguments: args, ...signature });
   if (answer.stage === "accepted") {
     answer = await live.answerTo(answer.id);
-    if (answer === null) throw new Refusal(200, { error: "no_answer", message: t("common.no_answer"), next_step: t("common.no_answer_next") });
+    if (answer === null) throw new Refusal(200, { error: "no_answer", message: null });
   }
-  if (!answer.ok) throw new Refusal(200, { error: answer.result?.fault ?? "refused", message: answer.message, next_step: answer.result?.next_step ?? null });
+  if (!answer.ok) throw new Refusal(200, { error: answer.result?.fault ?? NOT_WELL[name] ?? "refused", message: answer.message });
   return answer;
+}
+
+// What came of a command, from its answer. now: what predicts, in words, where that is what it changed.
+export function doneWords(name, { stage, result }, now) {
+  if (stage === "waiting") return t("done.waiting");
+  if (now !== undefined) return t("done.in_use", { now });
+  if (name === "scan-now" && !result.valid) return t("done.scan_not_valid", { scan: result.scan, why: (result.reasons ?? []).map(whyNotValid).join(" ") });
+  return t(`done.${name.replaceAll("-", "_")}`, { ...result, time: exposure(result.integration_us) });
 }
 
 // A button with what came of it beside it. run: async, returns words (or nothing), or throws.

@@ -22,9 +22,9 @@ export function judgedRows(metrics) {
     .map((row) => ({ ...row, better: row.after < row.before }));
 }
 
-// What speaks against a proposal, once each.
+// What speaks against a proposal.
 export function against(entry) {
-  return [...new Set([...(entry.refusals ?? []), ...(entry.doubts ?? []), ...(entry.tried ?? [])])];
+  return [...entry.refusals, ...entry.doubts, ...(entry.tried ?? [])];
 }
 
 // Columns for a plot: x, in use, proposed; null without a curve. What is in use corrects nothing

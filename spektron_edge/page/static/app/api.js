@@ -1,12 +1,12 @@
-// Requests to the instrument's HTTP interface. What went wrong is a Refusal with words.
+// Requests to the instrument's HTTP interface. What went wrong is a Refusal with its code.
 
 const ROOT = "api/v1";
 let csrf = null;
 
 export class Refusal extends Error {
-  constructor(status, { error, message, next_step: nextStep }, retryAfter = null) {
+  constructor(status, { error, message }, retryAfter = null) {
     super(message);
-    Object.assign(this, { status, code: error, nextStep, retryAfter });
+    Object.assign(this, { status, code: error, retryAfter });
   }
 }
 
@@ -28,7 +28,7 @@ async function request(method, path, body) {
   try {
     answer = await fetch(`${ROOT}${path}`, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
   } catch {
-    throw new Refusal(0, { error: "unreachable", message: null, next_step: null });
+    throw new Refusal(0, { error: "unreachable", message: null });
   }
   const data = answer.headers.get("Content-Type")?.includes("json") ? await answer.json().catch(() => null) : null;
   if (answer.ok) return data;
@@ -43,7 +43,7 @@ export function upload(path, file, told) {
     asked.setRequestHeader("Content-Type", "application/octet-stream");
     if (csrf) asked.setRequestHeader("X-CSRF-Token", csrf);
     asked.upload.addEventListener("progress", (event) => event.lengthComputable && told(event.loaded / event.total));
-    asked.addEventListener("error", () => reject(new Refusal(0, { error: "unreachable", message: null, next_step: null })));
+    asked.addEventListener("error", () => reject(new Refusal(0, { error: "unreachable", message: null })));
     asked.addEventListener("load", () => {
       const data = json(asked.responseText);
       if (asked.status < 300) resolve(data);
@@ -63,7 +63,7 @@ function json(text) {
 
 function refused(status, path, data, wait) {
   if (status === 401 && csrf && path !== "/session") signedOut();
-  return new Refusal(status, data ?? { error: "unknown", message: `HTTP ${status}`, next_step: null }, wait);
+  return new Refusal(status, data ?? { error: "unknown", message: `HTTP ${status}` }, wait);
 }
 
 export const get = (path) => request("GET", path);

@@ -54,7 +54,7 @@ export function spectrumCard(changed) {
     replace(marked,
       bad.length ? el("span", { class: "mark bad" }, el("span", { "aria-hidden": "true" }, "✕"), t("now.bad_pixels", { count: bad.length })) : null,
       saturated.length ? el("span", { class: "mark doubt" }, el("span", { "aria-hidden": "true" }, "▲"), t("now.saturated", { count: saturated.length })) : null);
-    setText(of, kind === "difference" ? t("now.mean_of", { of: meanOf ?? "–" }) : "");
+    setText(of, kind === "difference" && meanOf ? t("now.mean_of", meanOf) : "");
   }
   return { node, draw, destroy: () => shown?.destroy() };
 }

@@ -3,13 +3,15 @@
 import { secondsSince } from "./ages.js";
 import { el, replace } from "./dom.js";
 import { age, clockTime, exposure, number, whole } from "./format.js";
-import { badge, card, facts, prose } from "./parts.js";
+import { badge, card, facts } from "./parts.js";
+import { detail, fault as told, prose } from "./reasons.js";
 import { t } from "./words.js";
 
 const LEVELS = { error: "bad", warning: "doubt", info: "neutral" };
 const PORT = ["port_missing", "port_busy", "port_denied", "port_lost", "device_silent", "line_garbage"];
 const BROKER = ["broker_unreachable", "broker_refused", "broker_untrusted", "certificate_refused"];
 
+const waitedFor = (command) => t(`command.${command.replaceAll("-", "_")}`);
 const celsius = (value) => (Number.isFinite(value) ? `${number(value, 3)} °C` : "–");
 
 // A node that is filled anew only where what it shows has changed.
@@ -29,10 +31,11 @@ export function faultsCard() {
   const draw = part(body, ({ faults, state, connection, stream }) => [[faults, state?.waiting_for, connection.door, stream.open], () => [
     faults.length || state?.waiting_for?.length ? null : connection.door && stream.open ? badge("good", t("now.no_faults")) : badge("neutral", t("now.unknown")),
     faults.map((fault) => el("div", { class: "fault" },
-      badge(LEVELS[fault.level] ?? "doubt", fault.message),
+      badge(LEVELS[fault.level] ?? "doubt", told(fault).text),
+      detail(told(fault).detail),
       el("p", { class: "since" }, fault.since_utc ? t("now.fault_since", { since: clockTime(fault.since_utc), code: fault.code }) : fault.code),
-      fault.next_step ? el("p", {}, el("strong", {}, t("now.next")), " ", prose(fault.next_step)) : null)),
-    state?.waiting_for?.length ? el("p", { class: "waiting" }, t("now.waiting_for", { commands: state.waiting_for.join(", ") })) : null,
+      told(fault).next ? el("p", {}, el("strong", {}, t("now.next")), " ", prose(told(fault).next)) : null)),
+    state?.waiting_for?.length ? el("p", { class: "waiting" }, t("now.waiting_for", { commands: state.waiting_for.map(waitedFor).join(", ") })) : null,
   ]]);
   const node = card(t("now.faults"), body);
   node.classList.add("now-faults");

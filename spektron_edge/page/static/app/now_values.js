@@ -3,12 +3,8 @@
 import { el, replace, setClass, setText } from "./dom.js";
 import { age, clockTime, title, withInterval } from "./format.js";
 import { staleness } from "./staleness.js";
-import { code, t } from "./words.js";
-
-// Reasons are codes of faults or limits: our words, else the code in plain letters.
-export function reasonWords(name) {
-  return code("reason", name);
-}
+import { whyNotValid } from "./reasons.js";
+import { t } from "./words.js";
 
 // {node, draw(known)}.
 export function valuesCard() {
@@ -53,7 +49,7 @@ export function valuesCard() {
     setText(verdict, old !== null ? t("now.old", { age: age(old) }) : t(prediction.valid ? "now.valid" : "now.not_valid"));
     if (prediction.reasons.join() !== shownReasons) {
       shownReasons = prediction.reasons.join();
-      replace(reasons, prediction.reasons.map((name) => el("li", {}, reasonWords(name))));
+      replace(reasons, prediction.reasons.map((name) => el("li", {}, whyNotValid(name))));
     }
     setText(when, t("now.scan_at", { scan: prediction.scan.number, when: clockTime(prediction.time.utc) }));
   }

@@ -1,6 +1,7 @@
 // Pieces that views are made of.
 
 import { el } from "./dom.js";
+import { detail, fault, prose } from "./reasons.js";
 import { t } from "./words.js";
 
 // A titled section.
@@ -41,18 +42,13 @@ export function loading() {
 
 // What went wrong and what to do, from a Refusal or any other error.
 export function problem(refusal) {
-  const { text, next } = told(refusal);
-  return el("div", { class: "problem", role: "alert" }, el("p", {}, badge("bad", text)), next ? el("p", { class: "next" }, prose(next)) : null);
+  const { text, detail: more, next } = told(refusal);
+  return el("div", { class: "problem", role: "alert" }, el("p", {}, badge("bad", text)), detail(more), next ? el("p", { class: "next" }, prose(next)) : null);
 }
 
-// Text in which `names` are set apart.
-export function prose(text) {
-  return text.split("`").map((part, i) => (i % 2 ? el("code", {}, part) : part));
-}
-
-// The words of a refusal: {text, next or null}.
-export function told(refusal) {
-  if (refusal?.status === 0) return { text: t("common.unreachable"), next: t("common.unreachable_next") };
-  const wait = refusal?.retryAfter ? t("common.retry_after", { seconds: refusal.retryAfter }) : null;
-  return { text: refusal?.message || t("common.unknown_error"), next: refusal?.nextStep ?? wait };
+// The words of a refusal: {text, detail or null, next or null}. What has no code was said by the page itself.
+function told(refusal) {
+  if (!refusal?.code) return { text: refusal?.message || t("common.unknown_error"), detail: null, next: null };
+  const found = fault(refusal);
+  return { ...found, next: refusal.retryAfter ? t("common.retry_after", { seconds: refusal.retryAfter }) : found.next };
 }

@@ -57,8 +57,3 @@ export function predicted(last) {
     valid: p.valid,
   }));
 }
-
-// What the instrument says beside its steps; what it says of the command line has buttons here.
-export function adviceOf(open) {
-  return open.advice.split("; ").filter((part) => !part.includes("`")).join("; ");
-}

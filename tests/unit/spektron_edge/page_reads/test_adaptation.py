@@ -13,7 +13,9 @@ from spektron_edge.adaptation_state import AdaptationStore
 from spektron_edge.clock import Clock
 from spektron_edge.outbox import Outgoing
 from spektron_edge.page.drift_signs import followed, signs
+from spektron_edge.page.reasons import reason
 from spektron_edge.publishing.records import Event, Times, new_id, to_json
+from spektron_edge.said import Sayings
 from tests.adaptations import SERIAL, adapted, agreed, put, use
 
 from .predicted import iso, outbox, record
@@ -31,8 +33,8 @@ def test_a_device_that_never_adapted(asked):
         "mode": "frozen",
         "approvals_needed": 1,
         "in_use": None,
-        "not_applied": "",
-        "hindered": "",
+        "not_applied": None,
+        "hindered": None,
         "evidence": [],
         "followed": None,
         "waiting": [],
@@ -49,9 +51,10 @@ def test_what_is_in_use_beside_what_is_proposed(asked, store, tiny_model):
     use(store, tiny_model, why="first")
     number = put(store, tiny_model, adapted(tiny_model, gain=0.02), why="second")
     found = asked("/adaptation", "viewer").json()
-    assert (found["serial"], found["in_use"], found["not_applied"]) == (SERIAL, 1, "")
+    assert (found["serial"], found["in_use"], found["not_applied"]) == (SERIAL, 1, None)
     (waiting,) = found["waiting"]
-    assert (waiting["number"], waiting["why"], waiting["approved_by"]) == (number, "second", [])
+    assert (waiting["number"], waiting["approved_by"]) == (number, [])
+    assert waiting["why"] == [{"code": "as_written", "values": {"text": "second"}}]
     assert waiting["metrics"] == {"trust": 0.9}
     assert waiting["made"] == "2026-11-22T00:00:00Z"
     assert [(k["number"], k["status"], k["in_use"]) for k in found["kept"]] == [
@@ -67,7 +70,9 @@ def test_what_is_in_use_beside_what_is_proposed(asked, store, tiny_model):
     np.testing.assert_allclose(one["correction"], added.mean(axis=0))
     np.testing.assert_allclose(one["wavelength_nm"], state.adapted.correction.axis_nm)
     assert one["coefficients"]["gain"] == 0.02
-    assert (one["evidence"], one["problem"]) == (["z_inst moved by 4 standard errors"], "")
+    told = {"text": "z_inst moved by 4 standard errors"}
+    assert one["evidence"] == [{"code": "as_written", "values": told}]
+    assert one["problem"] is None
 
 
 def test_an_approval_of_two_is_counted(asked, store, tiny_model, config_path):
@@ -87,10 +92,11 @@ def test_a_file_that_is_damaged_is_told_and_hides_nothing_else(asked, store, tin
     (store.folder / entry.file).write_bytes(b"no")
     found = asked("/adaptation").json()
     assert found["in_use"] == number
-    assert entry.file in found["not_applied"]
+    assert found["not_applied"]["code"] == "unusable"
+    assert entry.file in found["not_applied"]["values"]["detail"]
     one = asked(f"/adaptation/{number}").json()
     assert (one["correction"], one["wavelength_nm"], one["metrics"]) == (None, None, {})
-    assert entry.file in one["problem"]
+    assert entry.file in one["problem"]["values"]["detail"]
 
 
 def test_evidence_with_its_limits(asked, page, store, tiny_model):
@@ -130,10 +136,14 @@ def test_evidence_with_its_limits(asked, page, store, tiny_model):
         )
         assert signs["q"]["over"] is False
         assert signs["drift"]["over"] is True
-        assert signs["drift"]["words"].startswith("told of drift_detected")
+        assert signs["drift"]["told_at"] == iso(1)
+        (told,) = signs["drift"]["reasons"]
+        assert told["values"] == {"text": "told of drift_detected"}
         assert signs["service"]["over"] is True
-        assert "lamp changed" in signs["service"]["words"]
-        kept = signs["stability tile-3 moisture"]
+        (service,) = signs["service"]["reasons"]
+        assert service["values"].items() >= {"what": "lamp changed", "who": "eve"}.items()
+        kept = signs["stability"]
+        assert (kept["sample"], kept["property"]) == ("tile-3", "moisture")
         assert (kept["over"], round(kept["value"], 6)) == (True, 5.0)
         assert found["stability"]["tile-3"]["astray"] == ["moisture"]
         assert found["stability"]["tile-3"]["measured"] == 2
@@ -141,17 +151,22 @@ def test_evidence_with_its_limits(asked, page, store, tiny_model):
         assert found["shadow"]["values"]["moisture"]["value"] == 9.0
 
 
+_OF_EVENT = Sayings.AS_WRITTEN.of(text="is far")
+_NEAREST = Sayings.NEAREST_STATISTIC.of(statistic="q")
+_DRIFT = Sayings.DRIFT.of(statistic="q", size=3.0, scan=12, telling="q, t2")
+
+
 @pytest.mark.parametrize(
-    ("known", "over", "words"),
+    ("known", "over", "said", "told_at"),
     [
-        (None, True, "is far (2026-11-22T10:00:00Z)"),
-        ({"samples": 3, "told": None}, True, "told before that: is far"),
-        ({"samples": 8, "told": None}, False, "nearest: q"),
-        ({"samples": 8, "told": "q is 3 times the usual"}, True, "q is 3 times the usual"),
-        ({"samples": 3, "told": None, "since": "2026-11-22T09:00:00Z"}, False, "nearest: q"),
+        (None, True, _OF_EVENT, "2026-11-22T10:00:00Z"),
+        ({"samples": 3, "told": None}, True, _OF_EVENT, "2026-11-22T10:00:00Z"),
+        ({"samples": 8, "told": None}, False, _NEAREST, None),
+        ({"samples": 8, "told": str(_DRIFT)}, True, _DRIFT, None),
+        ({"samples": 3, "told": None, "since": "2026-11-22T09:00:00Z"}, False, _NEAREST, None),
     ],
 )
-def test_a_drift_is_told_with_what_it_rests_on(known, over, words):
+def test_a_drift_is_told_with_what_it_rests_on(known, over, said, told_at):
     """After a restart of the daemon, what was told before speaks until there is enough anew."""
     event = {
         "code": "drift_detected",
@@ -165,7 +180,8 @@ def test_a_drift_is_told_with_what_it_rests_on(known, over, words):
     }
     (sign,) = signs(None, state, event, EvidenceFile(), SERIAL, Clock().now())
     assert (sign.name, sign.over) == ("drift", over)
-    assert words in sign.words
+    assert sign.reasons == (reason(said),)
+    assert sign.told_at == told_at
     told = followed(state)
     assert (told is None) is (known is None)
     if told is not None:

@@ -35,7 +35,9 @@ def test_a_chain_that_holds_with_the_head_that_was_published(asked, page, log):
     found = asked("/audit/verify", "viewer").json()
     assert (found["holds"], found["lines"], found["head"]) == (True, 13, log.head)
     assert found["published_head"] == page.link.known["state"]["record"]["audit_head"]
-    assert "line 12, 1 lines before the end" in found["message"]
+    told = [{"code": "chain_holds", "values": {}}]
+    told += [{"code": "head_at", "values": {"line": 12, "behind": 1}}]
+    assert found["reasons"] == told
 
 
 def test_a_head_that_is_not_there_and_a_changed_line(asked, log):
@@ -45,7 +47,8 @@ def test_a_head_that_is_not_there_and_a_changed_line(asked, log):
     log.path.write_bytes(raw.replace(b'"n":4', b'"n":5'))
     found = asked("/audit/verify").json()
     assert (found["holds"], found["lines"], found["head"]) == (False, None, None)
-    assert "line 6 does not follow" in found["message"]
+    (why,) = found["reasons"]
+    assert "line 6 does not follow" in why["values"]["text"]
     assert asked("/audit/verify?head=x").status_code == 422
 
 

@@ -50,11 +50,12 @@ def test_from_the_first_cup_to_a_transfer_in_use(asked, session, cups):
     quality = {s["sample"]: s["quality"] for s in found["samples"]}
     assert quality == {empty: "bad", **dict.fromkeys(names, "good"), "new0": "good"}
     told = {s["sample"]: s for s in found["samples"]}
-    assert told[empty]["words"]
+    assert [why["code"] for why in told[empty]["reasons"]] == ["no_spectrum"]
     assert told["new0"]["labels"] == {"moisture": 10.0}
     assert found["next"] == found["wanted"][0] not in quality
     assert len(found["wanted"]) == 6
-    assert found["advice"] == session.status().advice
+    assert [step["code"] for step in found["steps"]] == [s.code for s in session.status().steps]
+    assert found["steps"][0] == {"code": "again_unlike", "values": {"sample": empty}}
 
     with session.begin_finish(dry_run=True) as fitting:
         seen = False
@@ -66,7 +67,6 @@ def test_from_the_first_cup_to_a_transfer_in_use(asked, session, cups):
     dry = asked("/transfer").json()
     assert dry["fitting"] is False
     assert dry["last"]["accepted"] is False
-    assert dry["last"]["message"].startswith("a dry run, not in use")
     moisture = dry["last"]["predicted"]["moisture"]
     assert 0 < moisture["rmsep_low"] <= moisture["rmsep"] <= moisture["rmsep_high"]
 
@@ -77,11 +77,11 @@ def test_from_the_first_cup_to_a_transfer_in_use(asked, session, cups):
     done = asked("/transfer").json()
     assert done["open"] is None
     assert done["last"]["accepted"] is True
-    assert done["last"]["message"].startswith("transfer 1, in use now")
     (kept,) = done["kept"]
     assert (kept["number"], kept["in_use"], kept["by"]) == (1, True, "local:anna")
     assert set(names) < set(kept["samples"])
-    assert "moisture" in kept["words"]
+    assert kept["predicted"]["moisture"]["valid"] is True
+    assert (kept["product"], kept["hindered"]["code"]) == ("corn", "not_connected")
 
     picture = asked("/transfer/picture.svg?at=5", "viewer")
     assert picture.headers["content-type"] == "image/svg+xml"
@@ -104,7 +104,9 @@ def test_an_open_transfer_of_another_bundle_is_still_shown(asked, session, cups,
     config_path.write_text(f'bundle = "gone.spektron"\n{text}')
     found = asked("/transfer").json()
     assert [s["sample"] for s in found["open"]["samples"]] == [name]
-    assert "gone.spektron" in found["open"]["advice"]
+    (step,) = found["open"]["steps"]
+    assert step["code"] == "not_judged"
+    assert "gone.spektron" in step["values"]["detail"]
     assert found["samples_known"] == []
 
 

@@ -1,6 +1,6 @@
 // Adaptation: what speaks for a drift, what is in use beside what is proposed, and the decision.
 
-import { actionButton, command } from "../acting.js";
+import { actionButton, command, doneWords } from "../acting.js";
 import { against, approvals, curves, judgedRows, overOf, valueRows } from "../adaptation_sides.js";
 import { get } from "../api.js";
 import { signed } from "../dialogs.js";
@@ -12,6 +12,7 @@ import { LIMIT_AT, reading } from "../gauge.js";
 import { notice } from "../notice.js";
 import { badge, card, empty, facts, problem, table } from "../parts.js";
 import { plot } from "../plot.js";
+import { reason, reasons } from "../reasons.js";
 import { refreshed } from "../refreshed.js";
 import { known as wordsFor, t } from "../words.js";
 
@@ -37,7 +38,7 @@ export function show(root, { live, session }) {
     const done = await signed({ title: label, what: what() }, (signature) => command(name, given, { signature }));
     if (!done) return null;
     await part.again();
-    said.say(done.stage === "waiting" ? "doubt" : "good", done.message, { focus: true });
+    said.say(done.stage === "waiting" ? "doubt" : "good", doneWords(name, done, inWords(done.result.in_use ?? null)), { focus: true });
     return null;
   };
   const part = refreshed(() => get("/adaptation"), (data) => {
@@ -105,7 +106,7 @@ function inUse(data) {
   const needed = data.approvals_needed;
   return [
     el("p", { class: "in-use" }, inWords(data.in_use)),
-    data.not_applied && el("p", {}, badge("doubt", t("adaptation.not_applied", { why: data.not_applied }))),
+    data.not_applied && el("p", {}, badge("doubt", t("adaptation.not_applied", { why: reason(data.not_applied) }))),
     facts([[t("adaptation.mode"), mode], [t("adaptation.approvals"), needed === 1 ? t("adaptation.one_person") : t("adaptation.people", { count: needed })]]),
     el("h3", {}, t("adaptation.stability")),
     stable(data.stability),
@@ -137,13 +138,14 @@ function since({ followed, mode }) {
   return el("p", { class: "hint" }, t("adaptation.followed", { since: moment(begun), at: clockTime(at), spectra: whole(spectra), samples: whole(samples) }));
 }
 
-function oneSign({ name, value, limit, over, words }) {
+function oneSign({ name, value, limit, over, reasons: why, told_at: at, sample, property }) {
   const { share } = reading(value, limit);
   const told = limit === null ? number(value) : t("adaptation.of_limit", { value: number(value), limit: number(limit) });
   // A service counts by itself, until its limit: no bar would say that.
   const bar = Number.isFinite(limit) && over === value > limit ? meter(share, over) : null;
-  return el("li", {}, el("div", { class: "sign-head" }, el("strong", {}, wordsFor("adaptation", `sign_${name}`) ?? named(name)), badge(over ? "doubt" : "good", t(over ? "adaptation.sign_over" : "adaptation.sign_within"))), bar,
-    el("p", { class: "hint" }, [value === null ? null : told, words].filter(Boolean).join(" · ")));
+  const head = t(`adaptation.sign_${name}`, { sample, property: property && named(property) });
+  return el("li", {}, el("div", { class: "sign-head" }, el("strong", {}, head), badge(over ? "doubt" : "good", t(over ? "adaptation.sign_over" : "adaptation.sign_within"))), bar,
+    el("p", { class: "hint" }, [value === null ? null : told, ...why.map(reason), at && t("adaptation.sign_told", { at: moment(at) })].filter(Boolean).join(" · ")));
 }
 
 function meter(share, over) {
@@ -183,7 +185,7 @@ function proposal(entry, { act, decide, live, inUse: current }) {
       drawn?.destroy();
       drawn = null;
       const columns = curves(mine, used);
-      replace(curve, columns ? null : empty(mine.problem || t("adaptation.curve_none")));
+      replace(curve, columns ? null : empty(mine.problem ? reason(mine.problem) : t("adaptation.curve_none")));
       if (!columns) return;
       drawn = plot(curve, { label: t("adaptation.curve_of", { number: n }), axisLabel: t("adaptation.axis"), xLabel: "nm", height: 260,
         series: [{ label: t("adaptation.in_use"), kind: "line" }, { label: t("adaptation.proposed"), kind: "line" }] });
@@ -196,8 +198,8 @@ function proposal(entry, { act, decide, live, inUse: current }) {
   const list = (items, none) => (items.length ? el("ul", { class: "words" }, items.map((item) => el("li", {}, item))) : empty(none));
 
   function tell() {
-    replace(why, list([shown.why, ...(shown.evidence ?? [])].filter(Boolean), t("adaptation.for_none")));
-    const doubts = against(shown);
+    replace(why, list([...new Set([...shown.why, ...(shown.evidence ?? [])].map(reason))], t("adaptation.for_none")));
+    const doubts = [...new Set(against(shown).map(reason))];
     replace(but, doubts.length ? list(doubts) : el("p", {}, badge("good", t("adaptation.against_none"))));
     const rows = judgedRows(shown.metrics);
     const moved = shown.metrics?.source_moved;
@@ -227,7 +229,7 @@ function proposal(entry, { act, decide, live, inUse: current }) {
       shown = { ...shown, ...given };
       const { by, given: count, needed, missing } = approvals(given, data.approvals_needed);
       replace(state, facts([[t("adaptation.made"), moment(given.made)], [t("adaptation.approved"), t("adaptation.approved_of", { count, needed, by: by.length ? `(${by.join(", ")})` : "" })]]));
-      replace(means, data.hindered ? t("adaptation.means_hindered", { number: n, why: data.hindered }) : missing > 1 ? t("adaptation.means_not_last", { now: inWords(data.in_use), number: n, missing }) : t("adaptation.means", { now: inWords(data.in_use), number: n }));
+      replace(means, data.hindered ? t("adaptation.means_hindered", { number: n, why: reason(data.hindered) }) : missing > 1 ? t("adaptation.means_not_last", { now: inWords(data.in_use), number: n, missing }) : t("adaptation.means", { now: inWords(data.in_use), number: n }));
       tell();
       measured(live.known.prediction);
       picture(data.in_use);
@@ -255,7 +257,7 @@ function service(act, part) {
     const done = await command("adapt-service-event", { what: what.input.value.trim() });
     what.input.value = "";
     await part.again();
-    return done.message;
+    return doneWords("adapt-service-event", done);
   });
   return card(t("adaptation.service_title"), el("p", {}, t("adaptation.service_text")), what.node, button);
 }
@@ -264,10 +266,11 @@ function stability(act, part) {
   const name = field(t("adaptation.stability_name"), { maxlength: 64, hint: t("adaptation.stability_hint") });
   const button = act(t("adaptation.stability_measure"), "adapt-stability", async () => {
     if (!name.input.value.trim()) throw new Error(t("adaptation.stability_missing"));
-    const done = await command("adapt-stability", { sample: name.input.value.trim() });
+    const sample = name.input.value.trim();
+    const done = await command("adapt-stability", { sample });
     await part.again();
-    if (done.result?.astray?.length) throw new Error(done.message);
-    return done.message;
+    if (done.result?.astray?.length) throw new Error(t("adaptation.astray", { sample, properties: done.result.astray.map(named).join(", ") }));
+    return doneWords("adapt-stability", { ...done, result: { sample } });
   });
   return card(t("adaptation.stability_title"), el("p", {}, t("adaptation.stability_text")), name.node, button);
 }
@@ -276,6 +279,6 @@ function keptOnes(kept) {
   if (!kept.length) return empty(t("adaptation.kept_none"));
   const heads = ["number", "made", "status", "approved", "about"].map((word) => t(`adaptation.${word}`));
   return table(heads, kept.map((k) => [`${k.number}`, el("span", { class: "moment" }, moment(k.made)),
-    k.in_use ? badge("good", t("adaptation.in_use")) : el("span", {}, t(`adaptation.status_${k.status}`), k.ended_by && el("span", { class: "hint" }, ` (${k.ended_by})`)),
-    k.approved_by.join(", ") || "–", el("div", { class: "long" }, k.why)]));
+    k.in_use ? badge("good", t("adaptation.in_use")) : el("span", {}, t(`adaptation.status_${k.status}`), k.ended_by && el("span", { class: "hint" }, ` (${reason(k.ended_by)})`)),
+    k.approved_by.join(", ") || "–", el("div", { class: "long" }, reasons(k.why))]));
 }

@@ -5,6 +5,7 @@ import { get, query } from "../api.js";
 import { el, replace } from "../dom.js";
 import { moment, title as named, whole } from "../format.js";
 import { badge, card, empty, facts, problem, table } from "../parts.js";
+import { reasons } from "../reasons.js";
 import { refreshed } from "../refreshed.js";
 import { t } from "../words.js";
 
@@ -48,10 +49,10 @@ export function show(root, { session }) {
   return () => part.end();
 }
 
-function told({ holds, lines, head, message, published_head: published }) {
+function told({ holds, lines, head, reasons: why, published_head: published }) {
   return [
     el("p", {}, badge(holds ? "good" : "bad", t(holds ? "audit.holds" : "audit.broken"))),
-    message && el("p", {}, message),
+    why.length ? el("p", {}, reasons(why)) : null,
     facts([[t("audit.count"), whole(lines)], [t("audit.head"), el("code", {}, head ?? "–")], [t("audit.published"), el("code", {}, published ?? t("common.none"))]]),
   ];
 }

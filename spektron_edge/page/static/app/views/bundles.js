@@ -1,6 +1,6 @@
 // The two slots for bundles: what each holds, which is in use, and the way back.
 
-import { actionButton } from "../acting.js";
+import { actionButton, doneWords } from "../acting.js";
 import { get, post } from "../api.js";
 import { bundleSending } from "../bundle_sending.js";
 import { signed } from "../dialogs.js";
@@ -8,6 +8,7 @@ import { el, replace } from "../dom.js";
 import { title as named } from "../format.js";
 import { notice } from "../notice.js";
 import { badge, card, empty, facts } from "../parts.js";
+import { prose, reason } from "../reasons.js";
 import { refreshed } from "../refreshed.js";
 import { known as wordsFor, t } from "../words.js";
 
@@ -25,7 +26,9 @@ export function show(root, { live, session }) {
     const done = await signed({ title: label, what }, (signature) => post(path, { ...signature, seen }));
     if (!done) return null;
     await part.again();
-    said.say(done.reload?.ok ? "good" : "doubt", done.message, { focus: true });
+    const { reload } = done;
+    if (reload?.ok) said.say("good", reload.stage === "finished" ? doneWords("reload", reload) : t("bundles.taking"), { focus: true });
+    else said.say("doubt", t(reload ? "bundles.not_taken" : "bundles.later"), { focus: true, more: reload?.message });
     return null;
   } });
   const back = card(t("bundles.back"), el("p", {}, t("bundles.back_text")), act(t("bundles.rollback"), "bundle-rollback", "/bundles/rollback", t("bundles.rollback_signed"), () => inUseNow, { danger: true }));
@@ -41,7 +44,7 @@ export function show(root, { live, session }) {
     sending.hidden = !found.uses_slots;
     inUseNow = found.slots.find((s) => s.active)?.bundle ?? "";
     replace(file, found.configured);
-    replace(behind, found.left_behind.map((told) => el("p", {}, badge("doubt", told))));
+    replace(behind, found.left_behind.map((told) => el("p", {}, badge("doubt", prose(reason(told))))));
     replace(slots, SLOTS.map((name) => slot(name, found.slots.find((s) => s.slot === name), found.uses_slots, act)));
   });
   root.append(el("p", { class: "lead" }, t("bundles.lead")), said.node, inUse(live), part.node, behind, fixed, slots, sending, back);
@@ -62,6 +65,6 @@ function slot(name, held, bySlots, act) {
     el("p", {}, badge(active ? "good" : "neutral", t(active ? "bundles.active" : "bundles.inactive"))),
     facts([[t("bundles.bundle"), held.bundle], [t("bundles.version"), `${held.version}`], [t("bundles.signed_by"), held.signed_by ?? t("bundles.nobody")],
       [t("bundles.state"), wordsFor("bundles", `state_${held.state}`) ?? named(held.state)]]),
-    held.why && el("p", { class: "hint" }, held.why),
+    held.why && el("p", { class: "hint" }, reason(held.why)),
     !active && bySlots && act(t("bundles.activate", { slot: name.toUpperCase() }), "bundle-activate", `/bundles/${name}/activate`, t("bundles.activate_signed", { bundle: held.bundle }), () => held.bundle));
 }

@@ -1,6 +1,6 @@
 // What is done to the instrument: references, a scan, its exposure, and what it is.
 
-import { actionButton, command } from "../acting.js";
+import { actionButton, command, doneWords } from "../acting.js";
 import { secondsSince } from "../ages.js";
 import { get } from "../api.js";
 import { signed } from "../dialogs.js";
@@ -9,7 +9,7 @@ import { field } from "../form.js";
 import { age, exposure, number, whole } from "../format.js";
 import { badge, card, facts } from "../parts.js";
 import { refreshed } from "../refreshed.js";
-import { t } from "../words.js";
+import { known, t } from "../words.js";
 
 export const title = "instrument.title";
 
@@ -17,7 +17,7 @@ const AGES_MS = 5000;
 
 export function show(root, { live, session }) {
   const act = (label, action, run, how = {}) => actionButton({ label: t(label), action, session, run, ...how });
-  const simply = (name) => async () => (await command(name)).message;
+  const simply = (name) => async () => doneWords(name, await command(name));
   const parts = [
     reference("dark", act("instrument.take_dark", "take-dark", simply("take-dark"), { primary: true })),
     reference("white", act("instrument.take_white", "take-reference", simply("take-reference"), { primary: true })),
@@ -81,7 +81,7 @@ function exposed(act, simply) {
   const set = act("instrument.set_integration", "set-integration", async () => {
     const us = Number(time.input.value.trim());
     if (!Number.isInteger(us) || us < 1) throw new Error(t("instrument.integration_wrong"));
-    return (await command("set-integration", { integration_us: us })).message;
+    return doneWords("set-integration", await command("set-integration", { integration_us: us }));
   });
   return card(t("instrument.exposure"), el("p", {}, t("instrument.auto_text")), act("instrument.auto_range", "auto-range", simply("auto-range")), time.node, set);
 }
@@ -93,7 +93,7 @@ function wavelength(act) {
     const nm = Number(limit.input.value.trim().replace(",", "."));
     if (!standard.input.value.trim()) throw new Error(t("instrument.standard_missing"));
     if (!(nm > 0)) throw new Error(t("instrument.limit_wrong"));
-    return (await command("wavelength-check", { standard: standard.input.value.trim(), limit_nm: nm })).message;
+    return doneWords("wavelength-check", await command("wavelength-check", { standard: standard.input.value.trim(), limit_nm: nm }));
   });
   return card(t("instrument.wavelength"), el("p", {}, t("instrument.wavelength_text")), standard.node, limit.node, button);
 }
@@ -105,7 +105,7 @@ function products(act) {
     if (!name.input.value) throw new Error(t("instrument.product_missing"));
     const done = await command("choose-product", { product: name.input.value });
     await part.again();
-    return done.message;
+    return doneWords("choose-product", done);
   });
   let drawn = null;
   const part = refreshed(() => get("/products"), (found) => {
@@ -123,10 +123,12 @@ function reload(act) {
   const button = act("instrument.reload", "reload", async () => {
     const done = await signed({ title: t("instrument.reload"), what: t("instrument.reload_signed") },
       (signature) => command("reload", {}, { signature }));
-    return done?.message ?? null;
+    return done && doneWords("reload", done);
   }, { danger: true });
   return card(t("instrument.configuration"), el("p", {}, t("instrument.reload_text")), button);
 }
+
+const able = (name) => known("instrument", `able_${name}`) ?? name;
 
 function device({ state }) {
   const found = state?.device;
@@ -135,7 +137,7 @@ function device({ state }) {
     [t("instrument.firmware"), found?.firmware],
     [t("instrument.pixels"), found ? whole(found.pixels) : null],
     [t("instrument.bad_pixels"), state ? (state.bad_pixels ?? []).join(", ") || t("common.none") : null],
-    [t("instrument.capabilities"), found?.capabilities?.join(", ") || null],
+    [t("instrument.capabilities"), found?.capabilities?.map(able).join(", ") || null],
     [t("instrument.integration_now"), exposure(state?.integration_us)],
     [t("instrument.drift"), state?.device_clock ? t("instrument.ppm", { value: number(state.device_clock.drift_ppm) }) : null],
     [t("instrument.uptime"), state ? age(state.uptime_s) : null],

@@ -7,9 +7,10 @@ import { choice } from "../fields.js";
 import { field } from "../form.js";
 import { moment, title as named, withInterval } from "../format.js";
 import { badge, card, empty, problem, table } from "../parts.js";
+import { whyNotValid } from "../reasons.js";
 import { refreshed } from "../refreshed.js";
 import { spanOf, SPANS } from "../spans.js";
-import { code, t } from "../words.js";
+import { t } from "../words.js";
 
 export const title = "records.title";
 
@@ -75,7 +76,7 @@ function row(r) {
     const { value, low, high } = withInterval(v);
     return el("li", {}, `${named(name)} ${value}${low === null ? "" : ` (${low} – ${high})`} ${v.unit}`);
   });
-  const why = r.reasons.map((reason) => code("reason", reason)).join(", ");
+  const why = r.reasons.map(whyNotValid).join(" ");
   const model = [r.model.product, r.model.transfer && t("records.transfer", { number: r.model.transfer.version }), r.model.adaptation && t("records.adaptation", { number: r.model.adaptation.version })];
   return [el("span", { class: "moment" }, moment(r.time.utc)), el("span", {}, badge(r.valid ? "good" : "bad", t(r.valid ? "common.yes" : "common.no")), why && el("span", { class: "why" }, why)), el("ul", { class: "plain" }, values), `${r.scan.number}`, model.filter(Boolean).join(", ")];
 }

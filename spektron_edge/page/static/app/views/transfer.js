@@ -1,6 +1,6 @@
 // Calibration transfer, one step at a time: which cup next, what came of it, what it would bring.
 
-import { actionButton, command } from "../acting.js";
+import { actionButton, command, doneWords } from "../acting.js";
 import { address, get } from "../api.js";
 import { confirmed, signed } from "../dialogs.js";
 import { el, replace, setText } from "../dom.js";
@@ -8,16 +8,17 @@ import { field } from "../form.js";
 import { moment, number, title as named } from "../format.js";
 import { notice } from "../notice.js";
 import { badge, card, empty, facts, table } from "../parts.js";
+import { fault, reason, reasons } from "../reasons.js";
 import { refreshed } from "../refreshed.js";
 import { steadyScans } from "../steady_scans.js";
-import { adviceOf, LEAST, parseSamples, predicted, progress, step, STEPS } from "../transfer_steps.js";
+import { LEAST, parseSamples, predicted, progress, step, STEPS } from "../transfer_steps.js";
 import { t } from "../words.js";
 
 export const title = "transfer.title";
 
 const SCANS = 3;
 const POLL_MS = 2000;
-const ENDED = { transfer_finished: "good", transfer_failed: "bad", transfer_invalid: "bad" };
+const ENDED = ["transfer_finished", "transfer_failed", "transfer_invalid"];
 
 export function show(root, { live, session }) {
   const said = notice();
@@ -53,8 +54,12 @@ export function show(root, { live, session }) {
 
   const stop = live.on(["event"], ({ events }) => {
     const event = events.last;
-    if (!(event.code in ENDED)) return;
-    said.say(ENDED[event.code], [event.message, event.next_step].filter(Boolean).join(" – "));
+    if (!ENDED.includes(event.code)) return;
+    if (event.code === "transfer_finished") said.say("good", t("transfer.finished"));
+    else {
+      const { text, detail, next } = fault(event);
+      said.say("bad", [text, next].filter(Boolean).join(" – "), { more: detail });
+    }
     again();
   });
   return () => {
@@ -149,7 +154,9 @@ function measuring(live, act, again) {
       const done = await command("transfer-add", { scans: SCANS, ...given });
       chosen = null;
       await again();
-      said.say(done.result?.verdict === "good" ? "good" : "doubt", done.message);
+      const why = open?.samples.find((s) => s.sample === given.sample)?.reasons ?? [];
+      const good = done.result?.verdict === "good";
+      said.say(good ? "good" : "doubt", [t(good ? "transfer.added" : "transfer.added_doubtful", { sample: given.sample }), reasons(why)].filter(Boolean).join(" "));
       return null;
     } finally {
       setText(scans, "");
@@ -182,7 +189,7 @@ function measuring(live, act, again) {
     const sample = chosen ?? next;
     now.hidden = sample === null;
     allDone.hidden = sample !== null || left.length > 0 || missing > 0;
-    const words = sample === null ? adviceOf(open) : "";
+    const words = sample === null ? reasons(open.steps.filter(({ code }) => code !== "finish")) : "";
     replace(advice, words && badge("doubt", words));
     setText(what, t(chosen ? "transfer.place_again" : "transfer.place"));
     setText(cup, sample ?? "");
@@ -204,12 +211,12 @@ function measuring(live, act, again) {
   };
 }
 
-function row({ sample, quality, words, scans, labels }, choose) {
+function row({ sample, quality, reasons: why, scans, labels }, choose) {
   const told = [t("transfer.scans", { count: scans }), ...Object.entries(labels).map(([name, value]) => `${named(name)} ${number(value, 4)}`)].join(" · ");
   const doubt = quality !== "good";
   return el("li", { class: `sample ${quality}` },
     el("div", { class: "sample-head" }, el("strong", {}, sample), badge(quality, t(`transfer.quality_${quality}`)), el("span", { class: "hint" }, told)),
-    words && el("p", {}, words),
+    why.length ? el("p", {}, reasons(why)) : null,
     el("button", { type: "button", class: doubt ? "button" : "round", title: doubt ? null : t("transfer.again"), "aria-label": t("transfer.again_of", { sample }), onclick: () => choose(sample) }, doubt ? t("transfer.again") : "↻"));
 }
 
@@ -286,10 +293,9 @@ function result(act, again) {
       const good = rows.length - bad.length;
       accept.hidden = !open || good === 0;
       const now = kept.find((k) => k.in_use && k.serial === serial);
-      setText(means, t("transfer.means", { now: now ? t("transfer.transfer_number", { number: now.number }) : t("transfer.own") }));
+      setText(means, t("transfer.means", { now: inWords(now?.number) }));
       replace(body,
         el("p", {}, badge(good === 0 ? "bad" : bad.length ? "doubt" : "good", t(good === 0 ? "transfer.verdict_none" : bad.length ? "transfer.verdict_some" : "transfer.verdict_all"))),
-        last.message && el("p", {}, last.message),
         rows.length && table([t("transfer.property"), t("transfer.rmsep"), t("transfer.range"), t("transfer.usable")],
           rows.map((r) => [named(r.name), `${number(r.rmsep)} ${r.unit}`, t("transfer.from_to", { low: number(r.low), high: number(r.high) }), badge(r.valid ? "good" : "bad", t(r.valid ? "common.yes" : "common.no"))])),
         el("p", { class: "hint" }, t("transfer.rmsep_hint")), picture(), el("p", {}, el("a", { class: "button", href: address("/transfer/report"), target: "_blank", rel: "noopener" }, t("transfer.report"))));
@@ -305,12 +311,20 @@ function picture() {
   return node;
 }
 
+// What a kept transfer is for, and what error to expect of it.
+function forWhat(kept) {
+  const errors = predicted(kept).filter((r) => r.valid).map((r) => t("transfer.error_of", { property: named(r.name), rmsep: number(r.rmsep), low: number(r.low), high: number(r.high), unit: r.unit }));
+  return [t("transfer.for_product", { product: kept.product, serial: kept.serial }), ...(errors.length ? errors : [t("transfer.for_none")])].join("; ");
+}
+
+const inWords = (used) => (used ? t("transfer.transfer_number", { number: used }) : t("transfer.own"));
+
 function discarding(act, again) {
   const button = act("transfer.discard", "transfer-discard", async () => {
     if (!(await confirmed({ title: t("transfer.discard"), text: t("transfer.discard_text"), label: t("transfer.discard"), danger: true }))) return null;
     const done = await command("transfer-discard", {});
     await again();
-    return done.message;
+    return doneWords("transfer-discard", done);
   }, { danger: true });
   const about = el("div", {});
   const node = card(t("transfer.session"), about, button);
@@ -333,16 +347,16 @@ function keeping(act, again, { said, session }) {
       (signature) => command("transfer-rollback", { seen }, { signature }));
     if (!done) return null;
     await again();
-    return done.message;
+    return doneWords("transfer-rollback", done, inWords(done.result.in_use));
   }, { danger: true });
   // One that is kept, once more.
   const useAgain = ({ number: n }, used) => actionButton({ label: t("transfer.use_again", { number: n }), action: "transfer-activate", session, run: async () => {
-    const now = used ? t("transfer.transfer_number", { number: used.number }) : t("transfer.own");
+    const now = inWords(used?.number);
     const done = await signed({ title: t("transfer.use_again", { number: n }), what: t("transfer.use_again_signed", { number: n, now }) },
       (signature) => command("transfer-activate", { transfer: n }, { signature }));
     if (!done) return null;
     await again();
-    said.say("good", done.message, { focus: true });
+    said.say("good", doneWords("transfer-activate", done, inWords(done.result.in_use)), { focus: true });
     return null;
   } });
   const text = el("p", { class: "hint" }, t("transfer.rollback_text"));
@@ -355,9 +369,9 @@ function keeping(act, again, { said, session }) {
       const used = kept.find((k) => k.in_use && k.serial === serial) ?? null;
       inUse = used?.number ?? 0;
       back.hidden = text.hidden = used === null;
-      const useOf = (k) => (k.in_use ? badge("good", t("transfer.in_use")) : k.hindered ? el("span", { class: "hint" }, k.hindered) : useAgain(k, used));
+      const useOf = (k) => (k.in_use ? badge("good", t("transfer.in_use")) : k.hindered ? el("span", { class: "hint" }, reason(k.hindered)) : useAgain(k, used));
       replace(list, used ? null : el("p", {}, badge("neutral", t("transfer.own_in_use"))), kept.length ? table([t("transfer.number"), t("transfer.use_column"), t("transfer.made"), t("transfer.by"), t("transfer.made_from"), t("transfer.about")],
-        kept.map((k) => [el("span", {}, `${k.number} `, el("span", { class: "hint" }, k.id)), useOf(k), el("span", { class: "moment" }, moment(k.made)), k.by, k.samples.join(", "), el("div", { class: "long" }, k.words)])) : empty(t("transfer.none_kept")));
+        kept.map((k) => [el("span", {}, `${k.number} `, el("span", { class: "hint" }, k.id)), useOf(k), el("span", { class: "moment" }, moment(k.made)), k.by, k.samples.join(", "), el("div", { class: "long" }, forWhat(k))])) : empty(t("transfer.none_kept")));
     },
   };
 }
