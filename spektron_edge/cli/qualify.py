@@ -193,13 +193,13 @@ def _sign(arguments: argparse.Namespace) -> int:
 def _show(arguments: argparse.Namespace) -> int:
     from spektron_edge.config.loading import load_config
     from spektron_edge.qualification.book import BookStore
-    from spektron_edge.qualification.keeping import Done, folder_of
-    from spektron_edge.qualification.seal import verified
+    from spektron_edge.qualification.keeping import Done, folder_of, kept
 
     state_dir = load_config(arguments.config).state_dir
     if arguments.number is not None:
+        sealed = kept(state_dir, arguments.number, _own_key(state_dir))
         folder = folder_of(state_dir, arguments.number)
-        return _tell(Done(verified(folder, _own_key(state_dir)), folder), as_json=arguments.json)
+        return _tell(Done(sealed, folder), as_json=arguments.json)
     book = BookStore(state_dir).read()
     runs = {
         f"qualification {run.number}": f"{run.kind}, {run.about}: {run.verdict}; by {run.by}, "

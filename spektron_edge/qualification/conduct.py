@@ -62,7 +62,7 @@ class Conduct:
     def installation(self, plan: PlanFile | None) -> Done:
         """What is installed."""
         known = self._known()
-        expected = {} if plan is None else plan.plan.expected
+        expected = {} if plan is None else plan.expected
 
         def judge() -> tuple[Findings, Taken, tuple[Control, ...]]:
             found = installation.judge(self._config, self._config_path, known, expected)
@@ -88,9 +88,11 @@ class Conduct:
         # What may not be readable comes first, so that nothing that was measured is lost.
         stated = stated_errors(self._config, known)
         before = measured_before(self._config.state_dir, references.records)
+        before |= made_of(self._config, known, references)
 
         def judge() -> tuple[Findings, Taken, tuple[Control, ...]]:
-            steps = performance.steps(references, plan.plan.compare_scans)
+            every = performance.steps(references, plan.plan.compare_scans)
+            steps = [step for step in every if step.key not in before]
             taken = before | take(steps, self._bench, guide)
             found = performance.judge(plan.plan, references, taken, stated)
             return found, taken, ()
@@ -174,7 +176,7 @@ class Conduct:
                 about=about,
                 serial=serial,
                 calibration=calibration,
-                utc_s=datetime.now(timezone.utc).timestamp(),
+                utc_s=_newest_s(taken),
                 verdict=report.verdict,
                 report=sealed.sha256,
                 by=person.by,
@@ -206,6 +208,23 @@ def stated_errors(config: Config, known: Known) -> Mapping[str, Stated]:
         for name, found in figures.items()
         if evaluation.samples > 1
     }
+
+
+def made_of(config: Config, known: Known, references: References) -> Taken:
+    """Samples that the transfer in use was made of: they say nothing about others."""
+    calibration = _calibration(known)
+    if calibration is None or calibration.transfer is None:
+        return {}
+    versions = StateStore(config.state_dir).read().held
+    used = {s for v in versions if v.id == calibration.transfer for s in v.header.samples}
+    why = f"transfer {calibration.transfer} was made of it: it says nothing about others"
+    return {performance.sample_key(name): why for name in references.values if name in used}
+
+
+def _newest_s(taken: Taken) -> float:
+    """UTC, seconds since 1970, of the newest measurement; now where there is none."""
+    at = [float(m.at_s.max()) for m in taken.values() if isinstance(m, Measured)]
+    return max(at, default=datetime.now(timezone.utc).timestamp())
 
 
 def _unchanged(taken: Taken, serial: str | None, calibration: Calibration | None) -> Findings:

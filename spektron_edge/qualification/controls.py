@@ -88,8 +88,10 @@ def _trend(part: str, control: Control, before: list[float], value: float) -> Fi
     what, values = f"{control.property}, trend", [*before, value]
     try:
         if control.sigma is None:
-            centre, sigma = usual(before[:BASELINE])
-            basis = f"the first {BASELINE} measurements"
+            # What failed says nothing of what is usual.
+            within = [v for v in before if abs(v - control.target) <= control.tolerance.limit]
+            centre, sigma = usual(within[:BASELINE])
+            basis = f"the first {BASELINE} measurements within the tolerance"
         else:
             centre, sigma, basis = control.target, control.sigma, "the plan"
         drawn = chart(values, centre, sigma)
@@ -109,7 +111,7 @@ def _trend(part: str, control: Control, before: list[float], value: float) -> Fi
         source="Western Electric (1956), Roberts (1959)",
         verdict="fail" if broken else "pass",
         told=f"measurement {len(values)}, centre {centre:.5g} and sigma {sigma:.3g} by {basis}"
-        + (f"; broken: {', '.join(broken)}" if broken else ""),
+        + (f"; broken: {', '.join(broken)}; `since` in the plan begins anew" if broken else ""),
     )
     return Findings((item,), (_chart_figure(control, drawn),))
 

@@ -61,7 +61,7 @@ def sign(state_dir: Path, number: int, signed: Signed) -> Done:
     store, signer = BookStore(state_dir), device_signer(state_dir)
     folder = folder_of(state_dir, number)
     with store.signing():
-        before = verified(folder, signer.public)
+        before = kept(state_dir, number, signer.public)
         theirs = {s.meaning for s in before.signatures if s.by.lower() == signed.by.lower()}
         if signed.meaning in theirs:
             why = f"{signed.by} has signed report {number} as {signed.meaning} already"
@@ -78,6 +78,20 @@ def folder_of(state_dir: Path, number: int) -> Path:
         told = f"there is no report {number}; `spektron-edge qualify show` lists them"
         raise Fault(Faults.COMMAND_INPUT, told)
     return found[0]
+
+
+def kept(state_dir: Path, number: int, key: bytes) -> Sealed:
+    """A report of this device, whole, and the one that its book means by that number.
+
+    key: the device's public one. Raises Fault(COMMAND_INPUT, QUALIFICATION_BROKEN, STATE_DAMAGED).
+    """
+    folder = folder_of(state_dir, number)
+    sealed = verified(folder, key)
+    run = next((r for r in BookStore(state_dir).read().runs if r.number == number), None)
+    if sealed.report.number != number or (run is not None and run.report != sealed.sha256):
+        told = f"{folder}: it is report {sealed.report.number}, and not the one that was kept"
+        raise Fault(Faults.QUALIFICATION_BROKEN, f"{told} as {number}")
+    return sealed
 
 
 def keep(

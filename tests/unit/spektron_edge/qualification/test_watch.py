@@ -12,7 +12,8 @@ from spektron_edge.faults import Fault, Faults
 from spektron_edge.files.ledger import Action
 from spektron_edge.prediction.pipeline import failed
 from spektron_edge.qualification.book import BookStore
-from spektron_edge.qualification.watch import QualificationWatch, standing
+from spektron_edge.qualification.standing import standing
+from spektron_edge.qualification.watch import QualificationWatch
 
 from .made import CALIBRATION, run
 
