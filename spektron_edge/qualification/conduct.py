@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -23,13 +23,15 @@ from .bench import Bench, Known
 from .book import About, BookStore, Calibration, Control, Kind, Run
 from .history import measured_before
 from .items import checked, overall
-from .keeping import Done, keep, packed, signature, told, utc
-from .measuring import Findings, Guide, Taken, take
+from .keeping import Done, keep, signature, told, utc
+from .measuring import Findings, Guide, Step, Taken, take
 from .performance import Stated
 from .plan import PlanFile
+from .raw_data import packed
 from .references import References
 from .report import PlanUsed, Report
 from .results import Measured, calibration_of
+from .resuming import Begun, forget_measured, gone_on, keep_measured, measured_until
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,10 @@ class Person:
     by: str
     proven: str
     reason: str
+
+
+# Measures what has not been measured, of all steps of a run.
+Asked = Callable[[Sequence[Step]], Taken]
 
 
 class Conduct:
@@ -51,10 +57,11 @@ class Conduct:
         config_path: Path,
         person: Person,
         bench: Bench | None = None,
+        resume: int | None = None,
     ) -> None:
-        """bench: default: the daemon's door."""
+        """bench: default: the daemon's door; resume: run whose measurements are gone on with."""
         self._config, self._config_path, self._person = config, config_path, person
-        self._bench = bench or Bench(config.state_dir)
+        self._bench, self._resume = bench or Bench(config.state_dir), resume
         self._book = BookStore(config.state_dir)
         # Before anything is measured: a report that cannot be signed is none.
         self._signer = device_signer(config.state_dir)
@@ -64,7 +71,7 @@ class Conduct:
         known = self._known()
         expected = {} if plan is None else plan.expected
 
-        def judge() -> tuple[Findings, Taken, tuple[Control, ...]]:
+        def judge(_: Asked) -> tuple[Findings, Taken, tuple[Control, ...]]:
             found = installation.judge(self._config, self._config_path, known, expected)
             return found, {}, ()
 
@@ -74,13 +81,13 @@ class Conduct:
         """What standards show."""
         known = self._needed()
 
-        def judge() -> tuple[Findings, Taken, tuple[Control, ...]]:
-            taken = take(operation.steps(plan.plan), self._bench, guide)
+        def judge(ask: Asked) -> tuple[Findings, Taken, tuple[Control, ...]]:
+            taken = ask(operation.steps(plan.plan))
             today = datetime.now(timezone.utc).date()
             tables = self._config.state_dir / TABLES
             return operation.judge(plan.plan, taken, tables, today), taken, ()
 
-        return self._conducted("oq", "operation", plan, known, judge)
+        return self._conducted("oq", "operation", plan, known, judge, guide)
 
     def comparison(self, plan: PlanFile, references: References, guide: Guide) -> Done:
         """What samples with the laboratory's values show."""
@@ -90,14 +97,14 @@ class Conduct:
         before = measured_before(self._config.state_dir, references.records)
         before |= made_of(self._config, known, references)
 
-        def judge() -> tuple[Findings, Taken, tuple[Control, ...]]:
+        def judge(ask: Asked) -> tuple[Findings, Taken, tuple[Control, ...]]:
             every = performance.steps(references, plan.plan.compare_scans)
             steps = [step for step in every if step.key not in before]
-            taken = before | take(steps, self._bench, guide)
+            taken = before | ask(steps)
             found = performance.judge(plan.plan, references, taken, stated)
             return found, taken, ()
 
-        return self._conducted("pq", "comparison", plan, known, judge)
+        return self._conducted("pq", "comparison", plan, known, judge, guide)
 
     def control(self, plan: PlanFile, guide: Guide) -> Done:
         """What the control samples show, beside what they showed before."""
@@ -105,12 +112,12 @@ class Conduct:
         serial = _serial(known)
         before = [run for run in self._book.read().runs if run.serial == serial]
 
-        def judge() -> tuple[Findings, Taken, tuple[Control, ...]]:
-            taken = take(controls.steps(plan.plan), self._bench, guide)
+        def judge(ask: Asked) -> tuple[Findings, Taken, tuple[Control, ...]]:
+            taken = ask(controls.steps(plan.plan))
             found, kept = controls.judge(plan.plan, taken, before)
             return found, taken, kept
 
-        return self._conducted("pq", "control", plan, known, judge)
+        return self._conducted("pq", "control", plan, known, judge, guide)
 
     def _known(self) -> Known | Fault:
         try:
@@ -130,17 +137,34 @@ class Conduct:
         about: About,
         plan: PlanFile | None,
         known: Known | Fault,
-        judge: Callable[[], tuple[Findings, Taken, tuple[Control, ...]]],
+        judge: Callable[[Asked], tuple[Findings, Taken, tuple[Control, ...]]],
+        guide: Guide | None = None,
     ) -> Done:
         began, person = utc(), self._person
+        measuring = None if guide is None else self._begun(about, plan, known)
+        had = {} if measuring is None else self._had(measuring)
 
         def begun(number: int) -> Action:
             details: dict[str, str | int | bool | None] = {"number": number, "kind": kind}
-            details |= {"about": about, "utc": began}
+            details |= {"about": about, "utc": began, "goes_on_from": self._resume}
             return Action(what="qualification_begun", who=person.by, details=details)
 
         number = self._book.begin(begun)
-        found, taken, kept = judge()
+        folder = self._book.folder / f"{number:04d}-{kind}"
+
+        def ask(steps: Sequence[Step]) -> Taken:
+            assert guide is not None and measuring is not None  # noqa: S101  who measures has both
+            have: Taken = {step.key: had[step.key] for step in steps if step.key in had}
+
+            def keep_(taken: Taken) -> None:
+                keep_measured(folder, number, measuring, have | taken, self._signer)
+
+            left = [step for step in steps if step.key not in have]
+            return have | take(left, self._bench, guide, keep_)
+
+        found, taken, kept = judge(ask)
+        if had and self._resume is not None:
+            found += Findings((gone_on(self._resume, had),))
         serial, calibration = _serial(known), _calibration(known)
         found += _unchanged(taken, serial, calibration)
         data = packed(taken)
@@ -167,7 +191,6 @@ class Conduct:
             data=None if data is None else hashlib.sha256(data).hexdigest(),
         )
         signed = signature(person.by, "responsible", person.reason, person.proven)
-        folder = self._book.folder / f"{number:04d}-{kind}"
         sealed = keep(folder, report.document, (signed,), self._signer, data)
         self._book.end(
             Run(
@@ -184,7 +207,18 @@ class Conduct:
             ),
             told("qualification_done", sealed, signed),
         )
+        forget_measured(folder)
         return Done(sealed, folder)
+
+    def _begun(self, about: About, plan: PlanFile | None, known: Known | Fault) -> Begun:
+        serial = _serial(known)
+        assert plan is not None and serial is not None  # noqa: S101  `_needed` has asked
+        return Begun(about=about, plan=plan.sha256, serial=serial, calibration=_calibration(known))
+
+    def _had(self, measuring: Begun) -> dict[str, Measured]:
+        if self._resume is None:
+            return {}
+        return measured_until(self._config.state_dir, self._resume, measuring, self._signer)
 
 
 def stated_errors(config: Config, known: Known) -> Mapping[str, Stated]:

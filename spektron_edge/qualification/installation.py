@@ -133,7 +133,9 @@ def _configuration(path: Path, expected: Mapping[str, Expected]) -> Iterator[Ite
     yield noted("configuration", "sha-256", digest, expected.get("sha-256"))
 
 
-def _bundle(config: Config, known: Known | Fault, expected: Mapping[str, Expected]) -> Iterator[Item]:
+def _bundle(
+    config: Config, known: Known | Fault, expected: Mapping[str, Expected]
+) -> Iterator[Item]:
     """Loaded as the daemon loads it: hashes, signature and golden vectors are checked."""
     model = load_product(config).model
     signer = "nobody is asked for" if config.trust is None else str(model.signed_by)

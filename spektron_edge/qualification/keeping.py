@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-import numpy as np
-
-from spektron_edge.bundle.canonical import canonical
 from spektron_edge.bundle.device_signature import DeviceSigner, device_signer
-from spektron_edge.bundle.members import write_members
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.files.durable import share_with_owner, write_durably
 from spektron_edge.files.ledger import Action
-from spektron_edge.files.state_file import npy
 from spektron_edge.files.state_folder import storage_fault
 from spektron_edge.roles import Meaning
 
-from .book import BookStore, Calibration
+from .book import BookStore
 from .html import page
-from .items import Strict
-from .measuring import Taken
 from .report import DATA, REPORT, Report, Signed, page_name
-from .results import Measured
 from .seal import Document, Sealed, report_sha256, seal, verified
 
 
@@ -39,16 +30,6 @@ class Done:
     def page(self) -> Path:
         """For people."""
         return self.folder / page_name(len(self.sealed.signatures))
-
-
-class _Measurement(Strict):
-    """What is known of one measurement beside its numbers."""
-
-    serial: str
-    calibration: Calibration
-    units: dict[str, str]
-    invalid: tuple[str, ...]
-    records: tuple[str, ...]
 
 
 def signature(by: str, meaning: Meaning, reason: str, proven: str) -> Signed:
@@ -119,34 +100,6 @@ def keep(
     except OSError as error:
         raise storage_fault(error, folder) from None
     return sealed
-
-
-def packed(taken: Taken) -> bytes | None:
-    """All that was measured, as a zip of arrays and what belongs to them."""
-    measured = {key: m for key, m in taken.items() if isinstance(m, Measured)}
-    if not measured:
-        return None
-    entries: list[tuple[str, bytes]] = []
-    for i, (key, m) in enumerate(measured.items(), start=1):
-        about = _Measurement(
-            serial=m.serial,
-            calibration=m.calibration,
-            units=m.units,
-            invalid=m.invalid,
-            records=m.records,
-        )
-        entries.append(
-            (
-                f"{i:02d}/about.json",
-                canonical({"key": key, **about.model_dump(mode="json")}),
-            )
-        )
-        arrays = {"absorbance": m.absorbance, "axis_nm": m.axis_nm, "at_s": m.at_s}
-        arrays["values"] = np.array(list(m.values.values()))
-        entries += [(f"{i:02d}/{name}.npy", npy(array)) for name, array in arrays.items()]
-    stream = io.BytesIO()
-    write_members(stream, entries)
-    return stream.getvalue()
 
 
 def told(what: str, sealed: Sealed, signed: Signed) -> Action:

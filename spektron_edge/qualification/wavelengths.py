@@ -14,7 +14,6 @@ from .measuring import Findings, Taken, judged_of
 from .plan import Wavelength
 from .results import Measured
 
-
 _ACCURACY = Limit(
     limit=1.0,
     source=f"{OURS}: half the distance of channels that are 2 nm apart, and the uncertainty that "
@@ -75,7 +74,11 @@ def _bands(checks: list[Check], given: Wavelength) -> Findings:
         y_label="mean error [nm]",
         series=(
             series("bands", at, [error for _, error in places], points=True),
-            level("limit" if given.accuracy_nm else "limit, without the bands' uncertainty", accuracy.limit, at),
+            level(
+                "limit" if given.accuracy_nm else "limit, without the bands' uncertainty",
+                accuracy.limit,
+                at,
+            ),
             level("the same", -accuracy.limit, at),
         ),
     )
