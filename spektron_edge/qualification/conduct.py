@@ -141,7 +141,16 @@ class Conduct:
         guide: Guide | None = None,
     ) -> Done:
         began, person = utc(), self._person
-        measuring = None if guide is None else self._begun(about, plan, known)
+        measuring = (
+            None
+            if plan is None or guide is None
+            else Begun(
+                about=about,
+                plan=plan.sha256,
+                serial=_serial(known),
+                calibration=_calibration(known),
+            )
+        )
         had = {} if measuring is None else self._had(measuring)
 
         def begun(number: int) -> Action:
@@ -153,7 +162,8 @@ class Conduct:
         folder = self._book.folder / f"{number:04d}-{kind}"
 
         def ask(steps: Sequence[Step]) -> Taken:
-            assert guide is not None and measuring is not None  # noqa: S101  who measures has both
+            if guide is None or measuring is None:
+                return {}
             have: Taken = {step.key: had[step.key] for step in steps if step.key in had}
 
             def keep_(taken: Taken) -> None:
@@ -209,11 +219,6 @@ class Conduct:
         )
         forget_measured(folder)
         return Done(sealed, folder)
-
-    def _begun(self, about: About, plan: PlanFile | None, known: Known | Fault) -> Begun:
-        serial = _serial(known)
-        assert plan is not None and serial is not None  # noqa: S101  `_needed` has asked
-        return Begun(about=about, plan=plan.sha256, serial=serial, calibration=_calibration(known))
 
     def _had(self, measuring: Begun) -> dict[str, Measured]:
         if self._resume is None:

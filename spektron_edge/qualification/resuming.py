@@ -44,7 +44,7 @@ class Begun(Strict):
 
     about: About
     plan: Digest
-    serial: str
+    serial: str | None
     calibration: Calibration | None
 
 

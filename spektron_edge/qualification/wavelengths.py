@@ -54,8 +54,8 @@ def _bands(checks: list[Check], given: Wavelength) -> Findings:
             continue
         places.append((band.nm, float(np.mean(errors))))
         # A limit that somebody has set is that limit; a table that is not so sure cannot soften it.
-        beside = band.uncertainty_nm if given.accuracy_nm is None else 0.0
-        limit = Limit(limit=accuracy.limit + beside, source=accuracy.source)
+        unsure = band.uncertainty_nm if given.accuracy_nm is None else 0.0
+        limit = Limit(limit=accuracy.limit + unsure, source=accuracy.source)
         told = f"the table knows the band to {band.uncertainty_nm:g} nm"
         items.append(
             judged(
@@ -68,17 +68,14 @@ def _bands(checks: list[Check], given: Wavelength) -> Findings:
     if not places:
         return Findings(tuple(items))
     at = [nm for nm, _ in places]
+    beside = "" if given.accuracy_nm else ", without the bands' uncertainty"
     figure = Figure(
         title=f"Wavelength errors, {given.name}",
         x_label="wavelength [nm]",
         y_label="mean error [nm]",
         series=(
             series("bands", at, [error for _, error in places], points=True),
-            level(
-                "limit" if given.accuracy_nm else "limit, without the bands' uncertainty",
-                accuracy.limit,
-                at,
-            ),
+            level(f"limit{beside}", accuracy.limit, at),
             level("the same", -accuracy.limit, at),
         ),
     )
