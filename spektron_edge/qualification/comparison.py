@@ -2,8 +2,8 @@
 
 Differences are predicted minus reference; the bias has a paired t test, SEP is the standard
 deviation of the differences (the bias is not in it), and an F test against an error that somebody
-stated; the reference is regressed on the prediction by ordinary least squares. Limits
-of agreement with their uncertainty after Bland and Altman, Statistical Methods in Medical Research 8 (1999) 135.
+stated; the reference is regressed on the prediction by ordinary least squares. Limits of agreement
+with their uncertainty after Bland and Altman, Statistical Methods in Medical Research 8 (1999) 135.
 """
 
 from __future__ import annotations
