@@ -218,7 +218,8 @@ def _told(page: Page, run: Run, worth_: Worth) -> QualificationTold:
         about=run.about,
         utc=_utc(run.utc_s),
         verdict=run.verdict,
-        worth=worth_,
+        # What was changed shows nothing.
+        worth="not_known" if worth_ == "holds" and seen.report != "whole" else worth_,
         serial=run.serial,
         calibration=None if run.calibration is None else _calibration(run.calibration),
         signatures=seen.signatures,

@@ -7,14 +7,14 @@ import { age, moment, number, title as named } from "../format.js";
 import { badge, card, empty, facts, problem, table } from "../parts.js";
 import { plot } from "../plot.js";
 import { refreshed } from "../refreshed.js";
-import { LEVELS, trendColumns } from "../trend_data.js";
+import { bandsOf, trendColumns } from "../trend_data.js";
 import { t } from "../words.js";
 
 export const title = "qualification.title";
 
 const ROWS = 20;
 const VERDICTS = { pass: "good", fail: "bad", incomplete: "doubt" };
-const WORTH = { holds: "good", failed: "bad", expired: "doubt", incomplete: "doubt" };
+const WORTH = { holds: "good", expired: "doubt" };
 const STANDINGS = { good: "good", due: "doubt", failed: "bad" };
 
 export function show(root, { session }) {
@@ -36,7 +36,7 @@ export function show(root, { session }) {
     next = found.next;
     more.hidden = next === null;
     replace(trouble);
-    const heads = ["number", "when", "verdict", "worth", "of", "signed", "report"].map((name) => t(`qualification.head_${name}`));
+    const heads = ["number", "verdict", "of", "signed", "report"].map((name) => t(`qualification.head_${name}`));
     replace(list,
       rows.length ? table(heads, rows.map((r) => row(r, session)), t("qualification.list")) : empty(t("qualification.none")),
       found.broken_off.length ? el("p", { class: "hint" }, t("qualification.broken_off", { numbers: found.broken_off.join(", ") })) : null);
@@ -76,20 +76,21 @@ function standing({ schedule, in_use: now }) {
 
 function chart(root, { name, property, unit, levels, points }) {
   const label = t("qualification.trend_of", { name, property: named(property) });
-  const shown = LEVELS.filter((level) => level in levels);
+  const bands = bandsOf(levels);
+  const limits = bands.map(([band, high, low]) => t(`qualification.limits_${band}`, { low: number(low, 4), high: number(high, 4) }));
   const box = el("div", {});
-  root.append(el("h3", {}, label), box, el("p", { class: "hint" }, shown.length ? shown.map((level) => `${t(`qualification.level_${level}`)} ${number(levels[level], 4)}`).join(", ") : t("qualification.level_none")));
+  root.append(el("h3", {}, label), box, el("p", { class: "hint" }, limits.join(" ") || t("qualification.limits_none")));
   const made = plot(box, {
     label,
     axisLabel: unit,
     time: true,
     series: [
       { label: t("qualification.control"), kind: "points" },
+      ...bands.map(([band], i) => ({ label: t(`qualification.band_${band}`), kind: "band", colour: i ? "--band-wide" : "--band" })),
       { label: t("qualification.control_failed"), kind: "points", colour: "--bad" },
-      ...shown.map((level) => ({ label: t(`qualification.level_${level}`), kind: "line", colour: level === "centre" ? "--ink" : "--doubt" })),
     ],
   });
-  made.set(trendColumns(points, levels));
+  made.set(trendColumns(points, levels), "centre" in levels ? [{ y: levels.centre }] : []);
   return made;
 }
 
@@ -99,15 +100,13 @@ function calibration(c) {
 }
 
 function row(r, session) {
-  const signed = r.signatures.map((s) => el("li", {}, `${s.by}, ${t(`qualification.signed_${s.meaning}`)}, ${moment(s.utc)}`));
+  const signed = r.signatures.map((s) => el("span", { class: "why" }, `${s.by}, ${t(`qualification.signed_${s.meaning}`)}, ${moment(s.utc)}`));
   const file = (name) => download({ label: t(`qualification.file_${name}`), action: "qualification-report", path: () => `/qualifications/${r.number}/report.${name}`, session });
   return [
-    `${r.number}: ${t(`qualification.about_${r.about}`)}`,
-    el("span", { class: "moment" }, moment(r.utc)),
-    badge(VERDICTS[r.verdict], t(`qualification.verdict_${r.verdict}`)),
-    badge(WORTH[r.worth] ?? "neutral", t(`qualification.worth_${r.worth}`)),
-    el("ul", { class: "plain" }, el("li", {}, r.serial ?? "–"), r.calibration && el("li", {}, calibration(r.calibration))),
-    el("ul", { class: "plain" }, signed),
+    el("span", {}, `${r.number}: ${t(`qualification.about_${r.about}`)}`, el("span", { class: "why" }, moment(r.utc))),
+    el("span", {}, badge(VERDICTS[r.verdict], t(`qualification.verdict_${r.verdict}`)), r.verdict === "pass" && el("p", {}, badge(WORTH[r.worth] ?? "neutral", t(`qualification.worth_${r.worth}`)))),
+    el("span", {}, r.serial ?? "–", r.calibration && el("span", { class: "why" }, calibration(r.calibration))),
+    el("span", {}, signed),
     r.report === "whole" ? el("div", { class: "buttons start" }, file("html"), file("json")) : badge("bad", t(`qualification.report_${r.report}`)),
   ];
 }
