@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import io
-import json
+import re
 import zipfile
+import zlib
 
 import numpy as np
 
 from spektron_edge.bundle.arrays import read_npy
 from spektron_edge.bundle.canonical import canonical
 from spektron_edge.bundle.errors import BundleError
-from spektron_edge.bundle.members import Caps, read_members, write_members
+from spektron_edge.bundle.members import Caps, checked_zip, write_members
 from spektron_edge.files.state_file import npy
 
 from .book import Calibration
@@ -20,6 +21,10 @@ from .measuring import Taken
 from .results import Measured
 
 _CAPS = Caps(members=20_000, member_bytes=2**28, total_bytes=2**30)
+
+
+def _is_name(name: str) -> bool:
+    return re.fullmatch(r"[0-9]{2,5}/[a-z_]{1,32}\.(json|npy)", name) is not None
 
 
 class _Measurement(Strict):
@@ -63,10 +68,11 @@ def packed(taken: Taken) -> bytes | None:
 def unpacked(data: bytes) -> dict[str, Measured]:
     """By key. Raises ValueError for what is no such file."""
     try:
-        members = read_members(io.BytesIO(data), _CAPS)
+        with checked_zip(io.BytesIO(data), _CAPS, _is_name) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
         folders = sorted({name.partition("/")[0] for name in members})
         found = [_measurement(members, folder) for folder in folders]
-    except (BundleError, zipfile.BadZipFile, KeyError, json.JSONDecodeError) as error:
+    except (BundleError, zipfile.BadZipFile, KeyError, EOFError, zlib.error) as error:
         raise ValueError(f"raw data cannot be read: {error}") from None
     return dict(found)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
+import zlib
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -151,7 +152,7 @@ def _read(path: Path, signer: DeviceSigner) -> tuple[_Unfinished, bytes]:
             raise _broken(f"{path} is too large")
         with zipfile.ZipFile(path) as archive:
             told, signature, data = (archive.read(n) for n in (_ABOUT, _SIGNATURE, DATA))
-    except (OSError, zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
+    except (OSError, zipfile.BadZipFile, KeyError, ValueError, EOFError, zlib.error) as error:
         raise _broken(f"{path} cannot be read: {error}") from None
     if not signed_by(signer.public, signature, _DOMAIN, told):
         raise _broken(f"{path}: the device's signature does not hold")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def test_the_example_is_a_plan(tmp_path):
     (tmp_path / "plan.toml").write_text(example())
     found = read_plan(tmp_path / "plan.toml")
     assert len(found.sha256) == 64
-    assert found.plan.noise[0].mean.source.startswith("high flux")
+    assert found.plan.noise[0].mean.source.startswith(PLAN)
     assert len(operation.steps(found.plan)) == 10
     assert found.plan.compare["moisture"].laboratory_error == 0.1
 
@@ -260,6 +261,43 @@ def test_limits_of_ones_own_go_first():
     assert "SEL 0.02" in found["SEP / laboratory's error"].told
 
 
+def test_every_limit_says_whose_it_is(tmp_path):
+    (tmp_path / "plan.toml").write_text(
+        'title = "t"\nversion = "1"\n[expected]\nhost = "box"\n[[noise]]\nname = "w"\nmean = 0.1\n'
+        'largest = { limit = 0.2, source = "SOP 17" }\npeak_to_peak = { limit = 0.3 }\n'
+    )
+    found = read_plan(tmp_path / "plan.toml")
+    by_plan = f"{PLAN}, SHA-256 {found.sha256}"
+    noise = found.plan.noise[0]
+    assert noise.mean.source == noise.peak_to_peak.source == by_plan
+    assert noise.largest.source == f"SOP 17, by {by_plan}"
+    assert found.expected == {"host": Expected(value="box", source=by_plan)}
+    assert found.plan.linearity.slope.source.startswith(OURS)
+    for wrong in ("mean = true", 'mean = { limit = 0.2, source = "" }', "mean = { source = 'x' }"):
+        (tmp_path / "plan.toml").write_text(f'title="t"\nversion="1"\n[[noise]]\nname="w"\n{wrong}')
+        with pytest.raises(Fault, match="noise.0.mean"):
+            read_plan(tmp_path / "plan.toml")
+
+
+def test_no_default_names_a_standard_that_nobody_here_has_read():
+    """Editions differ, and none of them ships: whoever is bound by one names it in the plan."""
+    folder = Path(controls.__file__).parent
+    for path in (*folder.glob("*.py"), *folder.glob("*.toml")):
+        assert re.findall(r"USP|Ph\. ?Eur|ISO \d|ASTM|<1119>", path.read_text()) == [], path
+
+
+def test_noise_alone_does_not_pass():
+    """Nothing of it is significant; a bias without a bound of the scatter shows nothing."""
+    rng = np.random.default_rng(11)
+    loud = samples(*(10 + 3 * rng.standard_normal(5)))
+    assert overall(compared(loud).values()) != "pass"
+
+
+def test_equal_references_have_no_slope():
+    found = compared(samples(*NEAR), laboratory=references(*[10.0] * 5))
+    assert found["slope of reference on prediction"].verdict == "not done"
+
+
 def test_what_cannot_be_compared_says_why():
     two = compared(samples(*NEAR[:2]), laboratory=references(*TRUE[:2]))
     assert two["all"].told.startswith("2 samples are too few")
@@ -317,6 +355,10 @@ def test_a_control_sample_in_time():
     assert repaired["trend"].verdict == "pass"
     before, _, _ = controlled(10.0, (10.5,) * 8, sigma=0.05, since="2027-01-01")
     assert before["trend"].verdict == "fail"
+    # One that failed is no part of what is usual.
+    astray, _, _ = controlled(10.28, (14.0, *usual))
+    assert "sigma 0.0" in astray["trend"].told
+    assert astray["trend"].verdict == "fail"
     same, _, _ = controlled(10.0, (10.0,) * 10)
     assert "do not scatter" in same["trend"].told
 
@@ -343,6 +385,10 @@ def test_a_control_of_another_unit_or_property():
         ("sample,a [%]\nx,1,2", "not one value"),
         ("sample,records,a [%],records\nx,1,2,3", "records is there twice"),
         ("sample,records\nx,1", "no property"),
+        ("sample,a [%]\nx,1_0", "no number"),
+        ("sample,a [%]\nx,\N{ARABIC-INDIC DIGIT TWO}", "no number"),
+        ("sample,a [%],records\nx,1,r1 r1", "prediction is there twice"),
+        ("sample,a [%],records\nx,1,r1\ny,2,r2 r1", "row 3: a prediction is there twice"),
         ("sample,a [%]\n", "no sample"),
         ('sample,a [%]\n"x,1', "no table"),
     ],
