@@ -162,6 +162,8 @@ def _tell(done: Done, *, as_json: bool) -> int:
         "page": str(done.page),
         "file": str(done.folder / REPORT),
     }
+    if report.verdict == "incomplete" and report.data is not None:
+        told["to go on"] = f"`qualify {report.kind} --resume {report.number}` within 24 hours"
     if as_json:
         told["items"] = [item.model_dump(mode="json") for item in report.items]
     else:
