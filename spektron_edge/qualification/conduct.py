@@ -22,7 +22,8 @@ from . import controls, installation, operation, performance
 from .bench import Bench, Known
 from .book import About, BookStore, Calibration, Control, Kind, Run
 from .history import measured_before
-from .items import checked, overall
+from .installation import SYNCHRONISED
+from .items import checked, noted, overall
 from .keeping import Done, keep, signature, told, utc
 from .measuring import Findings, Guide, Step, Taken, take
 from .performance import Stated
@@ -177,6 +178,8 @@ class Conduct:
             found += Findings((gone_on(self._resume, had),))
         serial, calibration = _serial(known), _calibration(known)
         found += _unchanged(taken, serial, calibration)
+        if kind != "iq":
+            found += _dated(plan)
         data = packed(taken)
         report = Report(
             schema="spektron.qualification/1",
@@ -288,6 +291,14 @@ def _calibration(known: Known | Fault) -> Calibration | None:
     if isinstance(known, Fault) or known.model is None:
         return None
     return calibration_of(known.model["model"])
+
+
+def _dated(plan: PlanFile | None) -> Findings:
+    """Ages of qualifications and certificates are told by the host's clock: the plan may ask that
+    it is synchronised, as installation does."""
+    expected = None if plan is None else plan.expected.get(SYNCHRONISED)
+    known = {"synchronised": "yes", "not synchronised": "no"}.get(_clock(), "not known")
+    return Findings((noted("conditions", SYNCHRONISED, known, expected),))
 
 
 def _clock() -> str:

@@ -28,6 +28,8 @@ from .items import Expected, Item, checked, not_done, noted
 from .measuring import Findings
 
 _PACKAGE = "spektron-edge"
+# The item about the clock.
+SYNCHRONISED = "synchronised"
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _OTHERS_READ = stat.S_IRWXG | stat.S_IRWXO
 
@@ -201,10 +203,10 @@ def _host(config: Config, expected: Mapping[str, Expected]) -> Iterator[Item]:
 def _clock() -> Item:
     state = kernel_synchronised()
     if state is None:
-        return not_done("clock", "synchronised", "the kernel does not say")
+        return not_done("clock", SYNCHRONISED, "the kernel does not say")
     return checked(
         "clock",
-        "synchronised",
+        SYNCHRONISED,
         "yes" if state else "no",
         good=state,
         limit="yes",

@@ -44,9 +44,14 @@ _SCALE = (
 )
 
 
+def _by(sha256: str) -> str:
+    """Twelve digits beside each limit; a report has the whole once."""
+    return f"{PLAN}, SHA-256 {sha256[:12]}..."
+
+
 def _limit(value: object, info: ValidationInfo) -> object:
     """A number as the plan's own limit; with a source, that and the plan."""
-    plan = PLAN if info.context is None else f"{PLAN}, SHA-256 {info.context['sha256']}"
+    plan = PLAN if info.context is None else _by(info.context["sha256"])
     if isinstance(value, int | float) and not isinstance(value, bool):
         return {"limit": value, "source": plan}
     if isinstance(value, dict):
@@ -210,7 +215,7 @@ class PlanFile:
     @property
     def expected(self) -> dict[str, Expected]:
         """What installation items have to be, by their names."""
-        source = f"{PLAN}, SHA-256 {self.sha256}"
+        source = _by(self.sha256)
         return {what: Expected(value=v, source=source) for what, v in self.plan.expected.items()}
 
 

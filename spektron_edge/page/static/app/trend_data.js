@@ -11,7 +11,7 @@ export function bandsOf(levels) {
 export function trendColumns(points, levels) {
   const sorted = points.map((p) => ({ ...p, at: Date.parse(p.utc) / 1000 })).sort((a, b) => a.at - b.at);
   const [first, last] = [sorted[0].at, sorted.at(-1).at];
-  const beside = Math.max((last - first) * 0.05, 3600);
+  const beside = last > first ? (last - first) * 0.05 : 3600;
   const ends = (list) => [null, ...list, null];
   const at = [first - beside, ...sorted.map((p) => p.at), last + beside];
   const limits = bandsOf(levels).flatMap(([, high, low]) => [at.map(() => high), at.map(() => low)]);

@@ -276,7 +276,7 @@ def test_every_limit_says_whose_it_is(tmp_path):
         'largest = { limit = 0.2, source = "SOP 17" }\npeak_to_peak = { limit = 0.3 }\n'
     )
     found = read_plan(tmp_path / "plan.toml")
-    by_plan = f"{PLAN}, SHA-256 {found.sha256}"
+    by_plan = f"{PLAN}, SHA-256 {found.sha256[:12]}..."
     noise = found.plan.noise[0]
     assert noise.mean.source == noise.peak_to_peak.source == by_plan
     assert noise.largest.source == f"SOP 17, by {by_plan}"

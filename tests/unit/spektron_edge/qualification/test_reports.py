@@ -391,6 +391,20 @@ def test_installation(config, plan):
         assert items[what].verdict == "fail"
 
 
+@pytest.mark.parametrize(("known", "verdict"), [(True, "pass"), (False, "fail"), (None, "fail")])
+def test_a_clock_that_nobody_sets(config, tmp_path, monkeypatch, known, verdict):
+    from spektron_edge.qualification import conduct as module
+
+    monkeypatch.setattr(module, "kernel_synchronised", lambda: known)
+    asked = PLAN.replace("[expected]\n", '[expected]\nsynchronised = "yes"\n')
+    for text, wanted in ((PLAN, "no limit"), (asked, verdict)):
+        (tmp_path / "p.toml").write_text(text)
+        given = read_plan(tmp_path / "p.toml")
+        done = conduct(config, measured(scans=4)).operation(given, Somebody())
+        items = {i.what: i.verdict for i in done.sealed.report.items}
+        assert items["synchronised"] == wanted
+
+
 def test_another_calibration_meanwhile_fails(config, plan):
     other = CALIBRATION.model_copy(update={"transfer": "abc"})
     done = conduct(config, measured(scans=4, calibration=other)).operation(plan, Somebody())
