@@ -61,10 +61,10 @@ def folder_of(state_dir: Path, number: int) -> Path:
     return found[0]
 
 
-def kept(state_dir: Path, number: int, key: bytes) -> Sealed:
+def kept(state_dir: Path, number: int, key: bytes | None) -> Sealed:
     """A report of this device, whole, and the one that its book means by that number.
 
-    key: the device's public one. Raises Fault(COMMAND_INPUT, QUALIFICATION_BROKEN, STATE_DAMAGED).
+    key: the device's public one; None takes the report's own word for it. Raises Fault(COMMAND_INPUT, QUALIFICATION_BROKEN, STATE_DAMAGED).
     """
     folder = folder_of(state_dir, number)
     sealed = verified(folder, key)

@@ -37,7 +37,7 @@ _OF_REPORT = (
     "form-action 'none'; sandbox"
 )
 _MOST_POINTS = 400
-Whole = Literal["whole", "broken", "not_there"]
+Whole = Literal["whole", "other_key", "broken", "not_there"]
 
 
 class CalibrationTold(Told):
@@ -66,7 +66,8 @@ class SignatureTold(Told):
 
 class QualificationTold(Told):
     """One that came to a report. utc: of its newest measurement; worth: for what is in use now;
-    report: whether it is there as it was signed."""
+    report: whether it is there as this device has signed it; other_key: it is as it was signed, and
+    not with the key that this device has now."""
 
     number: int
     kind: Kind
@@ -163,12 +164,23 @@ def _looked_at(state_dir: Path, number: int, _: tuple[tuple[str, int, int], ...]
     try:
         sealed = kept(state_dir, number, device_signer(state_dir).public)
     except Fault as fault:
-        return _Seen("broken" if fault.kind is Faults.QUALIFICATION_BROKEN else "not_there")
+        if fault.kind is not Faults.QUALIFICATION_BROKEN:
+            return _Seen("not_there")
+        return _Seen("other_key" if _by_another_key(state_dir, number) else "broken")
     signatures = tuple(
         SignatureTold(by=s.by, meaning=s.meaning, utc=s.utc) for s in sealed.signatures
     )
     levels = {figure.title: levels_of(figure) for figure in sealed.report.figures}
     return _Seen("whole", signatures, levels)
+
+
+def _by_another_key(state_dir: Path, number: int) -> bool:
+    """A box that was replaced, or whose key was."""
+    try:
+        kept(state_dir, number, None)
+    except Fault:
+        return False
+    return True
 
 
 def _in_use(page: Page) -> InUse | None:

@@ -183,6 +183,9 @@ def test_noise_and_baseline():
     assert found["drift"] == "fail"
     assert found["range of the mean"] == "fail"
     assert found["noise white"] == "not done"
+    # A drift over a clock that was set meanwhile is none.
+    stepped = measured(0.0, 20, at_s=1.8e9 + np.r_[0:10.0, -3600:-3590.0])
+    assert verdicts(judge(given, {"baseline": stepped}))["drift"] == "not done"
 
 
 def test_a_figure_of_one_place_can_be_drawn():
@@ -217,6 +220,9 @@ def test_repeatability():
     assert found["moisture, within a filling"] == "pass"
     assert found["moisture, with refilling"] == "fail"
     assert found["fat"] == "not done"
+    once = plan(repeatability={"sample": "s", "fills": 1, "total": {"moisture": 0.05}})
+    found = verdicts(judge(once, {"repeatability 1": measured()}))
+    assert found["moisture, with refilling"] == "not done"
     gone = measured(values={"moisture": np.full(4, np.nan)}, invalid=("saturated",))
     found = judge(given, {"repeatability 1": gone, "repeatability 2": gone})
     assert "saturated" in next(i.told for i in found.items if i.what == "moisture")
