@@ -64,7 +64,8 @@ def folder_of(state_dir: Path, number: int) -> Path:
 def kept(state_dir: Path, number: int, key: bytes | None) -> Sealed:
     """A report of this device, whole, and the one that its book means by that number.
 
-    key: the device's public one; None takes the report's own word for it. Raises Fault(COMMAND_INPUT, QUALIFICATION_BROKEN, STATE_DAMAGED).
+    key: the device's public one; None takes the report's own word for it.
+    Raises Fault(COMMAND_INPUT, QUALIFICATION_BROKEN, STATE_DAMAGED).
     """
     folder = folder_of(state_dir, number)
     sealed = verified(folder, key)

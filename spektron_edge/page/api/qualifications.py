@@ -154,15 +154,18 @@ def _seen(state_dir: Path, number: int) -> _Seen:
             (path.name, path.stat().st_mtime_ns, path.stat().st_size)
             for path in sorted(folder.iterdir())
         )
+        key = device_signer(state_dir).public
     except (Fault, OSError):
         return _Seen("not_there")
-    return _looked_at(state_dir, number, stamp)
+    return _looked_at(state_dir, number, key, stamp)
 
 
 @functools.lru_cache(maxsize=128)
-def _looked_at(state_dir: Path, number: int, _: tuple[tuple[str, int, int], ...]) -> _Seen:
+def _looked_at(
+    state_dir: Path, number: int, key: bytes, _: tuple[tuple[str, int, int], ...]
+) -> _Seen:
     try:
-        sealed = kept(state_dir, number, device_signer(state_dir).public)
+        sealed = kept(state_dir, number, key)
     except Fault as fault:
         if fault.kind is not Faults.QUALIFICATION_BROKEN:
             return _Seen("not_there")
