@@ -28,14 +28,10 @@ from spektron_edge.roles import Meaning
 from ..declaration import Answer, Call, Endpoint, Given, Told
 from ..errors import absent
 from ..instrument_known import serial_of
+from ..report_policy import OF_REPORT
 from ..services import Page
 
 _HTML, _JSON = "text/html", "application/json"
-# A report has its style within it, and nothing else (`qualification/html.py`).
-_OF_REPORT = (
-    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; "
-    "form-action 'none'; sandbox"
-)
 _MOST_POINTS = 400
 Whole = Literal["whole", "other_key", "broken", "not_there"]
 
@@ -312,7 +308,7 @@ async def _sent(call: Call, kind: str) -> Answer:
     number = cast(NumberPath, call.path).number
     data, name = await call.page.reading.run(functools.partial(_file, call.page, number, kind))
     headers = {
-        "Content-Security-Policy": _OF_REPORT,
+        "Content-Security-Policy": OF_REPORT,
         "Content-Disposition": f'attachment; filename="{name}"',
     }
     return Response(data, media_type=kind, headers=headers)
