@@ -156,7 +156,9 @@ class Conduct:
 
         def begun(number: int) -> Action:
             details: dict[str, str | int | bool | None] = {"number": number, "kind": kind}
-            details |= {"about": about, "utc": began, "goes_on_from": self._resume}
+            details |= {"about": about, "utc": began}
+            if self._resume is not None:
+                details["goes_on_from"] = self._resume
             return Action(what="qualification_begun", who=person.by, details=details)
 
         number = self._book.begin(begun)

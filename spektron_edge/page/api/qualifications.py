@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import functools
-import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Annotated, Literal, cast
@@ -13,27 +11,23 @@ from typing import Annotated, Literal, cast
 from pydantic import Field
 from starlette.responses import Response
 
-from spektron_edge.bundle.device_signature import device_signer
 from spektron_edge.clock import Clock
-from spektron_edge.faults import Fault, Faults
+from spektron_edge.faults import Faults
 from spektron_edge.qualification.book import About, Book, BookStore, Kind, Run
-from spektron_edge.qualification.controls import levels_of, title
+from spektron_edge.qualification.controls import title
 from spektron_edge.qualification.items import Overall
-from spektron_edge.qualification.keeping import folder_of, kept
-from spektron_edge.qualification.report import page_name
 from spektron_edge.qualification.results import calibration_of
 from spektron_edge.qualification.standing import InUse, Worth, due_s, standing, worth
 from spektron_edge.roles import Meaning
 
 from ..declaration import Answer, Call, Endpoint, Given, Told
-from ..errors import absent
 from ..instrument_known import serial_of
+from ..qualification_reports import Whole, document_of, page_of, seen
 from ..report_policy import OF_REPORT
 from ..services import Page
 
 _HTML, _JSON = "text/html", "application/json"
 _MOST_POINTS = 400
-Whole = Literal["whole", "other_key", "broken", "not_there"]
 
 
 class CalibrationTold(Told):
@@ -133,55 +127,6 @@ class NumberPath(Given):
     number: Annotated[int, Field(ge=1, le=2**31)]
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """What a list shows of a report. levels: of each figure, by its title."""
-
-    report: Whole
-    signatures: tuple[SignatureTold, ...] = ()
-    levels: dict[str, dict[str, float]] = field(default_factory=dict)
-
-
-def _seen(state_dir: Path, number: int) -> _Seen:
-    """Looked at again only where a file of it was changed."""
-    try:
-        folder = folder_of(state_dir, number)
-        stamp = tuple(
-            (path.name, path.stat().st_mtime_ns, path.stat().st_size)
-            for path in sorted(folder.iterdir())
-        )
-        key = device_signer(state_dir).public
-    except (Fault, OSError):
-        return _Seen("not_there")
-    return _looked_at(state_dir, number, key, stamp)
-
-
-@functools.lru_cache(maxsize=128)
-def _looked_at(
-    state_dir: Path, number: int, key: bytes, _: tuple[tuple[str, int, int], ...]
-) -> _Seen:
-    try:
-        sealed = kept(state_dir, number, key)
-    except Fault as fault:
-        if fault.kind is not Faults.QUALIFICATION_BROKEN:
-            return _Seen("not_there")
-        return _Seen("other_key" if _by_another_key(state_dir, number) else "broken")
-    signatures = tuple(
-        SignatureTold(by=s.by, meaning=s.meaning, utc=s.utc) for s in sealed.signatures
-    )
-    levels = {figure.title: levels_of(figure) for figure in sealed.report.figures}
-    return _Seen("whole", signatures, levels)
-
-
-def _by_another_key(state_dir: Path, number: int) -> bool:
-    """A box that was replaced, or whose key was."""
-    try:
-        kept(state_dir, number, None)
-    except Fault:
-        return False
-    return True
-
-
 def _in_use(page: Page) -> InUse | None:
     serial = serial_of(page)
     model = page.link.known.get("model", {}).get("record", {}).get("model")
@@ -222,7 +167,7 @@ def _calibration(calibration: object) -> CalibrationTold:
 
 
 def _told(page: Page, run: Run, worth_: Worth) -> QualificationTold:
-    seen = _seen(page.state_dir, run.number)
+    report = seen(page.state_dir, run.number)
     return QualificationTold(
         number=run.number,
         kind=run.kind,
@@ -230,11 +175,13 @@ def _told(page: Page, run: Run, worth_: Worth) -> QualificationTold:
         utc=_utc(run.utc_s),
         verdict=run.verdict,
         # What was changed shows nothing.
-        worth="not_known" if worth_ == "holds" and seen.report != "whole" else worth_,
+        worth="not_known" if worth_ == "holds" and report.whole != "whole" else worth_,
         serial=run.serial,
         calibration=None if run.calibration is None else _calibration(run.calibration),
-        signatures=seen.signatures,
-        report=seen.report,
+        signatures=tuple(
+            SignatureTold(by=s.by, meaning=s.meaning, utc=s.utc) for s in report.signatures
+        ),
+        report=report.whole,
     )
 
 
@@ -273,30 +220,11 @@ def _trends(page: Page, runs: Sequence[Run], serial: str | None) -> tuple[TrendT
             name=name,
             property=property_,
             unit=unit,
-            levels=_seen(page.state_dir, points[-1].number).levels.get(title(name, property_), {}),
+            levels=seen(page.state_dir, points[-1].number).levels.get(title(name, property_), {}),
             points=tuple(points[-_MOST_POINTS:]),
         )
         for (name, property_, unit), points in found.items()
     )
-
-
-def _file(page: Page, number: int, kind: str) -> tuple[bytes, str]:
-    """Of a report that is as it was signed. Raises Refused(404), Fault(QUALIFICATION_BROKEN)."""
-    try:
-        folder = folder_of(page.state_dir, number)
-    except Fault:
-        raise absent("there is no report of that number") from None
-    sealed = kept(page.state_dir, number, device_signer(page.state_dir).public)
-    if kind == _JSON:
-        return sealed.bytes, f"qualification-{folder.name}.json"
-    path = folder / page_name(len(sealed.signatures))
-    try:
-        data = path.read_bytes()
-    except OSError:
-        data = b""
-    if hashlib.sha256(data).hexdigest() != sealed.page:
-        raise Fault(Faults.QUALIFICATION_BROKEN, f"{path} was changed meanwhile")
-    return data, f"qualification-{folder.name}.html"
 
 
 async def _qualifications(call: Call) -> Answer:
@@ -304,9 +232,10 @@ async def _qualifications(call: Call) -> Answer:
     return await call.page.reading.run(functools.partial(_read, call.page, query))
 
 
-async def _sent(call: Call, kind: str) -> Answer:
+async def _sent(call: Call, kind: str, made: Callable[[Path, int], tuple[bytes, str]]) -> Answer:
     number = cast(NumberPath, call.path).number
-    data, name = await call.page.reading.run(functools.partial(_file, call.page, number, kind))
+    read = functools.partial(made, call.page.state_dir, number)
+    data, name = await call.page.reading.run(read)
     headers = {
         "Content-Security-Policy": OF_REPORT,
         "Content-Disposition": f'attachment; filename="{name}"',
@@ -315,11 +244,11 @@ async def _sent(call: Call, kind: str) -> Answer:
 
 
 async def _page(call: Call) -> Answer:
-    return await _sent(call, _HTML)
+    return await _sent(call, _HTML, page_of)
 
 
 async def _document(call: Call) -> Answer:
-    return await _sent(call, _JSON)
+    return await _sent(call, _JSON, document_of)
 
 
 ENDPOINTS = (
