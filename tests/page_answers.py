@@ -425,6 +425,68 @@ AUDIT: Answer = {
     ],
     "next": None,
 }
+_CALIBRATION = {
+    "bundle": "corn-2-653d01505d28",
+    "product": "corn",
+    "transfer": "t-2f81",
+    "adaptation": None,
+}
+
+
+def qualification(number: int, about: str, verdict: str, worth: str) -> Answer:
+    """One of GET /qualifications."""
+    kind = {"installation": "iq", "operation": "oq"}.get(about, "pq")
+    return {
+        "number": number,
+        "kind": kind,
+        "about": about,
+        "utc": ago(86400.0 * (8 - number)),
+        "verdict": verdict,
+        "worth": worth,
+        "serial": "VIRT-0001",
+        "calibration": _CALIBRATION,
+        "signatures": [{"by": "anna", "meaning": "responsible", "utc": ago(86400.0)}],
+        "report": "broken" if number == 3 else "whole",
+    }
+
+
+QUALIFICATIONS: Answer = {
+    "in_use": {"serial": "VIRT-0001", "calibration": _CALIBRATION},
+    "schedule": {"every_s": 604800.0, "standing": "good", "due_utc": ago(-500_000)},
+    "qualifications": [
+        qualification(7, "control", "pass", "holds"),
+        qualification(6, "control", "fail", "failed"),
+        qualification(4, "comparison", "pass", "holds"),
+        qualification(3, "comparison", "pass", "other_calibration"),
+        qualification(2, "operation", "incomplete", "incomplete"),
+        qualification(1, "installation", "pass", "not_known"),
+    ],
+    "broken_off": [5],
+    "trends": [
+        {
+            "name": "corn-check",
+            "property": "moisture",
+            "unit": "% by mass",
+            "levels": {
+                "target_high": 10.5,
+                "target_low": 9.9,
+                "centre": 10.2,
+                "sigma_high": 10.35,
+                "sigma_low": 10.05,
+            },
+            "points": [
+                {
+                    "number": 6 + i,
+                    "utc": ago(86400.0 * (8 - i)),
+                    "value": 10.2 + 0.05 * (i % 3 - 1) + 0.2 * (i == 5),
+                    "verdict": "fail" if i == 5 else "pass",
+                }
+                for i in range(8)
+            ],
+        }
+    ],
+    "next": None,
+}
 VERIFIED: Answer = {
     "holds": True,
     "lines": 900,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser
 
-from tests.integration.page_bench import PATIENCE_MS, Bench, Visitor, bench
+from tests.integration.page_bench import PATIENCE_MS, Visitor, bench
 from tests.page_browser import chromium
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "page"
@@ -26,7 +26,7 @@ def pictures(folder: Path = FOLDER) -> None:
     with tempfile.TemporaryDirectory() as name, bench(Path(name)) as found, chromium() as program:
         anna = Visitor(program, found.url, viewport={"width": WIDE, "height": HEIGHTS[WIDE]})
         anna.first_account(found.code, "anna")
-        take = _camera(program, found, anna, folder)
+        take = camera(program, found.url, anna, folder)
         found.propose()
         take("adaptation", "Proposal 1")
         anna.measure_cups(found, pictured=lambda: take("transfer"))
@@ -39,7 +39,7 @@ def pictures(folder: Path = FOLDER) -> None:
             take(view)
 
 
-def _camera(program: Browser, found: Bench, anna: Visitor, folder: Path) -> Callable[..., None]:
+def camera(program: Browser, url: str, anna: Visitor, folder: Path) -> Callable[..., None]:
     """What takes pictures of a view, in browsers of all shapes and colours in anna's session:
     from a heading on where one is given."""
 
@@ -49,12 +49,12 @@ def _camera(program: Browser, found: Bench, anna: Visitor, folder: Path) -> Call
                 shape = {"width": width, "height": height}
                 seen = Visitor(
                     program,
-                    found.url,
+                    url,
                     viewport=shape,
                     color_scheme=theme,
                     storage_state=anna.context.storage_state(),
                 )
-                seen.page.goto(found.url)
+                seen.page.goto(url)
                 seen.page.locator("nav").wait_for()
                 seen.go(view)
                 if heading is not None:

@@ -102,6 +102,7 @@ def _application(found: Stage) -> Starlette:
         "/transfer": lambda: answers.TRANSFER if found.cups is None else found.cups.told(),
         "/adaptation": lambda: answers.ADAPTATION,
         "/bundles": lambda: answers.BUNDLES,
+        "/qualifications": lambda: answers.QUALIFICATIONS,
         "/audit": lambda: answers.AUDIT,
         "/audit/verify": lambda: answers.VERIFIED,
         "/users": lambda: answers.USERS,

@@ -35,6 +35,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         made = actions.add_parser(action, help=told)
         _signing(made, ("responsible",))
         made.add_argument("--plan", type=Path, help="default: `qualification.plan`")
+        if action != "iq":
+            told = "go on with what this one has measured before it was broken off"
+            made.add_argument("--resume", type=positive, metavar="NUMBER", help=told)
         if action == "pq":
             what = made.add_mutually_exclusive_group(required=True)
             what.add_argument(
@@ -91,7 +94,9 @@ def _qualify(arguments: argparse.Namespace) -> int:
     if arguments.action == "pq" and arguments.references is not None:
         references = read_references(arguments.references)
     person = Person(arguments.by, _proven(config, arguments.by, "responsible"), arguments.reason)
-    conduct, guide = Conduct(config, arguments.config, person), TerminalGuide()
+    resume = None if arguments.action == "iq" else arguments.resume
+    conduct = Conduct(config, arguments.config, person, resume=resume)
+    guide = TerminalGuide()
     if arguments.action == "iq":
         done = conduct.installation(plan)
     elif plan is None:
@@ -163,6 +168,8 @@ def _tell(done: Done, *, as_json: bool) -> int:
         "page": str(done.page),
         "file": str(done.folder / REPORT),
     }
+    if report.verdict == "incomplete" and report.data is not None:
+        told["to go on"] = f"`qualify {report.kind} --resume {report.number}` within 24 hours"
     if as_json:
         told["items"] = [item.model_dump(mode="json") for item in report.items]
     else:
@@ -199,13 +206,13 @@ def _sign(arguments: argparse.Namespace) -> int:
 def _show(arguments: argparse.Namespace) -> int:
     from spektron_edge.config.loading import load_config
     from spektron_edge.qualification.book import BookStore
-    from spektron_edge.qualification.keeping import Done, folder_of
-    from spektron_edge.qualification.seal import verified
+    from spektron_edge.qualification.keeping import Done, folder_of, kept
 
     state_dir = load_config(arguments.config).state_dir
     if arguments.number is not None:
+        sealed = kept(state_dir, arguments.number, _own_key(state_dir))
         folder = folder_of(state_dir, arguments.number)
-        return _tell(Done(verified(folder, _own_key(state_dir)), folder), as_json=arguments.json)
+        return _tell(Done(sealed, folder), as_json=arguments.json)
     book = BookStore(state_dir).read()
     runs = {
         f"qualification {run.number}": f"{run.kind}, {run.about}: {run.verdict}; by {run.by}, "
@@ -213,9 +220,19 @@ def _show(arguments: argparse.Namespace) -> int:
         for run in book.runs
     }
     left = sorted(set(range(1, book.next_number)) - {run.number for run in book.runs})
-    runs |= {f"qualification {number}": "broken off; it has no report" for number in left}
+    runs |= {f"qualification {number}": _broken_off(state_dir, number) for number in left}
     show(dict(runs) or {"qualifications": "none"}, as_json=arguments.json)
     return 0
+
+
+def _broken_off(state_dir: Path, number: int) -> str:
+    from spektron_edge.qualification.book import FOLDER
+    from spektron_edge.qualification.resuming import UNFINISHED
+
+    told = "broken off; it has no report"
+    for found in (state_dir / FOLDER).glob(f"{number:04d}-?q/{UNFINISHED}"):
+        told += f"; go on with `qualify {found.parent.name[-2:]} --resume {number}`"
+    return told
 
 
 def _day(utc_s: float) -> str:

@@ -92,7 +92,7 @@ class Bench:
                 if skipped < 1:
                     skipped += 1
                     continue
-                if spectrum["absorbance"] is None or axis is None:
+                if not _sound(spectrum) or axis is None:
                     unsound += 1
                     if unsound >= _UNSOUND:
                         raise Fault(Faults.COMMAND_NOT_DONE, _why(record))
@@ -163,6 +163,12 @@ def _axis(message: Message) -> Axis:
 
 def _numbers(text: str, dtype: str = "<f4") -> Array:
     return np.frombuffer(base64.b64decode(text), dtype).astype(np.float64)
+
+
+def _sound(spectrum: Message) -> bool:
+    """No dark or no light leaves nothing, or what is no number, and nothing can be said of it."""
+    given = spectrum["absorbance"]
+    return given is not None and bool(np.all(np.isfinite(_numbers(given))))
 
 
 def _why(record: Message) -> str:

@@ -46,7 +46,8 @@ class Control(Strict):
 
 
 class Run(Strict):
-    """One qualification that has ended. utc_s: then, seconds since 1970; report: the SHA-256 of
+    """One qualification that has ended. utc_s: of its newest measurement, which may be older than
+    the run, or of its end where nothing was measured, seconds since 1970; report: the SHA-256 of
     what was found."""
 
     number: int

@@ -1,8 +1,9 @@
 """Predictions against reference values: how far two methods agree.
 
-Bias, SEP, slope and their tests as ISO 12099 has them (differences are predicted minus reference,
-the reference is regressed on the prediction); limits of agreement with their uncertainty after
-Bland and Altman, Statistical Methods in Medical Research 8 (1999) 135.
+Differences are predicted minus reference; the bias has a paired t test, SEP is the standard
+deviation of the differences (the bias is not in it), and an F test against an error that somebody
+stated; the reference is regressed on the prediction by ordinary least squares. Limits of agreement
+with their uncertainty after Bland and Altman, Statistical Methods in Medical Research 8 (1999) 135.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ class Comparison:
     """All in the property's unit, but slope, t and p, which have none.
 
     bias: mean difference, with t and p of the hypothesis that it is 0; sep: standard deviation of
-    the differences; slope, intercept: None where all predictions are equal; lower, upper: limits of
-    agreement, within which 95 % of single differences are expected.
+    the differences; slope, intercept: None where all predictions, or all references, are equal;
+    lower, upper: limits of agreement, within which 95 % of single differences are expected.
     """
 
     samples: int
@@ -69,7 +70,9 @@ def compare(predicted: Array, reference: Array) -> Comparison:
     t = t_quantile((1 + CONFIDENCE) / 2, n - 1)
     error = sep / math.sqrt(n)
     found = bias / error if error > 0 else math.copysign(math.inf, bias) if bias else 0.0
-    slope, intercept = _line(predicted, reference)
+    # References that are all equal have a slope of 0 on anything.
+    fitted = None if np.ptp(reference) == 0 else line(predicted, reference)
+    slope, intercept = (None, None) if fitted is None else fitted
     # Variance of bias +- z sep.
     limit = t * sep * math.sqrt(1 / n + _AGREEMENT**2 / (2 * (n - 1)))
     lower, upper = bias - _AGREEMENT * sep, bias + _AGREEMENT * sep
@@ -112,12 +115,7 @@ def line(x: Array, y: Array) -> tuple[Estimate, Estimate] | None:
     )
 
 
-def _line(predicted: Array, reference: Array) -> tuple[Estimate, Estimate] | tuple[None, None]:
-    found = line(predicted, reference)
-    return (None, None) if found is None else found
-
-
 def expected_sep(stated: float, stated_samples: int, samples: int) -> float:
     """The largest SEP of so many samples that does not contradict an error that was stated from
-    others: the unexplained error confidence limit of ISO 12099, 95 %."""
+    others, by a one-sided F test at 95 %."""
     return stated * math.sqrt(f_quantile(CONFIDENCE, samples - 1, max(stated_samples - 1, 1)))

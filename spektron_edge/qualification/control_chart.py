@@ -1,5 +1,7 @@
 """A control sample over time: Shewhart's chart of individuals with the Western Electric rules, and
-an exponentially weighted moving average for shifts that are small and stay.
+an exponentially weighted moving average for shifts that are small and stay. No value enters the
+average with more than 3 sigma: a gross one breaks the first rule by itself, and would hold the
+average beyond its limit for months of weekly measurements after it was mended.
 
 Western Electric, Statistical Quality Control Handbook (1956); Roberts, Technometrics 1 (1959) 239.
 """
@@ -63,7 +65,7 @@ def chart(values: Sequence[float], centre: float, sigma: float) -> Chart:
     scores = [(value - centre) / sigma for value in values]
     average, averages, limits, broken = 0.0, [], [], []
     for i, score in enumerate(scores):
-        average = WEIGHT * score + (1 - WEIGHT) * average
+        average = WEIGHT * max(-WIDTH, min(WIDTH, score)) + (1 - WEIGHT) * average
         limit = WIDTH * math.sqrt(WEIGHT / (2 - WEIGHT) * (1 - (1 - WEIGHT) ** (2 * (i + 1))))
         averages.append(centre + sigma * average)
         limits.append(sigma * limit)

@@ -16,6 +16,15 @@ from .measuring import Findings, Step, Taken
 from .plan import Control, Plan
 from .results import Measured
 
+# Levels of the figure, by what they are.
+LEVELS = {
+    "target_high": "target + tolerance",
+    "target_low": "target - tolerance",
+    "centre": "centre",
+    "sigma_high": "centre + 3 sigma",
+    "sigma_low": "centre - 3 sigma",
+}
+
 
 def steps(plan: Plan) -> list[Step]:
     """Every control sample once, with the most scans that one of its properties asks for."""
@@ -88,8 +97,10 @@ def _trend(part: str, control: Control, before: list[float], value: float) -> Fi
     what, values = f"{control.property}, trend", [*before, value]
     try:
         if control.sigma is None:
-            centre, sigma = usual(before[:BASELINE])
-            basis = f"the first {BASELINE} measurements"
+            # What failed says nothing of what is usual.
+            within = [v for v in before if abs(v - control.target) <= control.tolerance.limit]
+            centre, sigma = usual(within[:BASELINE])
+            basis = f"the first {BASELINE} measurements within the tolerance"
         else:
             centre, sigma, basis = control.target, control.sigma, "the plan"
         drawn = chart(values, centre, sigma)
@@ -98,7 +109,7 @@ def _trend(part: str, control: Control, before: list[float], value: float) -> Fi
         item = Item(
             part=part, what=what, value=value, unit=control.unit, verdict="no limit", told=told
         )
-        return Findings((item,))
+        return Findings((item,), (_figure(control, values, None),))
     broken = drawn.broken[-1]
     item = Item(
         part=part,
@@ -109,23 +120,43 @@ def _trend(part: str, control: Control, before: list[float], value: float) -> Fi
         source="Western Electric (1956), Roberts (1959)",
         verdict="fail" if broken else "pass",
         told=f"measurement {len(values)}, centre {centre:.5g} and sigma {sigma:.3g} by {basis}"
-        + (f"; broken: {', '.join(broken)}" if broken else ""),
+        + (f"; broken: {', '.join(broken)}; `since` in the plan begins anew" if broken else ""),
     )
-    return Findings((item,), (_chart_figure(control, drawn),))
+    return Findings((item,), (_figure(control, values, drawn),))
 
 
-def _chart_figure(control: Control, drawn: Chart) -> Figure:
-    at = list(range(1, len(drawn.values) + 1))
+def title(name: str, property_: str) -> str:
+    """Of a control sample's figure."""
+    return f"{name}: {property_}"
+
+
+def levels_of(figure: Figure) -> dict[str, float]:
+    """The limits that a figure of a control sample shows, by the names of LEVELS."""
+    shown = {one.name: one.y[0] for one in figure.series if one.dashed and one.y}
+    return {code: shown[name] for code, name in LEVELS.items() if name in shown}
+
+
+def _figure(control: Control, values: Sequence[float], drawn: Chart | None) -> Figure:
+    at = list(range(1, len(values) + 1))
     at_ends = at if len(at) > 1 else [0, 2]
+    tolerance = control.tolerance.limit
+    levels = {
+        "target_high": control.target + tolerance,
+        "target_low": control.target - tolerance,
+    }
+    if drawn is not None:
+        levels |= {
+            "centre": drawn.centre,
+            "sigma_high": drawn.centre + 3 * drawn.sigma,
+            "sigma_low": drawn.centre - 3 * drawn.sigma,
+        }
     return Figure(
-        title=f"{control.name}: {control.property}",
+        title=title(control.name, control.property),
         x_label="measurement",
         y_label=f"{control.property} [{control.unit}]",
         series=(
-            series("control sample", at, drawn.values, points=True),
-            series("moving average (EWMA)", at, drawn.ewma),
-            level("centre", drawn.centre, at_ends),
-            level("centre + 3 sigma", drawn.centre + 3 * drawn.sigma, at_ends),
-            level("centre - 3 sigma", drawn.centre - 3 * drawn.sigma, at_ends),
+            series("control sample", at, values, points=True),
+            *(() if drawn is None else (series("moving average (EWMA)", at, drawn.ewma),)),
+            *(level(LEVELS[code], value, at_ends) for code, value in levels.items()),
         ),
     )

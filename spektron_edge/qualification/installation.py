@@ -24,16 +24,18 @@ from spektron_edge.prediction.product import load_product
 from spektron_edge.publishing.active_faults import QUALIFICATION
 
 from .bench import Known
-from .items import Item, checked, not_done, noted
+from .items import Expected, Item, checked, not_done, noted
 from .measuring import Findings
 
 _PACKAGE = "spektron-edge"
+# The item about the clock.
+SYNCHRONISED = "synchronised"
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _OTHERS_READ = stat.S_IRWXG | stat.S_IRWXO
 
 
 def judge(
-    config: Config, config_path: Path, known: Known | Fault, expected: Mapping[str, str]
+    config: Config, config_path: Path, known: Known | Fault, expected: Mapping[str, Expected]
 ) -> Findings:
     """known: what the running daemon says, or why it says nothing; expected: by `what` of an item,
     what the plan asks for. One that is never met has not been done."""
@@ -63,7 +65,7 @@ def _tried(part: str, what: str, look: Callable[[], Iterator[Item]]) -> list[Ite
         return [not_done(part, what, f"{error.filename}: {error.strerror}")]
 
 
-def _software(expected: Mapping[str, str]) -> Iterator[Item]:
+def _software(expected: Mapping[str, Expected]) -> Iterator[Item]:
     def fact(what: str, value: str) -> Item:
         return noted("software", what, value, expected.get(what))
 
@@ -71,7 +73,7 @@ def _software(expected: Mapping[str, str]) -> Iterator[Item]:
     yield fact("python", platform.python_version())
 
 
-def _packages(expected: Mapping[str, str]) -> Iterator[Item]:
+def _packages(expected: Mapping[str, Expected]) -> Iterator[Item]:
     """This one and what it needs, each against the hashes that it was installed with."""
     for name in [_PACKAGE, *_required()]:
         try:
@@ -128,12 +130,14 @@ def _digest(path: Path) -> str:
     return base64.urlsafe_b64encode(found.digest()).rstrip(b"=").decode()
 
 
-def _configuration(path: Path, expected: Mapping[str, str]) -> Iterator[Item]:
+def _configuration(path: Path, expected: Mapping[str, Expected]) -> Iterator[Item]:
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     yield noted("configuration", "sha-256", digest, expected.get("sha-256"))
 
 
-def _bundle(config: Config, known: Known | Fault, expected: Mapping[str, str]) -> Iterator[Item]:
+def _bundle(
+    config: Config, known: Known | Fault, expected: Mapping[str, Expected]
+) -> Iterator[Item]:
     """Loaded as the daemon loads it: hashes, signature and golden vectors are checked."""
     model = load_product(config).model
     signer = "nobody is asked for" if config.trust is None else str(model.signed_by)
@@ -156,7 +160,7 @@ def _bundle(config: Config, known: Known | Fault, expected: Mapping[str, str]) -
     )
 
 
-def _instrument(known: Known | Fault, expected: Mapping[str, str]) -> Iterator[Item]:
+def _instrument(known: Known | Fault, expected: Mapping[str, Expected]) -> Iterator[Item]:
     if isinstance(known, Fault):
         yield not_done("instrument", "instrument", known.detail)
         return
@@ -185,7 +189,7 @@ def _instrument(known: Known | Fault, expected: Mapping[str, str]) -> Iterator[I
     )
 
 
-def _host(config: Config, expected: Mapping[str, str]) -> Iterator[Item]:
+def _host(config: Config, expected: Mapping[str, Expected]) -> Iterator[Item]:
     facts = {
         "host": platform.node(),
         "system": platform.platform(),
@@ -199,10 +203,10 @@ def _host(config: Config, expected: Mapping[str, str]) -> Iterator[Item]:
 def _clock() -> Item:
     state = kernel_synchronised()
     if state is None:
-        return not_done("clock", "synchronised", "the kernel does not say")
+        return not_done("clock", SYNCHRONISED, "the kernel does not say")
     return checked(
         "clock",
-        "synchronised",
+        SYNCHRONISED,
         "yes" if state else "no",
         good=state,
         limit="yes",

@@ -10,7 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 Verdict = Literal["pass", "fail", "not done", "no limit"]
 Overall = Literal["pass", "fail", "incomplete"]
 ABSORBANCE = "absorbance"
-OWN = "set by you, in the plan"
+PLAN = "the plant's plan"
+# Who set a limit that no plan and no publication does; a reason follows.
+OURS = "default of this program"
 
 
 class Strict(BaseModel):
@@ -23,7 +25,14 @@ class Limit(Strict):
     """What passes, and who says so."""
 
     limit: float = Field(gt=0)
-    source: str = Field(OWN, min_length=1, max_length=200)
+    source: str = Field(PLAN, min_length=1, max_length=300)
+
+
+class Expected(Strict):
+    """What a fact has to be, and who says so."""
+
+    value: str
+    source: str = PLAN
 
 
 class Item(Strict):
@@ -85,17 +94,17 @@ def checked(part: str, what: str, value: str, *, good: bool, limit: str, told: s
     )
 
 
-def noted(part: str, what: str, value: str, expected: str | None = None) -> Item:
-    """A fact for the file, compared with what the plan expects where it says."""
+def noted(part: str, what: str, value: str, expected: Expected | None = None) -> Item:
+    """A fact for the file, compared with what is expected of it, where something is."""
     if expected is None:
         return Item(part=part, what=what, value=value, verdict="no limit")
     return Item(
         part=part,
         what=what,
         value=value,
-        limit=expected,
-        source=OWN,
-        verdict="pass" if value == expected else "fail",
+        limit=expected.value,
+        source=expected.source,
+        verdict="pass" if value == expected.value else "fail",
     )
 
 

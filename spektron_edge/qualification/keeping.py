@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-import numpy as np
-
-from spektron_edge.bundle.canonical import canonical
 from spektron_edge.bundle.device_signature import DeviceSigner, device_signer
-from spektron_edge.bundle.members import write_members
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.files.durable import share_with_owner, write_durably
 from spektron_edge.files.ledger import Action
-from spektron_edge.files.state_file import npy
 from spektron_edge.files.state_folder import storage_fault
 from spektron_edge.roles import Meaning
 
-from .book import BookStore, Calibration
+from .book import BookStore
 from .html import page
-from .items import Strict
-from .measuring import Taken
 from .report import DATA, REPORT, Report, Signed, page_name
-from .results import Measured
 from .seal import Document, Sealed, report_sha256, seal, verified
 
 
@@ -41,16 +32,6 @@ class Done:
         return self.folder / page_name(len(self.sealed.signatures))
 
 
-class _Measurement(Strict):
-    """What is known of one measurement beside its numbers."""
-
-    serial: str
-    calibration: Calibration
-    units: dict[str, str]
-    invalid: tuple[str, ...]
-    records: tuple[str, ...]
-
-
 def signature(by: str, meaning: Meaning, reason: str, proven: str) -> Signed:
     """A person's, made now."""
     return Signed(by=by, meaning=meaning, reason=reason, utc=utc(), proven=proven)
@@ -61,7 +42,7 @@ def sign(state_dir: Path, number: int, signed: Signed) -> Done:
     store, signer = BookStore(state_dir), device_signer(state_dir)
     folder = folder_of(state_dir, number)
     with store.signing():
-        before = verified(folder, signer.public)
+        before = kept(state_dir, number, signer.public)
         theirs = {s.meaning for s in before.signatures if s.by.lower() == signed.by.lower()}
         if signed.meaning in theirs:
             why = f"{signed.by} has signed report {number} as {signed.meaning} already"
@@ -78,6 +59,21 @@ def folder_of(state_dir: Path, number: int) -> Path:
         told = f"there is no report {number}; `spektron-edge qualify show` lists them"
         raise Fault(Faults.COMMAND_INPUT, told)
     return found[0]
+
+
+def kept(state_dir: Path, number: int, key: bytes | None) -> Sealed:
+    """A report of this device, whole, and the one that its book means by that number.
+
+    key: the device's public one; None takes the report's own word for it.
+    Raises Fault(COMMAND_INPUT, QUALIFICATION_BROKEN, STATE_DAMAGED).
+    """
+    folder = folder_of(state_dir, number)
+    sealed = verified(folder, key)
+    run = next((r for r in BookStore(state_dir).read().runs if r.number == number), None)
+    if sealed.report.number != number or (run is not None and run.report != sealed.sha256):
+        told = f"{folder}: it is report {sealed.report.number}, and not the one that was kept"
+        raise Fault(Faults.QUALIFICATION_BROKEN, f"{told} as {number}")
+    return sealed
 
 
 def keep(
@@ -105,34 +101,6 @@ def keep(
     except OSError as error:
         raise storage_fault(error, folder) from None
     return sealed
-
-
-def packed(taken: Taken) -> bytes | None:
-    """All that was measured, as a zip of arrays and what belongs to them."""
-    measured = {key: m for key, m in taken.items() if isinstance(m, Measured)}
-    if not measured:
-        return None
-    entries: list[tuple[str, bytes]] = []
-    for i, (key, m) in enumerate(measured.items(), start=1):
-        about = _Measurement(
-            serial=m.serial,
-            calibration=m.calibration,
-            units=m.units,
-            invalid=m.invalid,
-            records=m.records,
-        )
-        entries.append(
-            (
-                f"{i:02d}/about.json",
-                canonical({"key": key, **about.model_dump(mode="json")}),
-            )
-        )
-        arrays = {"absorbance": m.absorbance, "axis_nm": m.axis_nm, "at_s": m.at_s}
-        arrays["values"] = np.array(list(m.values.values()))
-        entries += [(f"{i:02d}/{name}.npy", npy(array)) for name, array in arrays.items()]
-    stream = io.BytesIO()
-    write_members(stream, entries)
-    return stream.getvalue()
 
 
 def told(what: str, sealed: Sealed, signed: Signed) -> Action:

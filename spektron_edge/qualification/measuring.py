@@ -38,6 +38,7 @@ class Findings:
 
 # A measurement, or why there is none.
 Taken = dict[str, "Measured | str"]
+Keep = Callable[[Taken], None]
 
 
 class Guide(Protocol):
@@ -53,9 +54,11 @@ class Guide(Protocol):
         """It could not be measured; the next step follows."""
 
 
-def take(steps: Iterable[Step], bench: Bench, guide: Guide) -> Taken:
+def take(steps: Iterable[Step], bench: Bench, guide: Guide, keep: Keep = lambda _: None) -> Taken:
     """Measure one after the other. What could not be measured says why: also where whoever guides
-    ends it, or presses Ctrl-C, so that nothing that was measured is lost."""
+    ends it, or presses Ctrl-C, so that nothing that was measured is lost. keep: told all that there
+    is after each measurement; what it raises ends it, since there is no room for a report either.
+    """
     wanted, taken, ended = list(steps), Taken(), ""
     for number, step in enumerate(wanted, start=1):
         if ended:
@@ -65,15 +68,17 @@ def take(steps: Iterable[Step], bench: Bench, guide: Guide) -> Taken:
             answer = guide.place(step, number, len(wanted))
             if answer == "measure":
                 taken[step.key] = bench.measure(step.scans, lambda n, s=step: guide.progress(s, n))  # type: ignore[misc]
-                continue
-            taken[step.key] = "left out by the operator"
-            ended = "ended by the operator before it" if answer == "end" else ""
+            else:
+                taken[step.key] = "left out by the operator"
+                ended = "ended by the operator before it" if answer == "end" else ""
         except KeyboardInterrupt:
             taken[step.key] = "broken off by the operator"
             ended = "broken off by the operator before it"
         except Fault as fault:
             taken[step.key] = fault.detail
             guide.failed(step, fault.detail)
+        if isinstance(taken[step.key], Measured):
+            keep(taken)
     return taken
 
 

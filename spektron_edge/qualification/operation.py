@@ -139,8 +139,8 @@ def _baseline(given: Baseline) -> Callable[[Measured], Findings]:
         lasted = float(measured.at_s[-1] - measured.at_s[0])
         told = f"{len(measured.at_s)} scans in {lasted:.0f} s"
         items = [judged(part, "flatness", flat, given.flatness, ABSORBANCE)]
-        if found.slope is None:
-            items.append(not_done(part, "drift", "all scans have one time"))
+        if found.slope is None or np.any(np.diff(measured.at_s) <= 0):
+            items.append(not_done(part, "drift", "the clock stood still, or was set back"))
         else:
             unit = f"{ABSORBANCE} per hour"
             items.append(
@@ -187,7 +187,9 @@ def _repeatability(given: Repeatability, taken: Taken) -> Findings:
             judged(
                 part, f"{name}, within a filling", found.within, given.within.get(name), unit, told
             ),
-            judged(part, f"{name}, with refilling", found.total, given.total.get(name), unit, told),
+            judged(part, f"{name}, with refilling", found.total, given.total.get(name), unit, told)
+            if given.fills > 1
+            else not_done(part, f"{name}, with refilling", "the plan has one filling"),
         ]
     unknown = sorted((set(given.within) | set(given.total)) - set(measured[0].values))
     items += [not_done(part, name, "the model has no such property") for name in unknown]

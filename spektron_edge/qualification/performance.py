@@ -9,13 +9,15 @@ import numpy as np
 
 from .comparison import Comparison, compare, expected_sep
 from .figures import Figure, level, series
-from .items import Item, Limit, judged, not_done
+from .items import OURS, Item, Limit, judged, not_done
 from .measuring import Findings, Step, Taken
 from .plan import Compared, Plan
 from .references import References
 from .results import Measured
 
-_ISO = "ISO 12099, 95 %"
+_T_TEST = f"{OURS}: paired t test at 95 %"
+_F_TEST = f"{OURS}: F test at 95 % against the stated error"
+_INTERVAL = f"{OURS}: t interval of a regression at 95 %"
 _NOT_BIASED = 0.05
 
 
@@ -31,7 +33,12 @@ class Stated:
 def steps(references: References, scans: int) -> list[Step]:
     """Every sample once that was not measured before."""
     wanted = [name for name in references.values if name not in references.records]
-    return [Step(f"sample {name}", f"sample {name}", scans) for name in wanted]
+    return [Step(sample_key(name), f"sample {name}", scans) for name in wanted]
+
+
+def sample_key(name: str) -> str:
+    """By which its measurement is found."""
+    return f"sample {name}"
 
 
 def judge(
@@ -58,7 +65,7 @@ def _property(
     items = []
     pairs: list[tuple[str, float, float]] = []
     for sample, values in references.values.items():
-        measured, reference = taken.get(f"sample {sample}", "it was not measured"), values[name]
+        measured, reference = taken.get(sample_key(sample), "it was not measured"), values[name]
         if not np.isfinite(reference):
             continue
         if isinstance(measured, str):
@@ -107,7 +114,7 @@ def _judged(
                 value=bias.value,
                 unit=unit,
                 limit=f"not significant: p >= {_NOT_BIASED}",
-                source=_ISO,
+                source=_T_TEST,
                 verdict="pass" if found.p >= _NOT_BIASED else "fail",
                 told=told,
             )
@@ -139,16 +146,20 @@ def _sep(
     if limits is not None and limits.sep is not None:
         return judged(part, "SEP", found.sep, limits.sep, unit, told)
     if stated is None or not stated.rmsep > 0:
-        return judged(part, "SEP", found.sep, None, unit, "nobody stated an error to compare with")
+        # Without a bound of the scatter, noise alone would pass: nothing of it is significant.
+        told = "nobody stated an error to compare with: give `sep` in the plan"
+        return Item(
+            part=part, what="SEP", value=found.sep, unit=unit, verdict="not done", told=told
+        )
     most = expected_sep(stated.rmsep, stated.samples, found.samples)
-    source = f"{_ISO}, from the stated error and its {stated.samples} samples"
+    source = f"{_F_TEST} of {stated.samples} samples"
     return judged(part, "SEP", found.sep, Limit(limit=most, source=source), unit, told)
 
 
 def _slope(part: str, found: Comparison, limits: Compared | None) -> Item:
     what = "slope of reference on prediction"
     if found.slope is None:
-        return not_done(part, what, "all predictions are equal")
+        return not_done(part, what, "all predictions, or all references, are equal")
     slope = found.slope
     if limits is not None and limits.slope is not None:
         told = f"95 % interval {slope.low:.4g} to {slope.high:.4g}"
@@ -158,7 +169,7 @@ def _slope(part: str, found: Comparison, limits: Compared | None) -> Item:
         what=what,
         value=slope.value,
         limit="1 within its 95 % interval",
-        source=_ISO,
+        source=_INTERVAL,
         verdict="pass" if slope.low <= 1 <= slope.high else "fail",
         told=f"95 % interval {slope.low:.4g} to {slope.high:.4g}",
     )

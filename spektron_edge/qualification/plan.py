@@ -15,11 +15,19 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 
 from spektron_edge.faults import Fault, Faults
 
-from .items import Limit
+from .items import OURS, PLAN, Expected, Limit
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -28,13 +36,31 @@ else:
 
 EXAMPLE = "example.toml"
 _MOST_BYTES = 1_000_000
-_USP = "after the table of USP 29 <1119>; see which edition binds you"
-_USP_LINEARITY = "as USP <1119> had it until December 2008"
-_OWN = "default of this program; set your own"
+_MOST_SOURCE = 200
+_PRECISION = f"{OURS}: then the mean of ten looks is known to 0.1 nm"
+_SCALE = (
+    f"{OURS}: twice what a diffuse standard of 10 % that is known to 0.005 of reflectance leaves "
+    "open (0.02 absorbance)"
+)
 
 
-def _limit(value: object) -> object:
-    return {"limit": value} if isinstance(value, int | float) else value
+def _by(sha256: str) -> str:
+    """Twelve digits beside each limit; a report has the whole once."""
+    return f"{PLAN}, SHA-256 {sha256[:12]}..."
+
+
+def _limit(value: object, info: ValidationInfo) -> object:
+    """A number as the plan's own limit; with a source, that and the plan."""
+    plan = PLAN if info.context is None else _by(info.context["sha256"])
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return {"limit": value, "source": plan}
+    if isinstance(value, dict):
+        told = value.get("source")
+        if isinstance(told, str) and len(told) > _MOST_SOURCE:
+            raise ValueError(f"a source has {_MOST_SOURCE} characters at most")
+        source = f"{told}, by {plan}" if isinstance(told, str) and told else told
+        return {**value, "source": plan if "source" not in value else source}
+    return value
 
 
 _Limit = Annotated[Limit, BeforeValidator(_limit)]
@@ -58,8 +84,8 @@ class Wavelength(Standard):
 
     scans: int = Field(8, ge=1, le=1000, description="averaged for one look at the bands")
     repeats: int = Field(10, ge=2, le=100)
-    accuracy_nm: _Limit = Limit(limit=1.0, source=_USP)
-    precision_nm: _Limit = Limit(limit=0.3, source=_OWN)
+    accuracy_nm: _Limit | None = None
+    precision_nm: _Limit = Limit(limit=0.3, source=_PRECISION)
 
 
 class Photometric(Standard):
@@ -86,8 +112,8 @@ class Linearity(_Table):
 
     scans: int = Field(8, ge=1, le=1000)
     half_width_nm: float = Field(5.0, ge=0, le=100)
-    slope: _Limit = Limit(limit=0.05, source=_USP_LINEARITY)
-    intercept: _Limit = Limit(limit=0.05, source=_USP_LINEARITY)
+    slope: _Limit = Limit(limit=0.05, source=_SCALE)
+    intercept: _Limit = Limit(limit=0.05, source=_SCALE)
     residual: _Limit | None = None
 
 
@@ -137,8 +163,9 @@ class Control(_Table):
 
 class Compared(_Table):
     """A property's predictions against the laboratory's values. Without `bias`, one that is not
-    significant passes; without `sep`, one that does not contradict the stated error; without
-    `slope` (its distance from 1), one that does not differ from 1 significantly."""
+    significant passes; without `sep`, one that does not contradict the stated error, and where
+    nobody stated any, SEP is not judged; without `slope` (its distance from 1), one that does not
+    differ from 1 significantly."""
 
     unit: str
     laboratory_error: float | None = Field(None, gt=0, description="SEL, 1 sigma")
@@ -185,6 +212,12 @@ class PlanFile:
     plan: Plan
     sha256: str
 
+    @property
+    def expected(self) -> dict[str, Expected]:
+        """What installation items have to be, by their names."""
+        source = _by(self.sha256)
+        return {what: Expected(value=v, source=source) for what, v in self.plan.expected.items()}
+
 
 def read_plan(path: Path) -> PlanFile:
     """Raises Fault(COMMAND_INPUT) naming every wrong key."""
@@ -196,7 +229,8 @@ def read_plan(path: Path) -> PlanFile:
     if len(raw) > _MOST_BYTES:
         raise Fault(Faults.COMMAND_INPUT, f"{path} is larger than {_MOST_BYTES} bytes")
     try:
-        plan = Plan.model_validate(tomllib.loads(raw.decode("utf-8-sig")))
+        text, sha256 = raw.decode("utf-8-sig"), hashlib.sha256(raw).hexdigest()
+        plan = Plan.model_validate(tomllib.loads(text), context={"sha256": sha256})
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise Fault(Faults.COMMAND_INPUT, f"{path} is not TOML: {error}") from None
     except ValidationError as error:
@@ -205,7 +239,7 @@ def read_plan(path: Path) -> PlanFile:
             for e in error.errors()
         )
         raise Fault(Faults.COMMAND_INPUT, f"{path}: {wrong}") from None
-    return PlanFile(plan, hashlib.sha256(raw).hexdigest())
+    return PlanFile(plan, sha256)
 
 
 def example() -> str:

@@ -47,6 +47,7 @@ def read_references(path: Path) -> References:
         raise _wrong(f"{path}: no property, as in `moisture [% by mass]`")
     values: dict[str, dict[str, float]] = {}
     records: dict[str, tuple[str, ...]] = {}
+    before: set[str] = set()
     for number, row in enumerate(rows[1:], start=2):
         if len(row) != len(rows[0]) or not row[0]:
             raise _wrong(f"{path}: row {number} has not one value for each heading")
@@ -57,6 +58,9 @@ def read_references(path: Path) -> References:
             name: _number(path, number, cell) for name, cell in zip(units, cells, strict=True)
         }
         if ids := tuple(id_ for i in at for id_ in row[i].split()):
+            if len(set(ids)) < len(ids) or (before & set(ids)):
+                raise _wrong(f"{path}: row {number}: a prediction is there twice")
+            before |= set(ids)
             records[row[0]] = ids
     if not values:
         raise _wrong(f"{path} has no sample")
@@ -78,7 +82,8 @@ def _number(path: Path, row: int, cell: str) -> float:
     if not cell:
         return math.nan
     try:
-        value = float(cell)
+        # float() would take 1_000 and digits of other scripts as well.
+        value = float(cell) if cell.isascii() and "_" not in cell else math.nan
     except ValueError:
         value = math.nan
     if not math.isfinite(value):

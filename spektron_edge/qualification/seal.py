@@ -142,6 +142,8 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _check_beside(path: Path, digest: str | None) -> None:
     if digest is None:
+        if path.exists():
+            raise _broken(f"{path}: the report has no raw data; this is of something else")
         return
     try:
         found = hashlib.sha256(path.read_bytes()).hexdigest()

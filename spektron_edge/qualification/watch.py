@@ -2,50 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import datetime, timezone
+from collections.abc import Callable
 
-from spektron_edge.faults import Fault, Faults
+from spektron_edge.faults import Fault
 from spektron_edge.files.ledger import Action
 from spektron_edge.publishing.active_faults import QUALIFICATION
 from spektron_edge.publishing.notices import Notices
 
 from .book import BookStore, Calibration, Run
+from .standing import standing
 
 _EVERY_S = 5.0
-# A run that is dated ahead by more says nothing about its age.
-_AHEAD_S = 3600.0
-
-
-def standing(
-    runs: Sequence[Run], serial: str, calibration: Calibration, every_s: float, now_s: float
-) -> Fault | None:
-    """What speaks against an instrument with a calibration; None where its qualification holds.
-
-    Each calibration needs a comparison with reference values; after that, any performance
-    qualification within every_s. now_s: UTC, seconds since 1970.
-    """
-    of_it = [
-        run
-        for run in runs
-        if run.kind == "pq" and run.serial == serial and run.calibration == calibration
-    ]
-    judged = [run for run in of_it if run.verdict != "incomplete"]
-    for about in ("comparison", "control"):
-        last = next((run for run in reversed(judged) if run.about == about), None)
-        if last is not None and last.verdict == "fail":
-            told = f"performance qualification {last.number} ({about}) of {serial} failed"
-            return Fault(Faults.QUALIFICATION_FAILED, told)
-    if not any(run.about == "comparison" for run in judged):
-        told = f"{serial} was not compared with reference values since {calibration.told} is in use"
-        return Fault(Faults.QUALIFICATION_DUE, told)
-    newest = judged[-1]
-    age_s = now_s - newest.utc_s
-    if -_AHEAD_S <= age_s <= every_s:
-        return None
-    at = datetime.fromtimestamp(newest.utc_s, timezone.utc)
-    told = f"the last performance qualification of {serial}, {newest.number}, is of {at:%Y-%m-%d}"
-    return Fault(Faults.QUALIFICATION_DUE, told)
 
 
 class QualificationWatch:

@@ -126,7 +126,11 @@ def document(charts: Sequence[str]) -> str:
 
 def _range(values: Array, margin: float) -> tuple[float, float]:
     low, high = float(values.min()), float(values.max())
-    width = high - low or max(abs(high), 1.0) * 0.1
+    if low == high:
+        # Something has to be about what is all one value.
+        half = max(abs(high), 1.0) * 0.05
+        low, high = low - half, high + half
+    width = high - low
     return low - margin * width, high + margin * width
 
 

@@ -30,6 +30,7 @@ VIEWS = (
     "adaptation",
     "bundles",
     "records",
+    "qualification",
     "audit",
     "users",
     "support",

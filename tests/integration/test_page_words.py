@@ -31,6 +31,7 @@ VIEWS = (
     "transfer",
     "adaptation",
     "bundles",
+    "qualification",
     "records",
     "audit",
     "users",

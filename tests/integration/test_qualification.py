@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from spektron_edge.qualification.keeping import Done
 from spektron_edge.qualification.plan import read_plan
 from spektron_edge.qualification.references import read_references
 from spektron_edge.qualification.report import DATA
+from spektron_edge.qualification.resuming import UNFINISHED
 from tests.integration.qualified import Hand, write_plan
 from tests.integration.rig import Rig, until
 
@@ -104,8 +107,42 @@ def test_a_plants_qualification(broker, make_rig, streaming, capsys, monkeypatch
     assert main(["qualify", "show", "--config", str(rig.config)]) == 0
     assert "qualification 5            pq, comparison: fail; by anna" in capsys.readouterr().out
 
+    killed_and_gone_on_with(rig, hand, capsys, monkeypatch, tmp_path / "plan.toml")
     wrong_instrument(rig, plan)
     at_a_terminal(rig, hand, capsys, monkeypatch)
+
+
+def killed_and_gone_on_with(rig, hand, capsys, monkeypatch, plan):
+    """The terminal is lost after the first standard; the next run asks for the second."""
+    hand.lay(hand.rows("wavelength"))
+    words = ["qualify", "oq", "--by", "bert", "--reason", "yearly", "--plan", str(plan)]
+    words += ["--config", str(rig.config)]
+    folder = load_config(rig.config).state_dir / "qualification" / "0006-oq"
+    started = subprocess.Popen(
+        [sys.executable, "-m", "spektron_edge", *words],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    with started as process:
+        try:
+            process.stdin.write(b"\n")
+            process.stdin.flush()
+            until((folder / UNFINISHED).exists, "the first measurement, kept")
+        finally:
+            process.kill()
+    capsys.readouterr()
+    monkeypatch.setattr("sys.stdin", io.StringIO("e\n"))
+    status = main([*words, "--resume", "6", "--json"])
+    assert status == Faults.QUALIFICATION_DUE.value.exit_status
+    out, err = capsys.readouterr()
+    assert "[1/7] Lay into the beam: photometric standard grey 0." in err
+    told = json.loads(out)
+    found = {f"{item['part']}, {item['what']}": item for item in told["items"]}
+    assert told["number"] == 7
+    assert found["wavelength accuracy, band at 1151.7 nm"]["verdict"] == "pass"
+    assert found["conditions, gone on from"]["verdict"] == "pass"
+    assert found["photometric linearity, grey 0"]["verdict"] == "not done"
+    assert told["to go on"].startswith("`qualify oq --resume 7`")
 
 
 def wrong_instrument(rig, plan):

@@ -38,15 +38,11 @@ from ..declaration import Answer, Call, Endpoint, Given, Told
 from ..errors import absent
 from ..instrument_known import serial_of
 from ..reasons import Reason, read_reasons, reason, reason_or_none
+from ..report_policy import OF_REPORT
 from ..services import Page
 
 _SVG, _HTML = "image/svg+xml", "text/html"
 _MOST_BYTES = 16 * 2**20
-# The report has its style within it, and nothing else (`transfer_session/report.py`).
-_OF_REPORT = (
-    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; "
-    "form-action 'none'; sandbox"
-)
 Quality = Literal["good", "doubt", "bad"]
 
 
@@ -300,7 +296,7 @@ async def _svg(call: Call) -> Answer:
 
 async def _report(call: Call) -> Answer:
     page = await call.page.reading.run(functools.partial(_file, call.page, REPORT))
-    return Response(page, media_type=_HTML, headers={"Content-Security-Policy": _OF_REPORT})
+    return Response(page, media_type=_HTML, headers={"Content-Security-Policy": OF_REPORT})
 
 
 ENDPOINTS = (

@@ -14,6 +14,7 @@ import { Ring } from "../../../spektron_edge/page/static/app/ring.js";
 import { routeOf } from "../../../spektron_edge/page/static/app/routes.js";
 import { staleness } from "../../../spektron_edge/page/static/app/staleness.js";
 import { fault, reason, whyNotValid } from "../../../spektron_edge/page/static/app/reasons.js";
+import { bandsOf, trendColumns } from "../../../spektron_edge/page/static/app/trend_data.js";
 import { known, languageOf, setWords, t } from "../../../spektron_edge/page/static/app/words.js";
 
 const base64 = (values) => Buffer.from(Float32Array.from(values).buffer).toString("base64");
@@ -164,4 +165,20 @@ test("a prediction passes for one of now for a minute, and for seconds where non
   assert.equal(at(6, false), 6);
   assert.equal(at(6, true, false), 6);
   assert.equal(at(6, true, null), null);
+});
+
+test("a control sample's columns: in the order of time, with limits a little beyond", () => {
+  const levels = { target_high: 11, target_low: 9, sigma_high: 10.3, sigma_low: 9.7, centre: 10 };
+  assert.deepEqual(bandsOf(levels).map(([name]) => name), ["usual", "tolerance"]);
+  assert.deepEqual(bandsOf({ target_high: 11, target_low: 9 }), [["tolerance", 11, 9]]);
+  const points = [{ utc: "2026-11-23T00:01:40Z", value: 10.1, verdict: "pass" }, { utc: "2026-11-23T00:00:00Z", value: 12, verdict: "fail" }];
+  const [at, value, high, low, ...rest] = trendColumns(points, levels);
+  assert.deepEqual(at.map((s) => s - at[1]), [-5, 0, 100, 105]);
+  assert.deepEqual(value, [null, 12, 10.1, null]);
+  assert.deepEqual([high, low], [[10.3, 10.3, 10.3, 10.3], [9.7, 9.7, 9.7, 9.7]]);
+  assert.deepEqual(rest.at(-1), [null, 12, null, null]);
+  assert.equal(rest.length, 3);
+  const [one, alone] = trendColumns(points.slice(0, 1), {});
+  assert.deepEqual(one.map((s) => s - one[1]), [-3600, 0, 3600]);
+  assert.deepEqual(alone, [null, 10.1, null]);
 });

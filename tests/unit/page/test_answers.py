@@ -11,6 +11,7 @@ from spektron_edge.page.api.adaptation import AdaptationAnswer, OneAdaptation
 from spektron_edge.page.api.audit import AuditAnswer, Verified
 from spektron_edge.page.api.bundles import BundlesAnswer
 from spektron_edge.page.api.live import AxisAnswer, Now
+from spektron_edge.page.api.qualifications import QualificationsAnswer
 from spektron_edge.page.api.transfer import TransferAnswer
 from spektron_edge.page.endpoints import ENDPOINTS
 from spektron_edge.page.openapi import openapi
@@ -20,10 +21,11 @@ from tests.page_cups import Cups
 
 # Texts of answers, by name: names, ids, times, units, codes and what people wrote.
 _NAMES = (
-    "approved_by astray at bundle by chosen code configured csrf error head id instrument level "
+    "adaptation approved_by astray at bundle by chosen code configured csrf due_utc error head id "
+    "instrument level "
     "made method mode name next of_scan_utc parent product products property published_head "
     "quantity reasons record sample samples samples_known serial sha256 signed_by since since_utc "
-    "site started through told_at unit user utc values version wanted what who why work"
+    "site started through told_at transfer unit user utc values version wanted what who why work"
 )
 _DATA = set(_NAMES.split())
 # English beside a code: for other programs, and as the detail of a fault. And what the page does
@@ -38,6 +40,7 @@ _TOLD: list[tuple[type[BaseModel], Any]] = [
     (OneAdaptation, answers.adaptation_whole(5)),
     (BundlesAnswer, answers.BUNDLES),
     (AuditAnswer, answers.AUDIT),
+    (QualificationsAnswer, answers.QUALIFICATIONS),
     (Verified, answers.VERIFIED),
 ]
 

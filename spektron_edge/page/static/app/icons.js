@@ -10,6 +10,7 @@ const PATHS = {
   adaptation: "M4 7h9 M17 7h3 M4 17h3 M11 17h9 M15 5v4 M9 15v4",
   bundles: "M4 8l8-4 8 4-8 4z M4 12l8 4 8-4 M4 16l8 4 8-4",
   records: "M5 4h14v16H5z M9 9h6 M9 13h6 M9 17h3",
+  qualification: "M8 4H5v17h14V4h-3 M8 3h8v4H8z M9 14l2 2 4-5",
   audit: "M12 3l8 3v6c0 5-4 8-8 9-4-1-8-4-8-9V6z M9 12l2 2 4-4",
   users: "M9 11a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7z M3 20c0-4 3-6 6-6s6 2 6 6 M16 5a3 3 0 0 1 0 6 M18 14c2 1 3 3 3 6",
   support: "M12 3v11 M8 10l4 4 4-4 M4 17v3h16v-3",

@@ -16,6 +16,7 @@ const LEAST = {
   "adapt-service-event": "operator",
   "adapt-stability": "operator",
   export: "operator",
+  "qualification-report": "viewer",
 };
 
 // Least role for an action; engineer for what is not listed.

@@ -1,6 +1,6 @@
 // Views by their names in the address: #/now.
 
-export const ROUTES = ["now", "history", "instrument", "transfer", "adaptation", "bundles", "records", "audit", "users", "support"];
+export const ROUTES = ["now", "history", "instrument", "transfer", "adaptation", "bundles", "records", "qualification", "audit", "users", "support"];
 // At the bottom of a narrow screen; the rest is behind "more".
 export const FIRST = ROUTES.slice(0, 4);
 

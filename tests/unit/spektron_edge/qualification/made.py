@@ -12,14 +12,14 @@ CALIBRATION = Calibration(bundle="corn 3", product="corn")
 UNIT = "% by mass"
 
 
-def measured(absorbance=0.3, scans=4, moisture=10.0, noise=1e-4, **changes):
+def measured(absorbance=0.3, scans=4, moisture=10.0, noise=1e-4, axis_nm=AXIS, **changes):
     rng = np.random.default_rng(scans)
-    spectra = np.broadcast_to(absorbance, (scans, AXIS.size))
+    spectra = np.broadcast_to(absorbance, (scans, axis_nm.size))
     values = {"moisture": moisture + 0.01 * rng.standard_normal(scans)}
     given = {
         "serial": "VIRT-0001",
-        "axis_nm": AXIS,
-        "absorbance": spectra + noise * rng.standard_normal((scans, AXIS.size)),
+        "axis_nm": axis_nm,
+        "absorbance": spectra + noise * rng.standard_normal((scans, axis_nm.size)),
         "at_s": 1.8e9 + np.arange(float(scans)),
         "values": values,
         "units": {"moisture": UNIT},

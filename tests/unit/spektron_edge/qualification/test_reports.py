@@ -182,6 +182,109 @@ def test_what_was_changed_does_not_verify(done, config, tmp_path, capsys, what):
         assert "qualification_broken" in capsys.readouterr().err
 
 
+def test_one_bit_anywhere_breaks_a_report(done, config):
+    key = device_signer(load_config(config).state_dir).public
+    for name in (REPORT, done.page.name, DATA):
+        path = done.folder / name
+        whole = path.read_bytes()
+        for at in range(0, len(whole), max(1, len(whole) // 60)):
+            path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+            with pytest.raises(Fault) as caught:
+                verified(done.folder, key)
+            assert caught.value.kind is Faults.QUALIFICATION_BROKEN, (name, at)
+        path.write_bytes(whole)
+    assert verified(done.folder, key) == done.sealed
+
+
+def test_another_signature_and_a_replaced_key_do_not_hold(done, config, tmp_path):
+    path = done.folder / REPORT
+    document, mine = json.loads(path.read_bytes()), device_signer(load_config(config).state_dir)
+    # The signature of another report of the same device.
+    (tmp_path / "b").mkdir()
+    other = device_signer(tmp_path / "b")
+    stolen = {**document["device"], "signature": "0" * 128}
+    path.write_bytes(canonical({**document, "device": stolen}))
+    with pytest.raises(Fault, match="does not hold"):
+        verified(done.folder, None)
+    # Signed anew as a whole, soundly, with another key: only who knows the device's key sees it.
+    forged = seal(
+        {**document["report"], "verdict": "pass"},
+        done.sealed.signatures,
+        done.page.read_bytes(),
+        other,
+    )
+    path.write_bytes(forged.bytes)
+    assert verified(done.folder, None).report.verdict == "pass"
+    with pytest.raises(Fault, match="not by the device"):
+        verified(done.folder, mine.public)
+    assert main(["qualify", "show", "1", "--config", str(config)]) == 67
+    assert main(["qualify", "verify", str(done.folder), "--config", str(config)]) == 67
+
+
+def test_a_report_in_anothers_place_is_seen(config, plan, capsys):
+    first = conduct(config, measured(scans=4)).operation(plan, Somebody())
+    second = conduct(config, measured(scans=4)).operation(plan, Somebody())
+    for path in second.folder.iterdir():
+        (first.folder / path.name).write_bytes(path.read_bytes())
+    assert main(["qualify", "show", "1", "--config", str(config)]) == 67
+    assert "not the one that was kept as 1" in capsys.readouterr().err
+    with pytest.raises(Fault, match="not the one"):
+        sign(load_config(config).state_dir, 1, signature("bert", "approved", "x", "here"))
+    assert main(["qualify", "show", "2", "--config", str(config)]) == 57
+
+
+def test_raw_data_beside_a_report_that_has_none(config, plan):
+    class Away(Somebody):
+        def place(self, step, number, of):
+            return "skip"
+
+    done = conduct(config).operation(plan, Away())
+    assert done.sealed.report.data is None
+    (done.folder / DATA).write_bytes(b"PK")
+    with pytest.raises(Fault, match="of something else"):
+        verified(done.folder, None)
+
+
+def test_samples_that_the_transfer_was_made_of_show_nothing(config, tmp_path, monkeypatch):
+    from types import SimpleNamespace
+
+    from spektron_edge.qualification import conduct as module
+
+    header = SimpleNamespace(samples=("s0", "s2"), properties=())
+    versions = SimpleNamespace(held=(SimpleNamespace(id="abc", header=header),))
+    store = SimpleNamespace(read=lambda: versions)
+    monkeypatch.setattr(module, "StateStore", lambda _: store)
+
+    class Transferred(Seeing):
+        def look(self):
+            known = super().look()
+            known.model["model"]["transfer"] = {"id": "abc"}
+            return known
+
+    asked = []
+
+    class Hand(Somebody):
+        def place(self, step, number, of):
+            asked.append(step.key)
+            return "measure"
+
+    (tmp_path / "lab.csv").write_text(
+        "sample,moisture [% by mass]\n" + "\n".join(f"s{i},{10 + i}" for i in range(5))
+    )
+    (tmp_path / "p.toml").write_text('title = "p"\nversion = "1"\ncompare_least = 3\n')
+    changed_ = CALIBRATION.model_copy(update={"transfer": "abc"})
+    seen = [measured(moisture=10.0 + i, calibration=changed_) for i in (1, 3, 4)]
+    person = Person("anna", "here", "x")
+    made = Conduct(load_config(config), config, person, Transferred(*seen))
+    references = read_references(tmp_path / "lab.csv")
+    done = made.comparison(read_plan(tmp_path / "p.toml"), references, Hand())
+    assert asked == ["sample s1", "sample s3", "sample s4"]
+    items = {i.what: i for i in done.sealed.report.items}
+    assert items["sample s0"].told.startswith("transfer abc was made of it")
+    assert items["bias"].told.startswith("n 3")
+    assert done.sealed.report.verdict != "pass"
+
+
 def test_a_report_of_another_version(done, config):
     """Its signature holds over what it says, whatever this version knows of it."""
     document = json.loads((done.folder / REPORT).read_bytes())["report"]
@@ -189,6 +292,8 @@ def test_a_report_of_another_version(done, config):
     older = {**document, "items": [{"part": "a", "what": "b", "verdict": "pass"}]}
     sealed = seal(older, done.sealed.signatures, page, signer)
     (done.folder / REPORT).write_bytes(sealed.bytes)
+    book = load_config(config).state_dir / "qualification" / "book.json"
+    book.write_text(book.read_text().replace(done.sealed.sha256, sealed.sha256))
     found = verified(done.folder, signer.public)
     assert found.report.items[0].told == ""
     # Signing does not add what it lacks: the hash that was signed before stays the same.
@@ -284,6 +389,20 @@ def test_installation(config, plan):
     items = {i.what: i for i in conduct(config).installation(plan).sealed.report.items}
     for what in ("chain", "state folder, write", "files of keys, read"):
         assert items[what].verdict == "fail"
+
+
+@pytest.mark.parametrize(("known", "verdict"), [(True, "pass"), (False, "fail"), (None, "fail")])
+def test_a_clock_that_nobody_sets(config, tmp_path, monkeypatch, known, verdict):
+    from spektron_edge.qualification import conduct as module
+
+    monkeypatch.setattr(module, "kernel_synchronised", lambda: known)
+    asked = PLAN.replace("[expected]\n", '[expected]\nsynchronised = "yes"\n')
+    for text, wanted in ((PLAN, "no limit"), (asked, verdict)):
+        (tmp_path / "p.toml").write_text(text)
+        given = read_plan(tmp_path / "p.toml")
+        done = conduct(config, measured(scans=4)).operation(given, Somebody())
+        items = {i.what: i.verdict for i in done.sealed.report.items}
+        assert items["synchronised"] == wanted
 
 
 def test_another_calibration_meanwhile_fails(config, plan):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import time
+from datetime import datetime, timezone
 
 import pytest
 
@@ -12,7 +14,8 @@ from spektron_edge.faults import Fault, Faults
 from spektron_edge.files.ledger import Action
 from spektron_edge.prediction.pipeline import failed
 from spektron_edge.qualification.book import BookStore
-from spektron_edge.qualification.watch import QualificationWatch, standing
+from spektron_edge.qualification.standing import due_s, standing, worth
+from spektron_edge.qualification.watch import QualificationWatch
 
 from .made import CALIBRATION, run
 
@@ -59,6 +62,70 @@ def test_a_failure_stays_until_the_same_passes():
 def test_a_date_ahead_says_nothing():
     assert judged(run(utc_s=NOW + 60)) is None
     assert judged(run(utc_s=NOW + 2 * DAY)) == "qualification_due"
+
+
+def test_the_age_is_that_of_the_measurements():
+    """Values of last month, compared today, say nothing of this week; a control sample does."""
+    weekly, late = run(1, utc_s=NOW), run(2, utc_s=NOW - 40 * DAY)
+    assert judged(late) == "qualification_due"
+    assert judged(weekly, late) is None
+    assert judged(late, run(3, "control", utc_s=NOW)) is None
+
+
+def test_a_clock_that_was_set_back_and_summer_time(monkeypatch):
+    """Runs that lie ahead say nothing, and hide none that lies behind."""
+    sound = run(1, utc_s=NOW - DAY)
+    assert judged(sound, run(2, "control", utc_s=NOW + 400 * DAY)) is None
+    assert judged(run(1, utc_s=NOW + 400 * DAY)) == "qualification_due"
+    # A box without a battery began in 1970: as soon as its clock is right, the next one is due.
+    assert judged(run(1, utc_s=3600.0), now_s=7200.0) is None
+    assert judged(run(1, utc_s=3600.0)) == "qualification_due"
+    # Seven days are 168 hours, wherever the hour is put forward or back between them.
+    last = datetime(2026, 10, 22, 12, tzinfo=timezone.utc).timestamp()
+    for zone in ("Europe/Berlin", "America/New_York", "UTC"):
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+        assert judged(run(utc_s=last), now_s=last + 7 * DAY) is None
+        assert judged(run(utc_s=last), now_s=last + 7 * DAY + 1) == "qualification_due"
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_when_the_next_one_is_due():
+    def due(*runs):
+        return due_s(runs, "VIRT-0001", CALIBRATION, 7 * DAY, NOW)
+
+    assert due() is None
+    assert due(run(about="control", utc_s=NOW)) is None
+    assert due(run(utc_s=NOW - 9 * DAY)) == NOW - 2 * DAY
+    assert due(run(utc_s=NOW - 9 * DAY), run(2, "control", utc_s=NOW)) == NOW + 7 * DAY
+    assert due(run(calibration=OTHER)) is None
+
+
+def test_what_a_report_is_worth_now():
+    def of(i, *runs, in_use=("VIRT-0001", CALIBRATION), every_s=7 * DAY):
+        return worth(runs[i], runs, in_use, every_s, NOW)
+
+    assert of(0, run(utc_s=NOW)) == "holds"
+    assert of(0, run(verdict="fail")) == "failed"
+    assert of(0, run(verdict="incomplete")) == "incomplete"
+    assert of(0, run(utc_s=NOW), in_use=None) == "not_known"
+    assert of(0, run(), in_use=("VIRT-0002", CALIBRATION)) == "other_instrument"
+    assert of(0, run(), in_use=("VIRT-0001", OTHER)) == "other_calibration"
+    assert of(0, run(utc_s=NOW - 8 * DAY)) == "expired"
+    assert of(0, run(utc_s=NOW - 8 * DAY), every_s=None) == "holds"
+    control = run(2, "control", utc_s=NOW)
+    assert [of(i, run(utc_s=NOW - 8 * DAY), control) for i in (0, 1)] == ["holds", "holds"]
+    twice = run(utc_s=NOW), run(2, verdict="fail", utc_s=NOW)
+    assert [of(i, *twice) for i in (0, 1)] == ["replaced", "failed"]
+    assert of(0, run(utc_s=NOW), run(2, verdict="incomplete")) == "holds"
+    # Standards are measured whatever predicts; what is installed belongs to the bundle.
+    operated = run(kind="oq", about="operation", utc_s=NOW - 90 * DAY)
+    assert of(0, operated, in_use=("VIRT-0001", OTHER)) == "holds"
+    installed = run(kind="iq", about="installation")
+    assert of(0, installed, in_use=("VIRT-0001", OTHER)) == "holds"
+    newer = CALIBRATION.model_copy(update={"bundle": "corn 4"})
+    assert of(0, installed, in_use=("VIRT-0001", newer)) == "other_calibration"
 
 
 class Notices:
