@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from spektron_edge.bundle import BundleError
 from spektron_edge.bundle.errors import BundleUntrusted
-from spektron_edge.bundle.trust import read_trust
+from spektron_edge.bundle.trust import Signer, read_trust
 from spektron_edge.config.file import Config
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.files.ledger import Action
@@ -48,37 +48,33 @@ class TrustWatch:
 
     def look(self, config: Config, now_s: float, *, sure: bool = True) -> bool:
         """Judge the model in memory; true if it is refused. sure: then leave it."""
+        signer = None
         try:
-            why = self._judged(config)
+            if (trust := config.trust) is not None:
+                store = read_trust(trust.keys, require_signature=trust.require_signature)
+                signer = store.judge(self._serving.loaded.signed)
+        except BundleUntrusted as error:
+            self._notices.end((Faults.TRUST_UNUSABLE,))
+            if sure:
+                self._leave(config, str(error), now_s)
+            return True
         except BundleError as error:
             # No list can be read: the last one that could goes on being true.
             self._notices.begin(error.fault)
             return False
         self._notices.end((Faults.TRUST_UNUSABLE,))
-        if why is None:
-            self._accepted_again()
-        elif sure:
-            self._leave(config, why, now_s)
-        return why is not None
+        self._accepted(signer)
+        return False
 
-    def _judged(self, config: Config) -> str | None:
-        """Why the model may not be used, if so. Raises TrustUnusable."""
-        trust = config.trust
-        if trust is None:
-            return None
-        store = read_trust(trust.keys, require_signature=trust.require_signature)
-        try:
-            store.judge(self._serving.loaded.signed)
-        except BundleUntrusted as error:
-            return str(error)
-        return None
-
-    def _accepted_again(self) -> None:
+    def _accepted(self, signer: Signer | None) -> None:
         serving = self._serving
-        if serving.refused is None:
-            return
-        serving.refuse(None)
-        self._audited("bundle_back_in_service", bundle=serving.model.bundle_id)
+        if serving.refused is not None:
+            serving.refuse(None)
+            self._audited("bundle_back_in_service", bundle=serving.model.bundle_id)
+        if signer != serving.model.signed_by:
+            # Several have signed it, and one of them does not count any more.
+            serving.vouched_by(signer)
+            self._audited("bundle_vouched", bundle=serving.model.bundle_id, by=serving.signed_by)
 
     def _leave(self, config: Config, why: str, now_s: float) -> None:
         serving = self._serving

@@ -14,6 +14,7 @@ from spektron_edge.adaptation_state import AdaptationStore
 from spektron_edge.bundle import BundleError
 from spektron_edge.bundle.rules import check_serial
 from spektron_edge.bundle.slot_store import SlotStore
+from spektron_edge.bundle.trust import Signer
 from spektron_edge.clock import Stamp
 from spektron_edge.config.file import Config
 from spektron_edge.faults import Fault, Faults
@@ -120,6 +121,11 @@ class Serving:
         self.tell_of_backend()
         self.tell_of_choice()
         self.tell_of_changes()
+
+    def vouched_by(self, signer: Signer | None) -> None:
+        """The model in use stays, and another signature counts for it."""
+        self._loaded = replace(self._loaded, model=replace(self.model, signed_by=signer))
+        self._changed(self._loaded)
 
     def refuse(self, why: Fault | None) -> None:
         """Use the model in memory no longer, or again: None. why: BUNDLE_UNTRUSTED."""

@@ -136,10 +136,14 @@ def test_a_bundle_that_another_key_signed_as_well_stays(daemon, tmp_path, trust,
     configure(tmp_path, bundle)
     assert daemon._reload.reload().ok
     trust({"keys": [anna.key_id]})
-    Hours(daemon).look(3)
+    hours = Hours(daemon)
+    hours.look(3)
     assert daemon._serving.refused is None
+    assert daemon._serving.signed_by == f"bert ({bert.key_id})"
+    assert daemon._announcements.model_state().model.signed_by.key_id == bert.key_id
+    assert len(audited(daemon, "bundle_vouched")) == 1
     trust({"keys": [anna.key_id, bert.key_id]})
-    Hours(daemon).look()
+    hours.look()
     assert daemon._serving.refused is not None
 
 
