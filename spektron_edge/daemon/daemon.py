@@ -107,7 +107,14 @@ class Daemon:
         self._trust = TrustWatch(serving, self._notices, self._audit.action, time.monotonic())
         tickets = itertools.count(1)
         self._reload = Reload(
-            config_path, found, serving, self._trust, self._notices, self._use, self._client, tickets
+            config_path,
+            found,
+            serving,
+            self._trust,
+            self._notices,
+            self._use,
+            self._client,
+            tickets,
         )
         jobs = config_path, lambda: self._config, serving, self._notices, self._audit.action
         self._transfers, self._adaptations = TransferJobs(*jobs), AdaptationJobs(*jobs)

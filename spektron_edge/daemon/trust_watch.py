@@ -19,7 +19,7 @@ from spektron_edge.prediction.product import take_product
 from spektron_edge.prediction.serving import Serving
 from spektron_edge.publishing.notices import Notices
 
-_EVERY_S = 10.0
+_EVERY_S = 5.0
 # A folder that is being replaced holds no keys for a moment.
 _SURE_AFTER_S = 2.0
 _TRY_AGAIN_S = 60.0
