@@ -31,7 +31,7 @@ from spektron_edge.files.audit import GENESIS, AuditError, verify
 from spektron_edge.files.audit_segments import FOLDER, segments
 from spektron_edge.files.durable import sync_folder
 from spektron_edge.files.ledger import Action
-from spektron_edge.files.state_folder import AUDIT_FILE, OUTBOX_FILE, storage_fault
+from spektron_edge.files.state_folder import AUDIT_FILE, OUTBOX_FILE
 from spektron_edge.outbox import OutboxDamagedError, OutboxError
 from spektron_edge.outbox.store import reading
 
@@ -39,6 +39,7 @@ from .archive_writer import ArchiveWriter
 from .manifest import AuditHead, Manifest, Sealing, is_inner_path
 from .sealing import Passphrase, Recipient, seal
 from .sources import Source, Sources, config_sources, state_sources
+from .target_trouble import check_place, target_fault
 
 _TRIES, _PAUSE_S = 8, 0.25
 Tell = Callable[[str], None]
@@ -68,6 +69,7 @@ def make_backup(
     config = parse_config(text, config_path)
     if target.exists():
         raise _there_already(target)
+    check_place(target)
     if not config.state_dir.is_dir():
         detail = f"{config.state_dir} is not there: the daemon has never run with this file"
         raise Fault(Faults.BACKUP_REFUSED, detail)
@@ -96,7 +98,7 @@ def make_backup(
             Faults.BACKUP_REFUSED, f"{target} is there already: give another name"
         ) from None
     except OSError as error:
-        raise storage_fault(error, target) from None
+        raise target_fault(error, target, config.state_dir) from None
     details: dict[str, str | int | bool | None] = {
         "backup": manifest.id,
         "keys": manifest.sealed is not None,

@@ -6,6 +6,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from spektron_edge.config.file import Config
 from spektron_edge.support.removal import secret_files
 
 from .finding import Finding, bad, ok, warning
@@ -31,13 +32,26 @@ def look(subject: Subject) -> Iterator[Finding]:
         if (found := _denied(user, path, want)) is not None:
             fine = False
             yield found
-    for path in secret_files(config):
-        if _secret(path) and (open_to := stat.S_IMODE(path.stat().st_mode)) & _TOO_OPEN:
-            fine = False
-            told = f"{path} is a secret, and its mode {open_to:04o} opens it to others"
-            yield warning(PART, told, f"chmod 600 {path}")
+    for path in exposed(config):
+        fine = False
+        told = f"{path} is a secret, and its mode {_mode(path):04o} opens it to others"
+        yield warning(PART, told, closing(path))
     if fine:
         yield ok(PART, f"{user.name} may read and write what it has to, and secrets are its own")
+
+
+def exposed(config: Config) -> list[Path]:
+    """Files of keys and passwords that others on this machine may do anything to."""
+    return [path for path in secret_files(config) if _secret(path) and _mode(path) & _TOO_OPEN]
+
+
+def closing(path: Path) -> str:
+    """The command that closes it to others; who may read it in a group still may."""
+    return f"chmod g-wx,o= {path}"
+
+
+def _mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
 
 
 def _denied(user: User, path: Path, want: int) -> Finding | None:

@@ -110,6 +110,18 @@ def check(
     return Whole(chain, first, found, tuple(parts))
 
 
+def broken_segments(log: Path) -> str:
+    """Why the chain does not hold through all segments, though it may in the file that goes on;
+    empty where it does, or where there is none."""
+    if not log.exists():
+        return ""
+    try:
+        check(log, None, None)
+    except (AuditError, OSError) as error:
+        return str(error)
+    return ""
+
+
 _CUT = "lines were cut off the end, or this is another log"
 
 

@@ -18,6 +18,7 @@ from typing import Annotated
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from spektron_edge.backup.manifest import is_inner_path
+from spektron_edge.backup.target_trouble import check_place, target_fault
 from spektron_edge.bundle import BundleError
 from spektron_edge.bundle.canonical import canonical
 from spektron_edge.bundle.members import Caps, checked_zip
@@ -26,7 +27,6 @@ from spektron_edge.door.notes import keep
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.files.durable import share_with_owner, sync_folder
 from spektron_edge.files.ledger import Action
-from spektron_edge.files.state_folder import storage_fault
 
 from .shares import movable
 
@@ -85,6 +85,7 @@ def archive(config: Config, target: Path, who: str, tell: Callable[[str], None])
         raise Fault(Faults.BACKUP_REFUSED, f"{target} is there already: give another name")
     if target.resolve().is_relative_to(folder.resolve()):
         raise Fault(Faults.BACKUP_REFUSED, f"{target} lies in the state folder itself")
+    check_place(target)
     made = datetime.now(timezone.utc)
     about = {"made": made, "by": who, "site": config.site, "instrument": config.instrument}
     try:
@@ -111,7 +112,7 @@ def archive(config: Config, target: Path, who: str, tell: Callable[[str], None])
             sync_folder(path.parent)
         return Archived(contents, target.stat().st_size, digest)
     except OSError as error:
-        raise storage_fault(error, target) from None
+        raise target_fault(error, target, folder) from None
 
 
 def _write(
