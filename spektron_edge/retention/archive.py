@@ -94,12 +94,17 @@ def archive(config: Config, target: Path, who: str, tell: Callable[[str], None])
             return Archived(Contents(files=(), **about), 0, None)
         partial = target.with_name(f"{target.name}.partial")
         partial.unlink(missing_ok=True)
-        held = _write(partial, folder, files, about, tell)
-        share_with_owner(partial)
-        tell("reading it again")
-        contents, _ = read_archive(partial)
-        digest = _digest(partial)
-        partial.rename(target)
+        try:
+            held = _write(partial, folder, files, about, tell)
+            share_with_owner(partial)
+            tell("reading it again")
+            contents, _ = read_archive(partial)
+            digest = _digest(partial)
+            # Unlike a rename, a link replaces nothing.
+            os.link(partial, target)
+        finally:
+            # Nothing that is half there takes room on a disk that is full already.
+            partial.unlink(missing_ok=True)
         sync_folder(target.parent)
         details: dict[str, str | int | bool | None] = {
             "archive": target.name,
@@ -111,6 +116,11 @@ def archive(config: Config, target: Path, who: str, tell: Callable[[str], None])
             path.unlink(missing_ok=True)
             sync_folder(path.parent)
         return Archived(contents, target.stat().st_size, digest)
+    except (zipfile.LargeZipFile, RuntimeError):
+        told = (
+            "more than 4 GiB may leave, which is more than one archive holds: move the largest of"
+        )
+        raise Fault(Faults.BACKUP_REFUSED, f"{told} {folder}/*.damaged-* by hand first") from None
     except OSError as error:
         raise target_fault(error, target, folder) from None
 
