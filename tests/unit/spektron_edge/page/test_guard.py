@@ -107,12 +107,13 @@ def test_a_wrong_password_is_one_line_with_the_name_that_was_claimed(client):
 
 
 def test_a_password_that_was_typed_as_the_name_stands_nowhere(client, now, caplog):
+    client.page.tries = Tries(now)
     secret = "Correct-Horse-42"
     typed = {"user": secret, "password": "anna"}
     for _ in range(FREE):
         client.post("/session", json=typed)
     client.post("/session", json={**typed, "user": "another"})
-    now.s += 3600
+    now.s += 2 * 3600
     headers = _signed_in(client)
     client.post("/session", json=typed, headers=headers)
     lines = _refusals(client)
