@@ -11,7 +11,6 @@ import contextlib
 import io
 import os
 import sqlite3
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -40,6 +39,7 @@ from .manifest import AuditHead, Manifest, Sealing, is_inner_path
 from .sealing import Passphrase, Recipient, seal
 from .sources import Source, Sources, config_sources, state_sources
 from .target_trouble import check_place, target_fault
+from .work_folder import work_folder
 
 _TRIES, _PAUSE_S = 8, 0.25
 Tell = Callable[[str], None]
@@ -81,12 +81,12 @@ def make_backup(
         raise Fault(Faults.BACKUP_REFUSED, f"{config_path.name!r} must be a plain name")
     signer = device_signer(config.state_dir)
     try:
-        with tempfile.TemporaryDirectory(prefix=".backup-", dir=target.parent) as work:
-            partial = Path(work, "backup.zip")
+        with work_folder(target.parent) as work:
+            partial = work / "backup.zip"
             handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(handle, "wb") as stream:
                 gathering = _Gathering(config_path, text, config, signer, to, who, tell)
-                manifest = gathering.write(stream, Path(work))
+                manifest = gathering.write(stream, work)
                 stream.flush()
                 os.fsync(stream.fileno())
             # Unlike a rename, a link replaces nothing.

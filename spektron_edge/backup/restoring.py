@@ -105,6 +105,10 @@ class _Plan:
         if wish.keep_config:
             return _Plan(backup, wish, secrets, load_config(wish.config), [], {})
         folder, manifest = wish.config.absolute().parent, backup.manifest
+        # They are held in memory until they are placed.
+        if sum(k.bytes for k in manifest.files if k.where == "config") > _CONFIG_BYTES:
+            detail = f"its configuration's files are larger than {_CONFIG_BYTES // 2**20} MB"
+            raise Fault(Faults.BACKUP_INVALID, detail)
         files = {
             kept: backup.read(kept, _CONFIG_BYTES)
             for kept in manifest.files

@@ -6,6 +6,7 @@ which the first line of the next file follows. So the chain spans them, wherever
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import zlib
@@ -89,7 +90,11 @@ def check(
     that does not fit, or what is missing; OSError.
     """
     chain = verify(log, head)
-    known = {segment_head(path): (path.name, path.read_bytes()) for path in segments(log)}
+    known = {}
+    for path in segments(log):
+        # What `archive` moves away at this very moment is not here.
+        with contextlib.suppress(FileNotFoundError):
+            known[segment_head(path)] = path.name, path.read_bytes()
     known |= {segment_head(name): (name, packed) for name, packed in elsewhere}
     first, before, found, parts = chain.first, chain.before, chain.found, []
     while before != GENESIS and (part := known.pop(before[:HEAD_DIGITS], None)) is not None:

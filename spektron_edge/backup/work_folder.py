@@ -1,0 +1,39 @@
+"""A folder beside the backup that is made in it; what a killed one has left there goes."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+_PREFIX = ".backup-"
+
+
+@contextlib.contextmanager
+def work_folder(beside: Path) -> Iterator[Path]:
+    """A fresh folder, gone at the end. Raises OSError."""
+    for left in beside.glob(f"{_PREFIX}*"):
+        _remove_if_left(left)
+    with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=beside) as name, _held(Path(name)):
+        yield Path(name)
+
+
+def _remove_if_left(folder: Path) -> None:
+    """A copy of an outbox is large; nightly ones would fill the disk. One in use is locked."""
+    with contextlib.suppress(OSError), _held(folder):
+        shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """The kernel lets go of it however the process ends. Raises OSError, also where it is held."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)
