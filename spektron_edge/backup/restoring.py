@@ -30,6 +30,8 @@ from .targets import Target, config_targets, occupied, outside
 
 _CONFIG_BYTES = 256 * 2**20
 _SPARE_BYTES = 16 * 2**20
+# Whatever the manifest says: nobody else writes to it, and nothing of it is run.
+_OPEN_MODES = 0o644
 
 
 @dataclass(frozen=True)
@@ -195,7 +197,7 @@ class _Plan:
         files = [kept for kept in self.backup.manifest.files if kept.where == "state"]
         for number, kept in enumerate(files, 1):
             tell(f"{number} of {len(files)} files: {kept.path}")
-            with _create(staged / kept.path, kept.mode) as stream:
+            with _create(staged / kept.path, kept.mode & _OPEN_MODES) as stream:
                 self.backup.copy(kept, stream)
         for kept, data in self.secrets.held.items():
             if kept.where == "state":
@@ -218,7 +220,8 @@ class _Plan:
             _make_folder(target.path.parent)
             if target.there:
                 _set_aside(target.path)
-            write_durably(target.path, self.contents[target.path], target.kept.mode)
+            mode = target.kept.mode & _OPEN_MODES
+            write_durably(target.path, self.contents[target.path], mode)
 
     def result(self) -> Restored:
         """What would be done."""

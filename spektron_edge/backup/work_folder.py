@@ -18,8 +18,12 @@ def work_folder(beside: Path) -> Iterator[Path]:
     """A fresh folder, gone at the end. Raises OSError."""
     for left in beside.glob(f"{_PREFIX}*"):
         _remove_if_left(left)
-    with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=beside) as name, _held(Path(name)):
-        yield Path(name)
+    with contextlib.ExitStack() as stack:
+        made = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=_PREFIX, dir=beside)))
+        # Network file systems have no locks on folders: there nothing is removed, either.
+        with contextlib.suppress(OSError):
+            stack.enter_context(_held(made))
+        yield made
 
 
 def _remove_if_left(folder: Path) -> None:

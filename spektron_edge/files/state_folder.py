@@ -133,8 +133,8 @@ def _missing(folder: Path) -> list[Fault]:
     if not outbox and (lines or ran):
         told.append(
             f"{OUTBOX_FILE} is missing or empty in {folder}, which was in use: a new one was made. "
-            "Records that were not acknowledged are lost, and no gap before now can be named; command "
-            f"counters are those of {AUDIT_FILE}"
+            "Records that were not acknowledged are lost, and no gap before now can be named; "
+            f"command counters are those of {AUDIT_FILE}"
         )
     if not lines and (ran or (outbox and not audit.exists())):
         told.append(
