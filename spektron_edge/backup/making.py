@@ -47,12 +47,13 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Made:
-    """The file that was made."""
+    """The file that was made. untold: why the audit log does not know of it, if so."""
 
     path: Path
     manifest: Manifest
     bytes: int
     signer: str
+    untold: str = ""
 
 
 def make_backup(
@@ -62,8 +63,7 @@ def make_backup(
     None leaves them out. tell: how far it is.
 
     Raises Fault(CONFIG_INVALID, BACKUP_REFUSED, KEY_UNUSABLE, STATE_DAMAGED, STATE_UNWRITABLE,
-    DISK_FULL, AUDIT_BROKEN); then there is no such file, but where only the note for the audit log
-    could not be left.
+    DISK_FULL, AUDIT_BROKEN); then there is no such file.
     """
     text = read_config(config_path)
     config = parse_config(text, config_path)
@@ -104,8 +104,13 @@ def make_backup(
         "keys": manifest.sealed is not None,
         "lines": manifest.audit.lines,
     }
-    keep(config.state_dir, Action(what="backup_made", who=who, details=details))
-    return Made(target, manifest, size, signer.key_id)
+    untold = ""
+    try:
+        keep(config.state_dir, Action(what="backup_made", who=who, details=details))
+    except Fault as fault:
+        # A disk that is full or fails: what was saved from it is there all the same.
+        untold = fault.detail
+    return Made(target, manifest, size, signer.key_id, untold)
 
 
 @dataclass(frozen=True)

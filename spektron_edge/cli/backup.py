@@ -90,6 +90,8 @@ def _backup(arguments: argparse.Namespace) -> int:
         else "left out: give --passphrase-file or --recipient to have them in it",
         "left out": list(manifest.left_out),
     }
+    if made.untold:
+        report["audit log was not told"] = made.untold
     if arguments.to is not None:
         removed = remove_old(target, config, arguments.keep)
         report["removed"] = [path.name for path in removed]

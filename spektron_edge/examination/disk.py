@@ -13,7 +13,7 @@ from spektron_edge.faults import Fault, Faults
 from spektron_edge.files.state_folder import storage_fault
 from spektron_edge.retention.budget import MB, Outlook, existing, fitting_budget_mb, outlook
 
-from .finding import Finding, of_fault, ok, unseen, warning
+from .finding import Finding, bad, of_fault, ok, unseen, warning
 from .subject import Subject
 
 PART, BUDGET, SPEED = "disk", "disk's budget", "disk's speed"
@@ -39,6 +39,9 @@ def look(subject: Subject) -> Iterator[Finding]:
 
 def _room(there: Path, found: Outlook) -> Finding:
     room, free = os.statvfs(there), found.free
+    if room.f_flag & os.ST_RDONLY:
+        step = "take a backup onto another disk now; then look at the kernel's log and the card"
+        return bad(PART, f"{there} is on a disk that was made read-only, as the kernel does", step)
     told = f"{free / MB:.0f} MB are free under {there}"
     if free < _LEAST_BYTES or (room.f_files and room.f_favail < _LEAST_FILES):
         if free >= _LEAST_BYTES:

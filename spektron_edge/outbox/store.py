@@ -26,6 +26,7 @@ from .errors import (
     OutboxError,
     OutboxFullError,
     is_damaged,
+    is_read_only,
     translated,
 )
 from .limits import CAUSES, Limits, apply
@@ -342,9 +343,11 @@ def reading(path: Path, *, alone: bool = False) -> Iterator[sqlite3.Connection]:
     """
     # SQLite removes side files when the last one closes the database, but only if that one may
     # write: where nobody has it open, that is this one.
-    lone = not path.with_name(f"{path.name}-wal").exists()
-    how = "ro&immutable=1" if alone else "rw" if lone else "ro"
     try:
+        lone = not path.with_name(f"{path.name}-wal").exists()
+        # A card that fails is made read-only by the kernel: what is on it can still be saved.
+        alone = alone or (lone and is_read_only(path))
+        how = "ro&immutable=1" if alone else "rw" if lone else "ro"
         uri = f"{path.absolute().as_uri()}?mode={how}"
         with contextlib.closing(sqlite3.connect(uri, uri=True)) as db:
             db.execute("PRAGMA query_only = ON")
