@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import random
 import signal
@@ -9,18 +11,26 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
 from datetime import datetime, timezone
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from spektron_edge.backup.archive_reader import open_backup
 from spektron_edge.backup.work_folder import work_folder
+from spektron_edge.config.loading import load_config
+from spektron_edge.examination import disk
 from spektron_edge.files.audit_segments import check, read_segment, segments
 from spektron_edge.files.choices import ChoiceStore, ProductChoice
 from spektron_edge.files.placing import STAGING
 from spektron_edge.outbox import Progress
 from tests.devices import AT, lose, record
 from tests.integration.rig import until
+from tests.requirements import need
+
+from .test_hostile import signed_again
 
 SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(1, 20))]
 
@@ -140,3 +150,115 @@ def test_a_backup_of_what_never_rests_is_of_one_moment(device, tmp_path, done):
         }
         # The log is taken last: it knows of every record that is there, but one that was just made.
         assert told >= set(range(1001, counted))
+
+
+# ---- disks that fail, and clocks
+
+
+@contextlib.contextmanager
+def read_only(folder):
+    """As the kernel makes a card that fails."""
+    need("tmpfs")
+    subprocess.run(["mount", "--bind", folder, folder], check=True)
+    try:
+        subprocess.run(["mount", "-o", "remount,ro,bind", folder], check=True)
+        yield
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+def died_with_records(device):
+    """A daemon was killed: its last record is in SQLite's log alone."""
+    script = (
+        "import os, pathlib, sys; from tests.devices import *; "
+        "state = DeviceFiles(pathlib.Path(sys.argv[1])).open(); "
+        "state.outbox.commit([record(555)], [Progress('SN-1', 5, 555)]); os._exit(9)"
+    )
+    subprocess.run([sys.executable, "-c", script, str(device.folder)], check=False)
+    assert (device.state / "outbox.sqlite-wal").stat().st_size > 0
+
+
+@pytest.mark.parametrize("died", [False, True])
+def test_a_card_that_was_made_read_only_can_still_be_saved(device, tmp_path, done, died):
+    if died:
+        died_with_records(device)
+    with read_only(device.state):
+        told = done("backup", tmp_path / "kept.zip", "--config", device.config)
+        assert "Read-only" in told["audit log was not told"]
+        done("inspect", device.state)
+        subject = SimpleNamespace(config=load_config(device.config))
+        (found,) = [f for f in disk.look(subject) if f.part == disk.PART]
+        assert (found.state, "backup" in found.next_step) == ("bad", True)
+    lose(device)
+    done("restore", tmp_path / "kept.zip", "--config", device.config)
+    state = device.open()
+    assert state.outbox.progress("SN-1").number == (555 if died else 19)
+    state.close()
+
+
+def test_a_restore_onto_a_disk_that_takes_nothing_changes_nothing(device, tmp_path, done, ask):
+    done("backup", tmp_path / "kept.zip", "--config", device.config)
+    before = sorted(device.state.rglob("*"))
+    with read_only(device.state):
+        status, told = ask("restore", tmp_path / "kept.zip", "--replace", "--config", device.config)
+        assert (status, told["error"]["code"]) == (12, "state_unwritable")
+    assert sorted(device.state.rglob("*")) == before
+
+
+def test_files_of_a_clock_that_was_ahead_push_nobody_out(device, tmp_path, done):
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    ahead = [f"spektron-lab-m5-209901{day:02}T000000000Z.zip" for day in (1, 2, 3)]
+    for name in ahead:
+        (folder / name).write_bytes(b"made while the clock was wrong")
+    made = [
+        done("backup", "--to", folder, "--keep", 2, "--config", device.config) for _ in range(3)
+    ]
+    left = sorted(p.name for p in folder.iterdir())
+    assert left == sorted([*ahead, *(Path(told["backup"]).name for told in made[1:])])
+
+
+# ---- backups that somebody made to hurt
+
+
+def test_nobody_else_may_write_to_what_comes_in(device, tmp_path, done):
+    done("backup", tmp_path / "kept.zip", "--config", device.config)
+    with zipfile.ZipFile(tmp_path / "kept.zip") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+
+    def open_to_all(document):
+        for file in document["files"]:
+            file["mode"] = 0o777
+
+    with zipfile.ZipFile(tmp_path / "open.zip", "w") as archive:
+        for name, data in signed_again(device, members, open_to_all).items():
+            archive.writestr(name, data)
+    lose(device)
+    done("restore", tmp_path / "open.zip", "--config", device.config)
+    files = [path for path in device.folder.rglob("*") if path.is_file()]
+    assert files
+    assert [path for path in files if path.stat().st_mode & 0o133] == []
+
+
+def test_files_of_the_configuration_that_fill_the_memory_are_refused(device, tmp_path, ask, done):
+    done("backup", tmp_path / "kept.zip", "--config", device.config)
+    with zipfile.ZipFile(tmp_path / "kept.zip") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    zeros = bytes(2**26)
+    digest = hashlib.sha256(zeros).hexdigest()
+
+    def grown(document):
+        for number in range(5):
+            one = {"where": "config", "path": f"zeros-{number}", "mode": 0o644}
+            document["files"].append({**one, "bytes": len(zeros), "sha256": digest})
+
+    again = signed_again(device, members, grown)
+    with zipfile.ZipFile(tmp_path / "large.zip", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as to:
+        for name, data in again.items():
+            to.writestr(name, data)
+        for number in range(5):
+            to.writestr(f"config/zeros-{number}", zeros)
+    lose(device)
+    status, told = ask("restore", tmp_path / "large.zip", "--config", device.config)
+    assert (status, told["error"]["code"]) == (68, "backup_invalid")
+    assert "larger than 256 MB" in told["error"]["detail"]
