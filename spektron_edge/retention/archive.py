@@ -27,6 +27,7 @@ from spektron_edge.door.notes import keep
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.files.durable import share_with_owner, sync_folder
 from spektron_edge.files.ledger import Action
+from spektron_edge.files.regular import open_regular
 
 from .shares import movable
 
@@ -159,7 +160,7 @@ def read_archive(path: Path) -> tuple[Contents, list[tuple[str, bytes]]]:
     Raises Fault(BACKUP_INVALID).
     """
     try:
-        with path.open("rb") as stream, checked_zip(stream, _CAPS, is_inner_path) as packed:
+        with open_regular(path) as stream, checked_zip(stream, _CAPS, is_inner_path) as packed:
             if packed.getinfo(CONTENTS).file_size > _MOST_CONTENTS:
                 raise BundleError(f"{CONTENTS} is larger than it may be")
             contents = Contents.model_validate_json(packed.read(CONTENTS))

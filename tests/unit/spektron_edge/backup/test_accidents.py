@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -262,3 +263,29 @@ def test_files_of_the_configuration_that_fill_the_memory_are_refused(device, tmp
     status, told = ask("restore", tmp_path / "large.zip", "--config", device.config)
     assert (status, told["error"]["code"]) == (68, "backup_invalid")
     assert "larger than 256 MB" in told["error"]["detail"]
+
+
+@pytest.mark.parametrize("lies", [False, True])
+def test_a_disk_without_room_for_a_restore_is_left_as_it_was(
+    device, tmp_path, done, ask, monkeypatch, lies
+):
+    """Free space may be less than it is said to be: quotas, reserves, others who write."""
+    need("tmpfs")
+    (device.state / "outbox.sqlite.damaged-1").write_bytes(random.Random(1).randbytes(2**21))
+    done("backup", tmp_path / "kept.zip", "--config", device.config)
+    small = tmp_path / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", small], check=True)
+    try:
+        shutil.copy(device.config, small)
+        if lies:
+            plenty = SimpleNamespace(free=2**40)
+            monkeypatch.setattr(
+                "spektron_edge.backup.restoring.shutil.disk_usage", lambda _: plenty
+            )
+        status, told = ask("restore", tmp_path / "kept.zip", "--config", small / "spektron.toml")
+        assert (status, told["error"]["code"]) == (13, "disk_full")
+        left = {path.name for path in small.rglob("*") if path.is_file()}
+        assert left <= {"spektron.toml", "lock"}
+    finally:
+        subprocess.run(["umount", "-l", small], check=True)
