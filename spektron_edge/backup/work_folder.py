@@ -10,7 +10,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-_PREFIX = ".backup-"
+_PREFIX = ".spektron-backup-"
+# A folder that holds anything else is somebody's own.
+_OURS = ("backup.zip", "outbox.sqlite")
 
 
 @contextlib.contextmanager
@@ -29,7 +31,8 @@ def work_folder(beside: Path) -> Iterator[Path]:
 def _remove_if_left(folder: Path) -> None:
     """A copy of an outbox is large; nightly ones would fill the disk. One in use is locked."""
     with contextlib.suppress(OSError), _held(folder):
-        shutil.rmtree(folder)
+        if all(path.name.startswith(_OURS) and path.is_file() for path in folder.iterdir()):
+            shutil.rmtree(folder)
 
 
 @contextlib.contextmanager

@@ -62,7 +62,7 @@ def test_a_backup_that_is_killed_leaves_none_and_the_next_one_cleans_up(
     folder = tmp_path / "kept"
     folder.mkdir()
     begun = command("backup", "--to", folder, "--config", device.config)
-    killed_somewhere(begun, lambda: list(folder.glob(".backup-*")), seed)
+    killed_somewhere(begun, lambda: list(folder.glob(".spektron-backup-*")), seed)
     for path in folder.glob("*.zip"):
         with open_backup(path):
             pass
@@ -70,6 +70,15 @@ def test_a_backup_that_is_killed_leaves_none_and_the_next_one_cleans_up(
     assert list(folder.glob(".*")) == []
     with open_backup(folder / told["backup"]):
         pass
+
+
+def test_nothing_of_somebody_else_s_is_removed(device, tmp_path, done):
+    others = [tmp_path / ".backup-photos", tmp_path / ".spektron-backup-photos"]
+    for folder in others:
+        folder.mkdir()
+        (folder / "one.jpg").write_bytes(b"a day at the sea")
+    done("backup", tmp_path / "kept.zip", "--config", device.config)
+    assert all((folder / "one.jpg").is_file() for folder in others)
 
 
 def test_a_backup_beside_another_one_leaves_it_alone(device, tmp_path, done):
