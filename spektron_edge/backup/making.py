@@ -28,7 +28,6 @@ from spektron_edge.door.notes import keep
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.files.audit import GENESIS, AuditError, verify
 from spektron_edge.files.audit_segments import FOLDER, segments
-from spektron_edge.files.durable import sync_folder
 from spektron_edge.files.ledger import Action
 from spektron_edge.files.state_folder import AUDIT_FILE, OUTBOX_FILE
 from spektron_edge.outbox import OutboxDamagedError, OutboxError
@@ -38,7 +37,7 @@ from .archive_writer import ArchiveWriter
 from .manifest import AuditHead, Manifest, Sealing, is_inner_path
 from .sealing import Passphrase, Recipient, seal
 from .sources import Source, Sources, config_sources, state_sources
-from .target_trouble import check_place, target_fault
+from .target_trouble import check_place, put_in_place, target_fault
 from .work_folder import work_folder
 
 _TRIES, _PAUSE_S = 8, 0.25
@@ -89,9 +88,7 @@ def make_backup(
                 manifest = gathering.write(stream, work)
                 stream.flush()
                 os.fsync(stream.fileno())
-            # Unlike a rename, a link replaces nothing.
-            os.link(partial, target)
-            sync_folder(target.parent)
+            put_in_place(partial, target)
         size = target.stat().st_size
     except FileExistsError:
         raise Fault(

@@ -52,7 +52,7 @@ class Wish:
 class Restored:
     """What was done, or would be. before: where what was there lies now; files: of the
     configuration, that were written; in_the_way: what would keep it from being done; broken: where
-    the audit log's older parts do not hold, which they did not when the backup was made."""
+    the audit log's older parts did not hold any more when the backup was made."""
 
     manifest: Manifest
     signer: str

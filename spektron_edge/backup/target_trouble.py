@@ -4,11 +4,14 @@ folder: told as such, not as trouble of the state folder."""
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 
 from spektron_edge.faults import Fault, Faults
+from spektron_edge.files.durable import sync_folder
 from spektron_edge.files.state_folder import storage_fault
 
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -20,6 +23,21 @@ def check_place(target: Path) -> None:
         raise Fault(
             Faults.BACKUP_REFUSED, f"{detail}: make it (`mkdir`), or mount the disk that it is on"
         )
+
+
+def put_in_place(partial: Path, target: Path) -> None:
+    """Give a file that is whole its name, and replace none. Raises OSError."""
+    try:
+        # Unlike a rename, a link replaces nothing.
+        os.link(partial, target)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        # Sticks as they are sold know no links.
+        if target.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
+        partial.rename(target)
+    sync_folder(target.parent)
 
 
 def target_fault(error: OSError, target: Path, state_dir: Path) -> Fault:

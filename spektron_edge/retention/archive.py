@@ -18,7 +18,7 @@ from typing import Annotated
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from spektron_edge.backup.manifest import is_inner_path
-from spektron_edge.backup.target_trouble import check_place, target_fault
+from spektron_edge.backup.target_trouble import check_place, put_in_place, target_fault
 from spektron_edge.bundle import BundleError
 from spektron_edge.bundle.canonical import canonical
 from spektron_edge.bundle.members import Caps, checked_zip
@@ -101,12 +101,10 @@ def archive(config: Config, target: Path, who: str, tell: Callable[[str], None])
             tell("reading it again")
             contents, _ = read_archive(partial)
             digest = _digest(partial)
-            # Unlike a rename, a link replaces nothing.
-            os.link(partial, target)
+            put_in_place(partial, target)
         finally:
             # Nothing that is half there takes room on a disk that is full already.
             partial.unlink(missing_ok=True)
-        sync_folder(target.parent)
         details: dict[str, str | int | bool | None] = {
             "archive": target.name,
             "sha256": digest,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
+import os
 import random
 import shutil
 import signal
@@ -20,6 +22,7 @@ from types import SimpleNamespace
 import pytest
 
 from spektron_edge.backup.archive_reader import open_backup
+from spektron_edge.backup.target_trouble import put_in_place
 from spektron_edge.backup.work_folder import work_folder
 from spektron_edge.config.loading import load_config
 from spektron_edge.examination import disk
@@ -298,3 +301,24 @@ def test_a_disk_without_room_for_a_restore_is_left_as_it_was(
         assert left <= {"spektron.toml", "lock"}
     finally:
         subprocess.run(["umount", "-l", small], check=True)
+
+
+def test_a_stick_without_links_takes_backups_and_archives(device, tmp_path, done, monkeypatch):
+    """FAT, which no machine of the tests can be asked to mount."""
+
+    def no_links(*_):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+    (device.state / "outbox.sqlite.damaged-1").write_bytes(b"damaged")
+    done("backup", tmp_path / "kept.zip", "--config", device.config)
+    done("archive", tmp_path / "2026.zip", "--config", device.config)
+    with open_backup(tmp_path / "kept.zip"):
+        pass
+    assert not (device.state / "outbox.sqlite.damaged-1").exists()
+    assert {path.name for path in tmp_path.iterdir()} == {"device", "kept.zip", "2026.zip"}
+    (tmp_path / "new.zip").write_bytes(b"one that is whole")
+    (tmp_path / "old.zip").write_bytes(b"what was there")
+    with pytest.raises(FileExistsError):
+        put_in_place(tmp_path / "new.zip", tmp_path / "old.zip")
+    assert (tmp_path / "old.zip").read_bytes() == b"what was there"
