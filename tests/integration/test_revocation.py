@@ -13,6 +13,9 @@ from tests import signers
 from tests.integration.rig import until
 
 
+pytestmark = pytest.mark.once
+
+
 def revoke(tmp_path, **what):
     (tmp_path / "trust" / "revoked.json").write_text(json.dumps({"format": 1, **what}))
 

@@ -36,6 +36,7 @@ from tests.requirements import need
 
 from .test_hostile import signed_again
 
+pytestmark = pytest.mark.once
 SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(1, 20))]
 
 
