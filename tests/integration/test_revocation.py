@@ -12,7 +12,6 @@ from spektron_edge.files.audit import verify
 from tests import signers
 from tests.integration.rig import until
 
-
 pytestmark = pytest.mark.once
 
 
