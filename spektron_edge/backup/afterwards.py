@@ -31,5 +31,7 @@ def afterwards(done: Restored) -> list[str]:
         f"the audit log goes on after line {manifest.audit.lines}; heads that were published later "
         "belong to lines that are lost"
     )
+    if done.broken:
+        told.append(f"the audit log was broken when the backup was made: {done.broken}")
     told += [f"was not in the backup: {name}" for name in manifest.left_out]
     return told

@@ -18,6 +18,7 @@ from spektron_edge.bundle.members import Caps, checked_zip
 from spektron_edge.bundle.signature import key_id
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.files.formats import newer
+from spektron_edge.files.regular import open_regular
 
 from .manifest import (
     DOMAIN,
@@ -65,7 +66,7 @@ class OpenBackup:
 def open_backup(path: Path) -> Iterator[OpenBackup]:
     """Verify all of it, without writing anything. Raises Fault(BACKUP_INVALID)."""
     try:
-        stream = path.open("rb")
+        stream = open_regular(path)
     except OSError as error:
         raise _invalid(f"{path}: {error.strerror}") from None
     with contextlib.ExitStack() as opened:

@@ -11,7 +11,6 @@ import contextlib
 import io
 import os
 import sqlite3
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,9 +28,8 @@ from spektron_edge.door.notes import keep
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.files.audit import GENESIS, AuditError, verify
 from spektron_edge.files.audit_segments import FOLDER, segments
-from spektron_edge.files.durable import sync_folder
 from spektron_edge.files.ledger import Action
-from spektron_edge.files.state_folder import AUDIT_FILE, OUTBOX_FILE, storage_fault
+from spektron_edge.files.state_folder import AUDIT_FILE, OUTBOX_FILE
 from spektron_edge.outbox import OutboxDamagedError, OutboxError
 from spektron_edge.outbox.store import reading
 
@@ -39,6 +37,8 @@ from .archive_writer import ArchiveWriter
 from .manifest import AuditHead, Manifest, Sealing, is_inner_path
 from .sealing import Passphrase, Recipient, seal
 from .sources import Source, Sources, config_sources, state_sources
+from .target_trouble import check_place, put_in_place, target_fault
+from .work_folder import work_folder
 
 _TRIES, _PAUSE_S = 8, 0.25
 Tell = Callable[[str], None]
@@ -46,12 +46,13 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Made:
-    """The file that was made."""
+    """The file that was made. untold: why the audit log does not know of it, if so."""
 
     path: Path
     manifest: Manifest
     bytes: int
     signer: str
+    untold: str = ""
 
 
 def make_backup(
@@ -61,13 +62,13 @@ def make_backup(
     None leaves them out. tell: how far it is.
 
     Raises Fault(CONFIG_INVALID, BACKUP_REFUSED, KEY_UNUSABLE, STATE_DAMAGED, STATE_UNWRITABLE,
-    DISK_FULL, AUDIT_BROKEN); then there is no such file, but where only the note for the audit log
-    could not be left.
+    DISK_FULL, AUDIT_BROKEN); then there is no such file.
     """
     text = read_config(config_path)
     config = parse_config(text, config_path)
     if target.exists():
         raise _there_already(target)
+    check_place(target)
     if not config.state_dir.is_dir():
         detail = f"{config.state_dir} is not there: the daemon has never run with this file"
         raise Fault(Faults.BACKUP_REFUSED, detail)
@@ -79,31 +80,34 @@ def make_backup(
         raise Fault(Faults.BACKUP_REFUSED, f"{config_path.name!r} must be a plain name")
     signer = device_signer(config.state_dir)
     try:
-        with tempfile.TemporaryDirectory(prefix=".backup-", dir=target.parent) as work:
-            partial = Path(work, "backup.zip")
+        with work_folder(target.parent) as work:
+            partial = work / "backup.zip"
             handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(handle, "wb") as stream:
                 gathering = _Gathering(config_path, text, config, signer, to, who, tell)
-                manifest = gathering.write(stream, Path(work))
+                manifest = gathering.write(stream, work)
                 stream.flush()
                 os.fsync(stream.fileno())
-            # Unlike a rename, a link replaces nothing.
-            os.link(partial, target)
-            sync_folder(target.parent)
+            put_in_place(partial, target)
         size = target.stat().st_size
     except FileExistsError:
         raise Fault(
             Faults.BACKUP_REFUSED, f"{target} is there already: give another name"
         ) from None
     except OSError as error:
-        raise storage_fault(error, target) from None
+        raise target_fault(error, target, config.state_dir) from None
     details: dict[str, str | int | bool | None] = {
         "backup": manifest.id,
         "keys": manifest.sealed is not None,
         "lines": manifest.audit.lines,
     }
-    keep(config.state_dir, Action(what="backup_made", who=who, details=details))
-    return Made(target, manifest, size, signer.key_id)
+    untold = ""
+    try:
+        keep(config.state_dir, Action(what="backup_made", who=who, details=details))
+    except Fault as fault:
+        # A disk that is full or fails: what was saved from it is there all the same.
+        untold = fault.detail
+    return Made(target, manifest, size, signer.key_id, untold)
 
 
 @dataclass(frozen=True)

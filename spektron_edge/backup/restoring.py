@@ -16,10 +16,10 @@ from spektron_edge.config.file import Config
 from spektron_edge.config.loading import load_config, understand_config
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.files import placing
+from spektron_edge.files.audit_segments import broken_segments
 from spektron_edge.files.durable import share_with_owner, sync_folder, write_durably
-from spektron_edge.files.state_folder import OUTBOX_FILE, lock_state, storage_fault
-from spektron_edge.outbox.errors import SIDE_FILES
-from spektron_edge.support.state_report import inspect_state
+from spektron_edge.files.state_folder import AUDIT_FILE, lock_state, storage_fault
+from spektron_edge.support.state_report import inspect_in_use
 
 from .archive_reader import OpenBackup, open_backup
 from .made_safe import Restorer, make_safe
@@ -30,6 +30,8 @@ from .targets import Target, config_targets, occupied, outside
 
 _CONFIG_BYTES = 256 * 2**20
 _SPARE_BYTES = 16 * 2**20
+# Whatever the manifest says: nobody else writes to it, and nothing of it is run.
+_OPEN_MODES = 0o644
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,8 @@ class Wish:
 @dataclass(frozen=True)
 class Restored:
     """What was done, or would be. before: where what was there lies now; files: of the
-    configuration, that were written; in_the_way: what would keep it from being done."""
+    configuration, that were written; in_the_way: what would keep it from being done; broken: where
+    the audit log's older parts did not hold any more when the backup was made."""
 
     manifest: Manifest
     signer: str
@@ -59,6 +62,12 @@ class Restored:
     files: tuple[Path, ...]
     before: Path | None
     in_the_way: tuple[str, ...]
+    broken: str = ""
+
+    @property
+    def log(self) -> Path:
+        """The audit log that goes on."""
+        return self.config.state_dir / AUDIT_FILE
 
 
 def restore(path: Path, wish: Wish, tell: Callable[[str], None], *, dry_run: bool) -> Restored:
@@ -77,7 +86,8 @@ def restore(path: Path, wish: Wish, tell: Callable[[str], None], *, dry_run: boo
                 return done
             if done.in_the_way:
                 raise _refused("; ".join(done.in_the_way))
-            return replace(done, before=plan.carry_out(tell))
+            before = plan.carry_out(tell)
+            return replace(done, before=before, broken=broken_segments(done.log))
         except OSError as error:
             raise storage_fault(error, wish.config) from None
 
@@ -97,6 +107,10 @@ class _Plan:
         if wish.keep_config:
             return _Plan(backup, wish, secrets, load_config(wish.config), [], {})
         folder, manifest = wish.config.absolute().parent, backup.manifest
+        # They are held in memory until they are placed.
+        if sum(k.bytes for k in manifest.files if k.where == "config") > _CONFIG_BYTES:
+            detail = f"its configuration's files are larger than {_CONFIG_BYTES // 2**20} MB"
+            raise Fault(Faults.BACKUP_INVALID, detail)
         files = {
             kept: backup.read(kept, _CONFIG_BYTES)
             for kept in manifest.files
@@ -183,7 +197,7 @@ class _Plan:
         files = [kept for kept in self.backup.manifest.files if kept.where == "state"]
         for number, kept in enumerate(files, 1):
             tell(f"{number} of {len(files)} files: {kept.path}")
-            with _create(staged / kept.path, kept.mode) as stream:
+            with _create(staged / kept.path, kept.mode & _OPEN_MODES) as stream:
                 self.backup.copy(kept, stream)
         for kept, data in self.secrets.held.items():
             if kept.where == "state":
@@ -193,12 +207,11 @@ class _Plan:
     def _look_at(self, staged: Path) -> None:
         """Whether this version can use it all."""
         try:
-            inspect_state(staged)
+            # The log that goes on was followed already. A broken segment is told, and refuses
+            # nothing: all else is needed all the same.
+            inspect_in_use(staged)
         except Fault as fault:
             raise Fault(Faults.BACKUP_INVALID, f"unpacked, {fault.detail}") from None
-        for side in SIDE_FILES:
-            # Of a database that was only read.
-            (staged / f"{OUTBOX_FILE}{side}").unlink(missing_ok=True)
 
     def _write_config(self) -> None:
         for target in self.targets:
@@ -207,7 +220,8 @@ class _Plan:
             _make_folder(target.path.parent)
             if target.there:
                 _set_aside(target.path)
-            write_durably(target.path, self.contents[target.path], target.kept.mode)
+            mode = target.kept.mode & _OPEN_MODES
+            write_durably(target.path, self.contents[target.path], mode)
 
     def result(self) -> Restored:
         """What would be done."""

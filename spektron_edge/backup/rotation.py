@@ -20,10 +20,12 @@ def name_in(folder: Path, config: Config) -> Path:
 def remove_old(made: Path, config: Config, keep: int) -> tuple[Path, ...]:
     """Of the others of this device, the latest keep - 1 stay; what was removed.
 
-    Other files are left alone. Raises Fault(STATE_UNWRITABLE).
+    Other files are left alone, and so are those of a later time than this one, which a clock that
+    was wrong has made: nobody knows which are the latest then. Raises Fault(STATE_UNWRITABLE).
     """
     pattern = re.compile(re.escape(_prefix(config)) + r"\d{8}T\d{9}Z\.zip")
-    found = sorted(p for p in made.parent.iterdir() if pattern.fullmatch(p.name) and p != made)
+    there = (p for p in made.parent.iterdir() if pattern.fullmatch(p.name))
+    found = sorted(p for p in there if p.name < made.name)
     removed = tuple(found[: max(0, len(found) - (keep - 1))])
     try:
         for path in removed:

@@ -42,6 +42,7 @@ def _verify(arguments: argparse.Namespace) -> int:
     from spektron_edge.files.audit_segments import check
     from spektron_edge.files.state_folder import AUDIT_FILE, storage_fault
     from spektron_edge.retention.archive import archived_segments
+    from spektron_edge.support.state_report import describe_audit
 
     path = load_config(arguments.config).state_dir / AUDIT_FILE
     elsewhere = [part for archive in arguments.archive for part in archived_segments(archive)]
@@ -53,20 +54,11 @@ def _verify(arguments: argparse.Namespace) -> int:
         raise Fault(Faults.AUDIT_BROKEN, f"{path}: there is no log") from None
     except OSError as error:
         raise storage_fault(error, path) from None
-    chain = whole.chain
-    report: dict[str, object] = {
-        "audit log": str(path),
-        "chain": "holds" if not chain.torn else "holds; the last line is unfinished",
-        "lines": chain.lines,
-        "head": chain.head,
-    }
-    if whole.parts:
-        report["segments"] = list(whole.parts)
+    report: dict[str, object] = {"audit log": str(path), **describe_audit(whole)}
     if whole.first > 1:
-        report["followed from line"] = whole.first
         report["next"] = "give --archive FILE.zip with the lines before to have them verified"
     if arguments.head is not None:
-        behind = chain.lines - (whole.found or 0)
+        behind = whole.chain.lines - (whole.found or 0)
         report["published head"] = f"found at line {whole.found}, {behind} lines before the end"
     if aside := sorted(other.name for other in path.parent.glob(f"{path.name}.*")):
         # A log whose chain was broken when the daemon started: this one began anew after it.

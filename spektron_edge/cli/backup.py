@@ -73,24 +73,29 @@ def _backup(arguments: argparse.Namespace) -> int:
     from spektron_edge.backup.making import make_backup
     from spektron_edge.backup.rotation import name_in, remove_old
     from spektron_edge.config.loading import load_config
+    from spektron_edge.files.audit_segments import broken_segments
+    from spektron_edge.files.state_folder import AUDIT_FILE
 
     config = load_config(arguments.config)
     target = arguments.file or name_in(arguments.to, config)
     to = _recipient(arguments)
     made = make_backup(arguments.config, target, to, local_operator(), _tell)
-    manifest = made.manifest
+    manifest, log = made.manifest, config.state_dir / AUDIT_FILE
     report: dict[str, object] = {
         "backup": str(made.path),
         "id": manifest.id,
         "bytes": made.bytes,
         "files": len(manifest.files),
         "audit log": f"{manifest.audit.lines} lines, head {manifest.audit.head}",
+        **({"broken in it": broken} if (broken := broken_segments(log)) else {}),
         "signer": made.signer,
         "keys and accounts": _sealed(arguments, len(manifest.sealed.holds))
         if manifest.sealed
         else "left out: give --passphrase-file or --recipient to have them in it",
         "left out": list(manifest.left_out),
     }
+    if made.untold:
+        report["audit log was not told"] = made.untold
     if arguments.to is not None:
         removed = remove_old(target, config, arguments.keep)
         report["removed"] = [path.name for path in removed]

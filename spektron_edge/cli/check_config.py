@@ -10,12 +10,12 @@ from spektron_edge.config.loading import load_config
 from spektron_edge.examination.broker import accepts
 from spektron_edge.examination.instrument import answering, check_fit, in_words
 from spektron_edge.examination.operators import check_keys
+from spektron_edge.examination.permissions import closing, exposed
 from spektron_edge.faults import Fault
 from spektron_edge.inference import Model
 from spektron_edge.mqtt.connection import new_client
 from spektron_edge.mqtt.topics import Topics
 from spektron_edge.prediction.product import load_product
-from spektron_edge.support.exposed import exposed
 
 
 def check_config(path: Path, *, probe: bool) -> dict[str, object]:
@@ -38,8 +38,8 @@ def check_config(path: Path, *, probe: bool) -> dict[str, object]:
         "backend": model.fell_back or f"{model.active} ({model.backend.provider})",
         "state": str(config.state_dir),
     }
-    if open_to_all := exposed(config, path.resolve().parent):
-        report["keys that everybody can read"] = [f"chmod o= {file}" for file in open_to_all]
+    if open_to_others := exposed(config):
+        report["keys that others can read"] = [closing(file) for file in open_to_others]
     if probe:
         _probe(config, model, report)
     return report

@@ -56,6 +56,7 @@ from .reload import Reload
 from .scans import Scans
 from .spare_time import ON_ITS_WAY_S, Lull, SpareTime
 from .state_records import StateRecords
+from .trust_watch import TrustWatch
 
 _TAKE = 32
 _TURN_S = 0.2
@@ -103,9 +104,17 @@ class Daemon:
         self._serving = serving = Serving(
             config, opened.loaded, self._notices, self._audit.action, self._model_changed
         )
+        self._trust = TrustWatch(serving, self._notices, self._audit.action, time.monotonic())
         tickets = itertools.count(1)
         self._reload = Reload(
-            config_path, found, serving, self._notices, self._use, self._client, tickets
+            config_path,
+            found,
+            serving,
+            self._trust,
+            self._notices,
+            self._use,
+            self._client,
+            tickets,
         )
         jobs = config_path, lambda: self._config, serving, self._notices, self._audit.action
         self._transfers, self._adaptations = TransferJobs(*jobs), AdaptationJobs(*jobs)
@@ -355,6 +364,7 @@ class Daemon:
         now = time.monotonic()
         self._spectra.send()
         self._clock_check.look_after()
+        self._trust.look_after(self._config, now)
         self._serving.look_after_trial(now)
         self._serving.look_after_adaptations()
         self._commands.look_after(now)

@@ -7,6 +7,7 @@ work again, or the daemon goes back by itself to the last one that did. So it is
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from spektron_edge.prediction.serving import Serving
 from spektron_edge.publishing.notices import Notices
 
 from .last_good import Found, Kept, LastGood, identity
+from .trust_watch import TrustWatch
 
 # What takes effect when the daemon starts.
 _FIXED = ("site", "instrument", "state_dir", "outbox", "home_assistant", "sparkplug", "metrics")
@@ -71,6 +73,7 @@ class Reload:
         path: Path,
         found: Found,
         serving: Serving,
+        trust: TrustWatch,
         notices: Notices,
         use: Callable[[Config, Set[str]], None],
         broker: Broker,
@@ -82,6 +85,7 @@ class Reload:
         self.config, self._text, self._not_the_file_s = found.config, found.text, found.why
         self._last_good = LastGood(found.config.state_dir)
         self._path, self._serving, self._notices = path, serving, notices
+        self._trust = trust
         self._use, self._broker, self._tickets = use, broker, tickets
         self._trial: _Trial | None = None
         self._good, self._held = Kept(), found.secrets
@@ -113,6 +117,10 @@ class Reload:
             renewed = config.mqtt == before.mqtt and self._broker.files_changed()
             loaded = take_product(config, serving.serial, running=serving.model.bundle_id)
         except Fault as fault:
+            self._trust.look(before, time.monotonic())
+            if (refused := serving.refused) is not None:
+                told = f"{refused.detail}; nothing was taken: {fault}"
+                return CommandOutcome(False, told, {"fault": refused.code})
             return _unchanged(fault)
         restart = f"; restart for: {', '.join(later)}" if later else ""
         tried = {name for name in _TRIED if getattr(config, name) != getattr(before, name)}
@@ -238,6 +246,7 @@ class Reload:
             why += f", and the last good one cannot be used: {fault.detail}"
         else:
             self._taken(trial.before, trial.left, "")
+            self._trust.look(trial.before, time.monotonic())
             self._held = self._good.secrets
         with self._notices.noticed():
             self._last_good.keep(self._good.model_copy(update={"why": why}), {})

@@ -111,6 +111,7 @@ def _looks(subject: Subject, known: _Known) -> list[Look]:
         Look(state.ASIDE, partial(state.look_for_damage, subject)),
         Look(state.OUTBOX, partial(state.look_at_outbox, subject), _STATE_S),
         Look(state.AUDIT, partial(state.look_at_audit, subject), _STATE_S),
+        Look(state.LEDGERS, partial(state.look_at_ledgers, subject)),
         Look(page.PART, partial(page.look, subject), 15.0),
         *_of_the_machine(known),
     ]

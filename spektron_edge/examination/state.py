@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.files.audit import AuditError
 from spektron_edge.files.audit_segments import check
 from spektron_edge.files.state_folder import AUDIT_FILE, OUTBOX_FILE
 from spektron_edge.outbox import OutboxDamagedError, OutboxError, read_counts
+from spektron_edge.outbox.schema import SCHEMA_VERSION
 from spektron_edge.outbox.store import reading
+from spektron_edge.page.users import UserStore
+from spektron_edge.qualification.book import BookStore
+from spektron_edge.transfer_session.session_store import SessionStore
 
-from .finding import Finding, of_fault, ok, unseen, warning
+from .finding import Finding, bad, of_fault, ok, unseen, warning
 from .subject import Subject
 
-OUTBOX, AUDIT, ASIDE = "outbox", "audit log", "state folder"
+OUTBOX, AUDIT, ASIDE, LEDGERS = "outbox", "audit log", "state folder", "ledgers"
 _FULL_SHARE = 0.8
 _MB = 1e6
+_TABLES = "SELECT name FROM sqlite_master"
 _WAITING = "SELECT COALESCE(SUM(size), 0) FROM record WHERE state = 0"
 
 
@@ -32,6 +38,10 @@ def look_at_outbox(subject: Subject) -> Iterator[Finding]:
     try:
         with reading(path, alone=alone) as db:
             verdicts = [str(verdict) for (verdict,) in db.execute("PRAGMA quick_check(3)")]
+            ((version,),) = db.execute("PRAGMA user_version")
+            if version != SCHEMA_VERSION and verdicts == ["ok"]:
+                yield _of_another_version(path, version, empty=not list(db.execute(_TABLES)))
+                return
             ((size,),) = db.execute(_WAITING)
         counts = read_counts(path, alone=alone)
     except OutboxDamagedError as error:
@@ -59,6 +69,18 @@ def look_at_outbox(subject: Subject) -> Iterator[Finding]:
         yield warning(OUTBOX, f"records were dropped by its caps: {said}", step)
 
 
+def _of_another_version(path: Path, version: int, *, empty: bool) -> Finding:
+    if version > SCHEMA_VERSION:
+        said = f"{path} has schema {version}, and this version knows {SCHEMA_VERSION}"
+        step = "update the software, or go back (docs/upgrading.md); the daemon leaves it alone"
+        return bad(OUTBOX, f"{said}: a later one wrote it", step)
+    if version == 0:
+        what = "is empty" if empty else "is somebody else's database"
+        return of_fault(OUTBOX, Fault(Faults.STATE_DAMAGED, f"{path} {what}"))
+    said = f"whole, with schema {version}; the daemon brings it to {SCHEMA_VERSION} when it starts"
+    return ok(OUTBOX, said)
+
+
 def look_at_audit(subject: Subject) -> Iterator[Finding]:
     """Raises OSError."""
     path = subject.config.state_dir / AUDIT_FILE
@@ -83,6 +105,11 @@ def look_at_audit(subject: Subject) -> Iterator[Finding]:
 def look_for_damage(subject: Subject) -> Iterator[Finding]:
     """Files that a daemon found damaged, and kept."""
     folder = subject.config.state_dir
+    if not folder.is_dir() and (folder.exists() or folder.is_symlink()):
+        said = "is no folder" if folder.exists() else "is a link that leads to no folder"
+        step = "move it away, or correct `state_dir`: the daemon does not start"
+        yield bad(ASIDE, f"{folder} {said}", step)
+        return
     if not folder.is_dir():
         step = "none: the daemon makes it, where its user may; `spektron-edge setup` tries that"
         yield warning(ASIDE, f"{folder} is not there yet", step)
@@ -95,3 +122,25 @@ def look_for_damage(subject: Subject) -> Iterator[Finding]:
         yield ok(ASIDE, f"{folder} is the running daemon's")
     else:
         yield ok(ASIDE, f"{folder} is there, and no daemon holds it")
+
+
+def look_at_ledgers(subject: Subject) -> Iterator[Finding]:
+    """Files of which the daemon or the page would complain when they need them."""
+    folder = subject.config.state_dir
+    if not folder.is_dir():
+        yield unseen(LEDGERS, f"{folder} is not there")
+        return
+    stores: tuple[UserStore | SessionStore | BookStore, ...]
+    stores = UserStore(folder), SessionStore(folder), BookStore(folder)
+    if faults := [fault for store in stores if (fault := _trouble(store)) is not None]:
+        yield from (of_fault(LEDGERS, fault) for fault in faults)
+    else:
+        yield ok(LEDGERS, "accounts, transfer sessions and qualifications can be read")
+
+
+def _trouble(store: UserStore | SessionStore | BookStore) -> Fault | None:
+    try:
+        store.read()
+    except Fault as fault:
+        return fault
+    return None

@@ -145,6 +145,9 @@ class Audit:
 
     def read(self) -> bytes:
         """All whole lines of the open file. Raises OSError."""
+        if self._stream.closed:
+            # A disk that was full did not even let it be opened again.
+            self._reopen()
         self._stream.flush()
         return os.pread(self._stream.fileno(), self._size, 0)
 

@@ -6,6 +6,7 @@ which the first line of the next file follows. So the chain spans them, wherever
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import zlib
@@ -89,7 +90,11 @@ def check(
     that does not fit, or what is missing; OSError.
     """
     chain = verify(log, head)
-    known = {segment_head(path): (path.name, path.read_bytes()) for path in segments(log)}
+    known = {}
+    for path in segments(log):
+        # What `archive` moves away at this very moment is not here.
+        with contextlib.suppress(FileNotFoundError):
+            known[segment_head(path)] = path.name, path.read_bytes()
     known |= {segment_head(name): (name, packed) for name, packed in elsewhere}
     first, before, found, parts = chain.first, chain.before, chain.found, []
     while before != GENESIS and (part := known.pop(before[:HEAD_DIGITS], None)) is not None:
@@ -108,6 +113,18 @@ def check(
     if lines is not None and chain.lines < lines:
         raise AuditError(f"{log}: {chain.lines} lines instead of {lines} or more: {_CUT}")
     return Whole(chain, first, found, tuple(parts))
+
+
+def broken_segments(log: Path) -> str:
+    """Why the chain does not hold through all segments, though it may in the file that goes on;
+    empty where it does, or where there is none."""
+    if not log.exists():
+        return ""
+    try:
+        check(log, None, None)
+    except (AuditError, OSError) as error:
+        return str(error)
+    return ""
 
 
 _CUT = "lines were cut off the end, or this is another log"

@@ -17,7 +17,7 @@ from spektron_edge.outbox.salvage import Salvaged
 from .audit import Audit, AuditError
 from .audit_segments import begin_segment, segments
 from .folder_lock import FolderLock
-from .placing import finish
+from .placing import STAGING, drop, finish
 from .set_aside import set_aside
 from .used_counters import used_counters
 
@@ -97,6 +97,8 @@ def open_state(
             lock = opened.enter_context(FolderLock(folder))
             # A restore that was cut short once it had begun to take its place.
             finish(folder)
+            # And one that was cut short before that: nothing of it counts.
+            drop(folder / STAGING)
             missing = _missing(folder)
             # First: where the outbox could not be made, an empty audit log says that there is none.
             audit, damage = _open_audit(folder / AUDIT_FILE)
@@ -123,15 +125,16 @@ def lock_state(folder: Path) -> FolderLock:
 
 def _missing(folder: Path) -> list[Fault]:
     """What a daemon that ran here left, and is gone: bundles may be here before the first run."""
-    outbox, audit = (folder / OUTBOX_FILE).exists(), folder / AUDIT_FILE
+    # A file system that was cut off may leave the name and nothing in it.
+    outbox, audit = _holds_something(folder / OUTBOX_FILE), folder / AUDIT_FILE
     ran = (folder / RETAINED_FILE).exists()
-    lines = audit.exists() and audit.stat().st_size > 0
+    lines = _holds_something(audit)
     told = []
     if not outbox and (lines or ran):
         told.append(
-            f"{OUTBOX_FILE} is missing in {folder}, which was in use: a new one was made. Records "
-            "that were not acknowledged are lost, and no gap before now can be named; command "
-            f"counters are those of {AUDIT_FILE}"
+            f"{OUTBOX_FILE} is missing or empty in {folder}, which was in use: a new one was made. "
+            "Records that were not acknowledged are lost, and no gap before now can be named; "
+            f"command counters are those of {AUDIT_FILE}"
         )
     if not lines and (ran or (outbox and not audit.exists())):
         told.append(
@@ -143,6 +146,10 @@ def _missing(folder: Path) -> list[Fault]:
             "recorded are accepted again"
         )
     return [Fault(Faults.STATE_DAMAGED, detail) for detail in told]
+
+
+def _holds_something(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0
 
 
 def _put_back(name: str, aside: Path | None) -> Fault:

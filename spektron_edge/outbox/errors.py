@@ -62,6 +62,14 @@ def not_writable(path: Path) -> Path | None:
     return next((f for f in there if not os.access(f, os.W_OK, effective_ids=True)), None)
 
 
+def is_read_only(path: Path) -> bool:
+    """Whether the disk that it is on takes nothing from anybody."""
+    try:
+        return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False
+
+
 def _free_bytes(path: Path) -> int:
     try:
         room = os.statvfs(path.parent)

@@ -26,6 +26,7 @@ from .errors import (
     OutboxError,
     OutboxFullError,
     is_damaged,
+    is_read_only,
     translated,
 )
 from .limits import CAUSES, Limits, apply
@@ -336,13 +337,20 @@ def read_counts(path: Path, *, alone: bool = False) -> dict[str, int]:
 @contextlib.contextmanager
 def reading(path: Path, *, alone: bool = False) -> Iterator[sqlite3.Connection]:
     """A database that a daemon may have open, to be read only. alone: nobody has it open, and it
-    has no log: then no side files are made beside it.
+    has no log: then no side files are made beside it, not even for a moment.
 
     Raises OutboxDamagedError, OutboxError.
     """
-    uri = f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if alone else ''}"
+    # SQLite removes side files when the last one closes the database, but only if that one may
+    # write: where nobody has it open, that is this one.
     try:
+        lone = not path.with_name(f"{path.name}-wal").exists()
+        # A card that fails is made read-only by the kernel: what is on it can still be saved.
+        alone = alone or (lone and is_read_only(path))
+        how = "ro&immutable=1" if alone else "rw" if lone else "ro"
+        uri = f"{path.absolute().as_uri()}?mode={how}"
         with contextlib.closing(sqlite3.connect(uri, uri=True)) as db:
+            db.execute("PRAGMA query_only = ON")
             yield db
     except TROUBLE as error:
         if not path.exists():

@@ -20,6 +20,7 @@ from .log_ring import LogRing
 from .notes import Notes
 from .sessions import Sessions
 from .source_mean import Sources
+from .strangers import Strangers
 from .threads import Threads
 from .tries import Tries
 from .users import FOLDER, UserStore
@@ -40,6 +41,7 @@ class Page:
     users: UserStore
     sessions: Sessions
     tries: Tries
+    strangers: Strangers
     notes: Notes
     account_notes: AccountNotes
     first_boot: FirstBoot
@@ -95,6 +97,7 @@ def services(config_path: Path, config: Config, link: Link) -> Page:
             config.page.session_min * _MIN_S, config.page.idle_min * _MIN_S, time.monotonic
         ),
         tries=Tries(time.monotonic),
+        strangers=Strangers(),
         notes=notes,
         account_notes=AccountNotes(users, notes, keeping),
         first_boot=FirstBoot(folder),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+
+from spektron_edge.faults import Fault
 
 from .declaration import Call
 from .errors import Refused
@@ -24,7 +27,7 @@ async def proven(call: Call, name: str, password: str, what: str) -> User:
             "too many wrong passwords",
             f"try again in {wait:.0f} s",
             wait_s=wait,
-            by=name,
+            by=_by(page, name),
             what=what,
         )
     # Counted before it is looked at: many tries at once are many tries.
@@ -37,12 +40,20 @@ async def proven(call: Call, name: str, password: str, what: str) -> User:
             "wrong",
             _WRONG,
             "check the name, capitals and the keyboard's layout",
-            by=name,
+            by=_by(page, name),
             what=what,
         )
     page.tries.right(*keys)
     page.tries.came(name.lower(), call.address)
     return user
+
+
+def _by(page: Page, name: str) -> str:
+    """Who tried, for the audit log."""
+    with contextlib.suppress(Fault):
+        if (user := page.users.read().find(name)) is not None:
+            return user.name
+    return page.strangers.shown(name)
 
 
 async def proven_again(call: Call, password: str, what: str) -> None:

@@ -75,13 +75,14 @@ def evaluate(
     now: Stamp,
     transfer: TransferState | Fault | None = None,
     adapted: Adapted | Fault | None = None,
+    refused: Fault | None = None,
 ) -> Outcome:
     """Evaluate one scan. Never raises for a bad scan: the outcome says what was wrong with it.
 
     resampler: for the scan's axis and the model's grid, or the fault that there is none; transfer:
     what takes the model's place on this instrument, or the fault that it cannot; adapted: what
     the instrument's spectra are corrected with, and the model's theta, or the fault that it cannot
-    be had. A transfer leaves no place for it.
+    be had. A transfer leaves no place for it. refused: why neither model nor transfer may be used.
     """
     absorbed = variance = None
     try:
@@ -90,6 +91,8 @@ def evaluate(
         usable = check_references(references, ages, now, scan.temperature_c)
         spectrum = absorbance(scan, usable)
         absorbed, variance = spectrum.absorbance, spectrum.variance
+        if refused is not None:
+            raise refused
         if transfer is not None:
             return replace(_transferred(absorbed, transfer), variance=variance)
         if isinstance(adapted, Fault):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from spektron_edge.bundle import BundleError, read_bundle
+from spektron_edge.bundle import Bundle, BundleError, read_bundle
 from spektron_edge.bundle.install import Terms
 from spektron_edge.bundle.manifest import Manifest
 from spektron_edge.bundle.rules import check_version
@@ -28,13 +28,15 @@ class Loaded:
 
     created_utc_s: when its bundle was made, seconds since 1970; on_trial: it still has to prove
     itself in its slot; left: why it is not the one that was asked for, empty when it is; unfit: why
-    it is not the product that an operator chose, empty when it is; products: that there are.
+    it is not the product that an operator chose, empty when it is; products: that there are;
+    signed: its bundle without members, for another look at who signed it.
     """
 
     model: Model
     created_utc_s: float
     name: str
     version: int
+    signed: Bundle
     on_trial: bool = False
     left: str = ""
     unfit: str = ""
@@ -170,6 +172,7 @@ def _load(
         created_utc_s,
         manifest.name,
         manifest.version,
+        replace(bundle, members={}),
         on_trial,
         left,
         unfit,

@@ -14,6 +14,7 @@ from spektron_edge.adaptation_state import AdaptationStore
 from spektron_edge.bundle import BundleError
 from spektron_edge.bundle.rules import check_serial
 from spektron_edge.bundle.slot_store import SlotStore
+from spektron_edge.bundle.trust import Signer
 from spektron_edge.clock import Stamp
 from spektron_edge.config.file import Config
 from spektron_edge.faults import Fault, Faults
@@ -40,7 +41,7 @@ class Serving:
 
     Trouble with the slots becomes a notice: the daemon goes on with the bundle it has. A transfer
     or adaptation that is in use and does not fit makes results invalid: without it they would be
-    wrong.
+    wrong. So it is with a model that this device no longer accepts: spectra, and no values.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Serving:
         self._fit: Resampler | Fault = Fault(Faults.AXIS_INVALID, "no axis is known yet")
         self._transfer: TransferState | Fault | None = None
         self._loaded = loaded
+        self.refused: Fault | None = None
         self.transfer: Version | None = None
         self._told_of_backend = ""
         self._repetition = Repetition()
@@ -99,7 +101,7 @@ class Serving:
     @property
     def unfit(self) -> Fault | None:
         """Why no result is valid whatever is measured: what is in use does not fit the model."""
-        for found in (self._transfer, self.adapted):
+        for found in (self.refused, self._transfer, self.adapted):
             if isinstance(found, Fault):
                 return found
         return None
@@ -112,12 +114,26 @@ class Serving:
     def take(self, loaded: Loaded) -> None:
         """Predict with another model from now on, and say so."""
         self._loaded = loaded
+        self.refuse(None)
         self.trial = Trial(self._store, loaded, time.monotonic())
         self._refit()
         self._changed(loaded)
         self.tell_of_backend()
         self.tell_of_choice()
         self.tell_of_changes()
+
+    def vouched_by(self, signer: Signer | None) -> None:
+        """The model in use stays, and another signature counts for it."""
+        self._loaded = replace(self._loaded, model=replace(self.model, signed_by=signer))
+        self._changed(self._loaded)
+
+    def refuse(self, why: Fault | None) -> None:
+        """Use the model in memory no longer, or again: None. why: BUNDLE_UNTRUSTED."""
+        self.refused = why
+        if why is None:
+            self._notices.end((Faults.BUNDLE_UNTRUSTED,))
+        else:
+            self._notices.begin(why)
 
     def instrument(self, serial: str, axis_nm: NDArray[np.float64]) -> None:
         """Who measures; axis_nm: (P,) in nm."""
@@ -162,7 +178,10 @@ class Serving:
             now,
             self._transfer,
             self._adapting.adapted,
+            self.refused,
         )
+        if self.refused is not None:
+            return outcome
         if outcome.values is not None:
             self.trial.predicted()
         shadow = self._adapting.see(outcome.absorbance, self._fit, self.model)

@@ -18,6 +18,7 @@ from typing import Annotated
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from spektron_edge.backup.manifest import is_inner_path
+from spektron_edge.backup.target_trouble import check_place, put_in_place, target_fault
 from spektron_edge.bundle import BundleError
 from spektron_edge.bundle.canonical import canonical
 from spektron_edge.bundle.members import Caps, checked_zip
@@ -26,7 +27,7 @@ from spektron_edge.door.notes import keep
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.files.durable import share_with_owner, sync_folder
 from spektron_edge.files.ledger import Action
-from spektron_edge.files.state_folder import storage_fault
+from spektron_edge.files.regular import open_regular
 
 from .shares import movable
 
@@ -85,6 +86,7 @@ def archive(config: Config, target: Path, who: str, tell: Callable[[str], None])
         raise Fault(Faults.BACKUP_REFUSED, f"{target} is there already: give another name")
     if target.resolve().is_relative_to(folder.resolve()):
         raise Fault(Faults.BACKUP_REFUSED, f"{target} lies in the state folder itself")
+    check_place(target)
     made = datetime.now(timezone.utc)
     about = {"made": made, "by": who, "site": config.site, "instrument": config.instrument}
     try:
@@ -93,13 +95,16 @@ def archive(config: Config, target: Path, who: str, tell: Callable[[str], None])
             return Archived(Contents(files=(), **about), 0, None)
         partial = target.with_name(f"{target.name}.partial")
         partial.unlink(missing_ok=True)
-        held = _write(partial, folder, files, about, tell)
-        share_with_owner(partial)
-        tell("reading it again")
-        contents, _ = read_archive(partial)
-        digest = _digest(partial)
-        partial.rename(target)
-        sync_folder(target.parent)
+        try:
+            held = _write(partial, folder, files, about, tell)
+            share_with_owner(partial)
+            tell("reading it again")
+            contents, _ = read_archive(partial)
+            digest = _digest(partial)
+            put_in_place(partial, target)
+        finally:
+            # Nothing that is half there takes room on a disk that is full already.
+            partial.unlink(missing_ok=True)
         details: dict[str, str | int | bool | None] = {
             "archive": target.name,
             "sha256": digest,
@@ -110,8 +115,13 @@ def archive(config: Config, target: Path, who: str, tell: Callable[[str], None])
             path.unlink(missing_ok=True)
             sync_folder(path.parent)
         return Archived(contents, target.stat().st_size, digest)
+    except (zipfile.LargeZipFile, RuntimeError):
+        told = (
+            "more than 4 GiB may leave, which is more than one archive holds: move the largest of"
+        )
+        raise Fault(Faults.BACKUP_REFUSED, f"{told} {folder}/*.damaged-* by hand first") from None
     except OSError as error:
-        raise storage_fault(error, target) from None
+        raise target_fault(error, target, folder) from None
 
 
 def _write(
@@ -148,7 +158,7 @@ def read_archive(path: Path) -> tuple[Contents, list[tuple[str, bytes]]]:
     Raises Fault(BACKUP_INVALID).
     """
     try:
-        with path.open("rb") as stream, checked_zip(stream, _CAPS, is_inner_path) as packed:
+        with open_regular(path) as stream, checked_zip(stream, _CAPS, is_inner_path) as packed:
             if packed.getinfo(CONTENTS).file_size > _MOST_CONTENTS:
                 raise BundleError(f"{CONTENTS} is larger than it may be")
             contents = Contents.model_validate_json(packed.read(CONTENTS))

@@ -15,9 +15,11 @@ from spektron_edge.config.instrument import Serial
 from spektron_edge.config.mqtt import Mqtt
 from spektron_edge.config.outbox import OutboxLimits
 from spektron_edge.config.page import PageSettings
+from spektron_edge.config.retention import Retention
 from spektron_edge.config.section import TopicPart
 from spektron_edge.faults import Fault
 from spektron_edge.mqtt.tls import lifetime
+from spektron_edge.retention.budget import MB, outbox_bytes
 
 from .asking import AnswerRefused, Answers, Doubt
 from .prober import ALL, Prober
@@ -226,11 +228,27 @@ def split_names(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
+def budget(room: Callable[[Answers], float]) -> Callable[[str, Answers], str]:
+    """`retention.total_mb`. room: bytes that the state folder has."""
+
+    def check(text: str, answers: Answers) -> str:
+        _section(Retention, {"total_mb": text})
+        if float(text) * MB > (there := room(answers)):
+            raise Doubt(f"the disk has room for {there / MB:.0f} MB only: it would be full first")
+        return text
+
+    return check
+
+
 def limit(key: str) -> Callable[[str, Answers], str]:
     """A limit of the outbox."""
 
-    def check(text: str, _answers: Answers) -> str:
+    def check(text: str, answers: Answers) -> str:
         _section(OutboxLimits, {key: text})
+        if key == "max_mb":
+            takes = outbox_bytes(OutboxLimits(max_mb=float(text))) / MB
+            if takes > float(answers["total_mb"]):
+                raise Doubt(f"its file may take {takes:.0f} MB, more than the whole folder may")
         return text
 
     return check

@@ -11,6 +11,7 @@ from spektron_edge.config.file import Config
 from spektron_edge.config.loading import parse_config
 from spektron_edge.config.outbox import OutboxLimits
 from spektron_edge.config.page import PageSettings
+from spektron_edge.config.retention import Retention
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.page.certificate import CERTIFICATE, KEY
 
@@ -91,6 +92,9 @@ def _changes(answers: Answers, config: Config | None, folder: Path) -> Mapping[K
         ("mqtt", "url"): answers["broker"],
         ("mqtt", "username"): answers["username"] or None,
     }
+    budget = Retention() if config is None else config.retention
+    if (total := float(answers["total_mb"])) != budget.total_mb:
+        changes["retention", "total_mb"] = total
     limits = OutboxLimits() if config is None else config.outbox
     for key in RETENTION:
         if (value := float(answers[key])) != getattr(limits, key):

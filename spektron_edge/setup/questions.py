@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,9 +16,11 @@ from spektron_edge.config.file import Config
 from spektron_edge.config.mqtt import Mqtt
 from spektron_edge.config.outbox import OutboxLimits
 from spektron_edge.config.page import PageSettings
+from spektron_edge.config.retention import Retention
 from spektron_edge.examination.broker import accepts
 from spektron_edge.examination.ports import serial_ports
 from spektron_edge.faults import Fault
+from spektron_edge.retention.budget import MB, fitting_budget_mb, fitting_outbox_mb, room_bytes
 
 from . import checks
 from .asking import Answers, Doubt, Question, Step, Trial
@@ -43,7 +46,7 @@ def steps(path: Path, before: Config | None, prober: Prober, *, look: bool) -> l
         *_instrument(before, prober, look=look),
         *_broker(before),
         *_device(path, before),
-        *_retention(before),
+        *_retention(path, before),
     ]
 
 
@@ -247,16 +250,48 @@ def _device(path: Path, before: Config | None) -> list[Step]:
     ]
 
 
-def _retention(before: Config | None) -> list[Step]:
+def _retention(path: Path, before: Config | None) -> list[Step]:
+    folder = path.resolve().parent
+    held = None if before is None else before.retention.total_mb
     limits = OutboxLimits() if before is None else before.outbox
     explains = "The oldest are dropped beyond it, counted; docs/outbox.md."
+
+    def room(answers: Answers) -> float:
+        with contextlib.suppress(OSError):
+            return room_bytes(folder / checks.file_path(answers["state_dir"], folder))
+        return math.inf
+
+    def told(answers: Answers) -> str:
+        there = room(answers)
+        known = f" There is room for {there / MB:.0f} MB." if math.isfinite(there) else ""
+        return f"Results, audit log, bundles and all else; what is beyond is told.{known}"
+
+    def usual_total(answers: Answers) -> str:
+        there = room(answers)
+        fits = fitting_budget_mb(there) if math.isfinite(there) else Retention().total_mb
+        return f"{fits if held is None else held:g}"
+
+    def usual_most(answers: Answers) -> str:
+        if before is not None:
+            return f"{limits.max_mb:g}"
+        return f"{fitting_outbox_mb(float(answers['total_mb'])):g}"
+
     return [
         Question(
-            key,
-            _RETENTION_ASKS[key],
-            explains,
-            _same(f"{getattr(limits, key):g}"),
-            checks.limit(key),
-        )
-        for key in RETENTION
+            "total_mb",
+            "The whole state folder, MB at most",
+            told,
+            usual_total,
+            checks.budget(room),
+        ),
+        *(
+            Question(
+                key,
+                _RETENTION_ASKS[key],
+                explains,
+                usual_most if key == "max_mb" else _same(f"{getattr(limits, key):g}"),
+                checks.limit(key),
+            )
+            for key in RETENTION
+        ),
     ]

@@ -7,7 +7,8 @@ from pathlib import Path
 from spektron_edge.adaptation_state import Adaptations, AdaptationStore, in_words
 from spektron_edge.bundle.slot_store import SlotStore
 from spektron_edge.faults import Fault, Faults
-from spektron_edge.files.audit import AuditError, verify
+from spektron_edge.files.audit import AuditError
+from spektron_edge.files.audit_segments import Whole, check
 from spektron_edge.files.choices import ChoiceStore
 from spektron_edge.files.state_folder import AUDIT_FILE, OUTBOX_FILE
 from spektron_edge.outbox import OutboxDamagedError, OutboxError, read_counts
@@ -21,6 +22,19 @@ def inspect_state(folder: Path) -> dict[str, object]:
 
     Raises Fault(STATE_DAMAGED, STATE_UNWRITABLE, TRANSFER_UNUSABLE, ADAPTATION_UNUSABLE).
     """
+    report = inspect_in_use(folder)
+    if (audit := folder / AUDIT_FILE).is_file():
+        try:
+            report["audit"] = describe_audit(check(audit, None, None))
+        except AuditError as error:
+            raise Fault(Faults.STATE_DAMAGED, str(error)) from None
+        except OSError as error:
+            raise _unreadable(error, folder) from None
+    return report
+
+
+def inspect_in_use(folder: Path) -> dict[str, object]:
+    """The same of what a daemon goes by, without the audit log. Raises Fault as inspect_state."""
     outbox, audit = folder / OUTBOX_FILE, folder / AUDIT_FILE
     slots = SlotStore(folder)
     if not outbox.is_file() and not audit.is_file():
@@ -31,13 +45,6 @@ def inspect_state(folder: Path) -> dict[str, object]:
             report["outbox"] = read_counts(outbox)
             if (latest := last_prediction(folder)) is not None:
                 report["latest prediction"] = latest.get("id")
-        if audit.is_file():
-            chain = verify(audit)
-            report["audit"] = {
-                "lines": chain.lines,
-                "head": chain.head,
-                "chain": "holds" if not chain.torn else "holds; the last line is unfinished",
-            }
         if slots.folder.is_dir():
             report["bundles"] = describe_slots(slots)
         choices = ChoiceStore(folder)
@@ -53,13 +60,32 @@ def inspect_state(folder: Path) -> dict[str, object]:
                 f"{r.number:04d}-{r.kind}": f"{r.about}: {r.verdict}, report {r.report[:12]}"
                 for r in runs
             }
-    except (OutboxDamagedError, AuditError) as error:
+    except OutboxDamagedError as error:
         raise Fault(Faults.STATE_DAMAGED, str(error)) from None
     except (OutboxError, OSError) as error:
-        # SQLite needs its side files even to read.
-        detail = f"{error}; inspect {folder} as the daemon's user"
-        raise Fault(Faults.STATE_UNWRITABLE, detail) from None
+        raise _unreadable(error, folder) from None
     return report
+
+
+def _unreadable(error: Exception, folder: Path) -> Fault:
+    # SQLite needs its side files even to read.
+    detail = f"{error}; inspect {folder} as the daemon's user"
+    return Fault(Faults.STATE_UNWRITABLE, detail)
+
+
+def describe_audit(whole: Whole) -> dict[str, object]:
+    """Of a chain that holds, through all segments that are there."""
+    chain = whole.chain
+    shown: dict[str, object] = {
+        "lines": chain.lines,
+        "head": chain.head,
+        "chain": "holds" if not chain.torn else "holds; the last line is unfinished",
+    }
+    if whole.parts:
+        shown["segments"] = list(whole.parts)
+    if whole.first > 1:
+        shown["followed from line"] = whole.first
+    return shown
 
 
 def describe_slots(store: SlotStore) -> dict[str, object]:

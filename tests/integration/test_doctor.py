@@ -256,7 +256,7 @@ def test_secrets_that_are_open_and_never_shown(used, doctor, tmp_path):
     rig.settings["serial"]["url"] = f"/dev/{secret}"
     examined = doctor(rig)
     (found,) = examined.of("permissions", "warning")
-    assert found["next_step"].startswith("chmod 600")
+    assert found["next_step"].startswith("chmod g-wx,o= ")
     assert secret not in examined.text
 
 

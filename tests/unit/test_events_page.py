@@ -16,6 +16,7 @@ from tests.pages import PACKAGE
 _BY = {
     "say": ({"event"}, ""),
     "_audit": ({"audit"}, ""),
+    "_audited": ({"audit"}, ""),
     "audit": ({"audit"}, ""),
     "append": ({"audit"}, ""),
     "tell": ({"event", "audit"}, ""),

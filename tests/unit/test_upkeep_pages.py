@@ -76,7 +76,7 @@ def test_keys(here, run):
             # Everybody could read it until the next line.
             Path("anna.key").chmod(0o644)
             told = run("spektron-edge check-config spektron.toml")
-            assert f"chmod o= {here.folder}/anna.key" in told
+            assert f"chmod g-wx,o= {here.folder}/anna.key" in told
         if line.startswith("chmod"):
             assert "anna.key" not in run("spektron-edge check-config spektron.toml")
     assert "would restore" in told

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import zipfile
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,6 +17,7 @@ from spektron_edge.backup.manifest import DOMAIN
 from spektron_edge.bundle.canonical import canonical
 from spektron_edge.bundle.device_signature import device_signer
 from spektron_edge.faults import Fault, Faults
+from spektron_edge.retention.archive import read_archive
 from tests.devices import make_device
 
 pytestmark = pytest.mark.once
@@ -199,3 +202,12 @@ def test_no_backup_at_all(tmp_path):
     assert "No such file" in refused(tmp_path / "absent.zip")
     (tmp_path / "x.zip").write_bytes(b"not a zip")
     refused(tmp_path / "x.zip")
+
+
+def test_a_pipe_or_a_device_is_no_backup_and_nobody_waits_for_it(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero"), Path("/dev/null"), tmp_path):
+        assert "is not a file" in refused(path) or path == tmp_path
+        with pytest.raises(Fault) as caught:
+            read_archive(path)
+        assert caught.value.kind is Faults.BACKUP_INVALID

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import ssl
 import threading
 import time
@@ -26,6 +27,7 @@ from spektron_edge.page.notes import REFUSALS_PER_MIN, Notes
 from spektron_edge.page.passwords import hashed
 from spektron_edge.page.services import services
 from spektron_edge.page.sessions import Sessions
+from spektron_edge.page.strangers import Strangers
 from spektron_edge.page.stream import Stream
 from spektron_edge.page.tries import FREE, Tries
 from spektron_edge.page.users import User, UserStore
@@ -96,11 +98,38 @@ def test_a_login_ends_however_much_is_done(client, now):
 
 
 def test_a_wrong_password_is_one_line_with_the_name_that_was_claimed(client):
-    client.post("/session", json={"user": "bert", "password": "guessed"})
+    client.page.users.add("bert", "engineer", hashed(PASSWORD))
+    client.post("/session", json={"user": "Bert", "password": "guessed"})
     (line,) = _refusals(client)
     assert (line.who, line.details["error"], line.details["what"]) == ("bert", "wrong", "sign_in")
     assert "utc" in line.details
     assert "guessed" not in str(line)
+
+
+def test_a_password_that_was_typed_as_the_name_stands_nowhere(client, now, caplog):
+    client.page.tries = Tries(now)
+    secret = "Correct-Horse-42"
+    typed = {"user": secret, "password": "anna"}
+    for _ in range(FREE):
+        client.post("/session", json=typed)
+    client.post("/session", json={**typed, "user": "another"})
+    now.s += 2 * 3600
+    headers = _signed_in(client)
+    client.post("/session", json=typed, headers=headers)
+    lines = _refusals(client)
+    assert {line.details["error"] for line in lines} == {"wrong", "wait"}
+    assert secret not in str(lines)
+    assert secret not in caplog.text
+    names = [line.who for line in lines[:-1]] + [lines[-1].details["claimed"]]
+    # One and the same is told from another, with the address that it came from.
+    assert len(set(names)) == 2
+    assert all(re.fullmatch(r"unknown-[0-9a-f]{8}", name) for name in names)
+    assert {line.details["address"] for line in lines} == {"testclient"}
+
+
+def test_what_an_unknown_name_is_shown_as_tells_nothing_after_the_page_has_ended():
+    here, there = Strangers(), Strangers()
+    assert here.shown("Anna") == here.shown("anna") != there.shown("anna")
 
 
 def test_a_right_code_with_a_weak_password_is_no_wrong_try(client):
@@ -200,7 +229,8 @@ def test_accounts_and_notes_do_not_wait_behind_what_is_read(client):
         go_on.set()
     busy, guessed = _refusals(client)
     assert (busy.who, busy.details["error"]) == ("anna", "busy")
-    assert (guessed.who, guessed.details["claimed"]) == ("anna", "bert")
+    assert guessed.who == "anna"
+    assert guessed.details["claimed"] == client.page.strangers.shown("bert")
 
 
 def test_what_there_is_no_memory_for_is_refused_and_the_page_goes_on(client, monkeypatch):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import os
+import subprocess
 import zipfile
 
 import pytest
@@ -11,9 +14,11 @@ from spektron_edge.cli.main import main
 from spektron_edge.clock import Clock
 from spektron_edge.config.retention import Retention
 from spektron_edge.faults import Faults
+from spektron_edge.files.audit_segments import read_segment, segments
 from spektron_edge.retention.shares import OTHERS, measured, share_of
 from spektron_edge.retention.upkeep import Upkeep
 from tests.devices import AT, make_device
+from tests.requirements import need
 
 
 @pytest.fixture
@@ -178,3 +183,76 @@ def test_every_file_of_a_folder_in_use_has_its_share(device):
         if path.is_file() and share_of(name) is OTHERS:
             assert name in small or name.startswith(("choices/", "page/"))
     assert measured(device.state).total() > 50_000
+
+
+# ---- trouble
+
+
+def test_a_folder_that_is_not_there_is_named_and_not_made(device, ask, tmp_path):
+    """A disk that is not mounted: what would be made in its place fills another one."""
+    for words in (
+        ("archive", tmp_path / "absent" / "2026.zip"),
+        ("backup", tmp_path / "absent" / "kept.zip"),
+        ("backup", "--to", tmp_path / "absent"),
+    ):
+        status, told = ask(*words)
+        assert (status, told["error"]["code"]) == (75, "backup_refused")
+        assert "mkdir" in told["error"]["detail"]
+        assert "state_dir" not in json.dumps(told)
+    assert not (tmp_path / "absent").exists()
+
+
+@pytest.mark.parametrize("command", ["archive", "backup"])
+def test_a_target_without_room_is_told_as_such_and_leaves_nothing(device, ask, tmp_path, command):
+    need("tmpfs")
+    small = tmp_path / "small"
+    small.mkdir()
+    (device.state / "outbox.sqlite.damaged-2").write_bytes(os.urandom(2**20))
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", small], check=True)
+    try:
+        before = sorted(p for p in device.state.rglob("*") if p.is_file())
+        status, told = ask(command, small / "kept.zip")
+        assert (status, told["error"]["code"]) == (75, "backup_refused")
+        assert "no room" in told["error"]["detail"]
+        assert list(small.iterdir()) == []
+        assert sorted(p for p in device.state.rglob("*") if p.is_file()) == before
+    finally:
+        subprocess.run(["umount", "-l", small], check=True)
+
+
+def test_a_broken_segment_is_named_by_all_that_look(device, ask, tmp_path, capsys):
+    first, _ = segments(device.state / "audit.jsonl")
+    lines = read_segment(first)
+    first.write_bytes(gzip.compress(lines.replace(b"anna", b"bert", 1)))
+    assert main(["inspect", str(device.state), "--json"]) == 14
+    assert first.name in json.loads(capsys.readouterr().out)["error"]["detail"]
+    status, _ = ask("support", tmp_path / "support.zip")
+    assert status == 0
+    with zipfile.ZipFile(tmp_path / "support.zip") as support:
+        assert first.name in support.read("state-folder.json").decode()
+    status, told = ask("backup", tmp_path / "kept.zip")
+    assert (status, first.name in told["broken in it"]) == (0, True)
+    # All else is needed all the same.
+    status, told = ask("restore", tmp_path / "kept.zip", "--replace")
+    assert status == 0
+    assert any(first.name in line for line in told["see to"])
+
+
+def test_inspect_follows_the_chain_as_far_as_it_is_there(device, ask, tmp_path, capsys):
+    assert main(["inspect", str(device.state), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["audit"]
+    assert (len(told["segments"]), "followed from line" in told) == (2, False)
+    ask("archive", tmp_path / "2026.zip")
+    assert main(["inspect", str(device.state), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["audit"]["followed from line"] > 1
+
+
+def test_reading_leaves_nothing_beside_an_outbox_that_nobody_has_open(device, capsys):
+    before = sorted(device.state.rglob("*"))
+    assert main(["inspect", str(device.state), "--json"]) == 0
+    assert sorted(device.state.rglob("*")) == before
+    state = device.open()
+    beside = sorted(p.name for p in device.state.glob("outbox.sqlite-*"))
+    assert main(["inspect", str(device.state), "--json"]) == 0
+    assert sorted(p.name for p in device.state.glob("outbox.sqlite-*")) == beside != []
+    state.close()

@@ -128,3 +128,21 @@ def test_a_log_that_claims_to_go_on_from_nowhere_is_told(state, heads):
         path.unlink()
     whole = check(state.audit.path, None, None)
     assert (whole.first, whole.parts) == (heads[2][1] + 1, ())
+
+
+def test_a_log_that_a_full_disk_closed_goes_on_in_a_new_file(state, heads):
+    """An append that failed could not open it again."""
+    state.audit._stream.close()
+    lines = state.audit.lines
+    state.begin_audit_segment(AT)
+    assert state.audit.lines > lines
+    assert check(state.audit.path, None, None).first == 1
+
+
+def test_segments_that_leave_while_they_are_read_are_no_trouble(state, heads, monkeypatch):
+    gone = segments(state.audit.path)[0]
+    monkeypatch.setattr(
+        "spektron_edge.files.audit_segments.segments",
+        lambda log: [*segments(log), gone.with_name(f"x{gone.name}")],
+    )
+    assert check(state.audit.path, None, None).first == 1

@@ -126,7 +126,7 @@ def test_what_fails_together_is_asked_for_again_or_taken_all_the_same():
 
 
 def test_what_is_given_is_not_asked_for_unless_it_is_refused(steps):
-    terminal, said = typing(["m5", "", "mqtt://h", *[""] * 8])
+    terminal, said = typing(["m5", "", "mqtt://h", *[""] * 9])
     given_answers = {"site": "lab", "port": "socket://h:1", "driver": "spektron", "bundle": "none"}
     with pytest.raises(EOFError):
         asked(steps, {**given_answers, "instrument": "m 5"}, typing([])[0])
