@@ -30,6 +30,7 @@ from .targets import Target, config_targets, occupied, outside
 
 _CONFIG_BYTES = 256 * 2**20
 _SPARE_BYTES = 16 * 2**20
+_FOR_GROUP = 0o040
 
 
 @dataclass(frozen=True)
@@ -208,6 +209,9 @@ class _Plan:
             if target.there:
                 _set_aside(target.path)
             write_durably(target.path, self.contents[target.path], target.kept.mode)
+            if not target.kept.mode & _FOR_GROUP:
+                # The folder may be root's; who has to read it is whoever runs the daemon.
+                share_with_owner(target.path, self.config.state_dir)
 
     def result(self) -> Restored:
         """What would be done."""

@@ -6,6 +6,8 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from spektron_edge.files.state_folder import AUDIT_FILE, OUTBOX_FILE
+from spektron_edge.outbox.errors import SIDE_FILES
 from spektron_edge.support.removal import secret_files
 
 from .finding import Finding, bad, ok, warning
@@ -27,6 +29,7 @@ def look(subject: Subject) -> Iterator[Finding]:
         wanted.append((config.bundle_path, READ))
     if config.state_dir.is_dir():
         wanted.append((config.state_dir, READ | WRITE | ENTER))
+        wanted += ((file, READ | WRITE) for file in _opened_to_write(config.state_dir))
     for path, want in wanted:
         if (found := _denied(user, path, want)) is not None:
             fine = False
@@ -38,6 +41,11 @@ def look(subject: Subject) -> Iterator[Finding]:
             yield warning(PART, told, f"chmod 600 {path}")
     if fine:
         yield ok(PART, f"{user.name} may read and write what it has to, and secrets are its own")
+
+
+def _opened_to_write(state_dir: Path) -> Iterator[Path]:
+    """What the daemon does not replace but goes on in: made by root, it would be in its way."""
+    return (state_dir / name for name in (OUTBOX_FILE, *(f"{OUTBOX_FILE}{side}" for side in SIDE_FILES), AUDIT_FILE))
 
 
 def _denied(user: User, path: Path, want: int) -> Finding | None:
