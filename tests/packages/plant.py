@@ -1,4 +1,4 @@
-"""A plant on a machine that boots: broker, an instrument with corn in its beam, the package's daemon."""
+"""A plant on a machine that boots: an instrument with corn in its beam, broker, configuration."""
 
 from __future__ import annotations
 
@@ -18,8 +18,13 @@ STATE = "var/lib/spektron-edge"
 CONFIGURATION = "/etc/spektron-edge/spektron.toml"
 _PORT = "/run/instrument/port"
 _SPECTRA = "/srv/spectra.csv"
+# On a machine without the package it waits for the program.
 _INSTRUMENT = f"""\
+[Unit]
+StartLimitIntervalSec=0
 [Service]
+Restart=always
+RestartSec=1
 User=spektron
 RuntimeDirectory=instrument
 ExecStart=/opt/spektron-edge/bin/spektron-edge simulate --link {_PORT} --spectra {_SPECTRA} --rate 2
@@ -28,8 +33,8 @@ ExecStart=/opt/spektron-edge/bin/spektron-edge simulate --link {_PORT} --spectra
 _SOONER = "[Service]\nWatchdogSec=20\nTimeoutAbortSec=2\nRestartSec=1\n"
 
 
-def configure(machine: Machine, tmp_path: Path) -> None:
-    """An instrument with corn in its beam, and the package's own template."""
+def plug_in(machine: Machine, tmp_path: Path) -> None:
+    """An instrument with corn in its beam, there as soon as the package is."""
     corn = load_corn()
     table = tmp_path / "spectra.csv"
     header = ",".join(f"{nm:g}" for nm in corn.axis_nm)
@@ -38,7 +43,11 @@ def configure(machine: Machine, tmp_path: Path) -> None:
     machine.write("/etc/systemd/system/instrument.service", _INSTRUMENT)
     machine.write(f"/etc/systemd/system/{DAEMON}.d/sooner.conf", _SOONER)
     machine.run("systemctl", "daemon-reload")
-    machine.run("systemctl", "start", "instrument")
+    machine.run("systemctl", "start", "--no-block", "instrument")
+
+
+def configure(machine: Machine) -> None:
+    """The package's own template, for that instrument."""
     template = "/usr/share/spektron-edge/spektron.toml"
     machine.run("install", "-m", "640", "-g", "spektron", template, CONFIGURATION)
     machine.run("sed", "-i", f"s#/dev/spektron#{_PORT}#", CONFIGURATION)

@@ -9,7 +9,7 @@ import pytest
 from tests.integration.rig import until
 
 from .machine import PATIENCE_S, Machine
-from .plant import CONFIGURATION, DAEMON, PAGE, PROGRAM, STATE, configure, prediction, records
+from .plant import CONFIGURATION, DAEMON, PAGE, PROGRAM, STATE, configure, plug_in, prediction, records
 
 
 @pytest.mark.timeout(900)
@@ -25,7 +25,8 @@ def test_a_package_from_its_installation_to_its_purge(
     assert machine.asked(DAEMON, "ConditionResult") == "no"
     _owned_by_the_service(machine)
 
-    configure(machine, tmp_path)
+    plug_in(machine, tmp_path)
+    configure(machine)
     machine.run(PROGRAM, "check-config", CONFIGURATION)
     # Returns when it is ready: Type=notify.
     machine.run("systemctl", "start", DAEMON)
