@@ -27,7 +27,7 @@ Restart=always
 RestartSec=1
 User=spektron
 RuntimeDirectory=instrument
-ExecStart=/opt/spektron-edge/bin/spektron-edge simulate --link {_PORT} --spectra {_SPECTRA} --rate 2
+ExecStart=/opt/spektron-edge/bin/spektron-edge simulate --link {_PORT} --spectra {_SPECTRA} --rate 5
 """
 # A hang is to be noticed within the test; a machine with much else to do is none.
 _SOONER = "[Service]\nWatchdogSec=20\nTimeoutAbortSec=2\nRestartSec=1\n"
