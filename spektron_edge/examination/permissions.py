@@ -45,7 +45,10 @@ def look(subject: Subject) -> Iterator[Finding]:
 
 def _opened_to_write(state_dir: Path) -> Iterator[Path]:
     """What the daemon does not replace but goes on in: made by root, it would be in its way."""
-    return (state_dir / name for name in (OUTBOX_FILE, *(f"{OUTBOX_FILE}{side}" for side in SIDE_FILES), AUDIT_FILE))
+    return (
+        state_dir / name
+        for name in (OUTBOX_FILE, *(f"{OUTBOX_FILE}{side}" for side in SIDE_FILES), AUDIT_FILE)
+    )
 
 
 def _denied(user: User, path: Path, want: int) -> Finding | None:

@@ -9,7 +9,17 @@ import pytest
 from tests.integration.rig import until
 
 from .machine import PATIENCE_S, Machine
-from .plant import CONFIGURATION, DAEMON, PAGE, PROGRAM, STATE, configure, plug_in, prediction, records
+from .plant import (
+    CONFIGURATION,
+    DAEMON,
+    PAGE,
+    PROGRAM,
+    STATE,
+    configure,
+    plug_in,
+    prediction,
+    records,
+)
 
 
 @pytest.mark.timeout(900)
@@ -68,6 +78,7 @@ def test_a_package_from_its_installation_to_its_purge(
     machine.run("dpkg", "--install", newer)
     assert machine.asked(DAEMON, "ActiveState") == "active"
     assert first["id"] in records(machine)
+    _a_start_that_fails_is_told(machine)
     machine.run("systemctl", "stop", DAEMON)
     kept = records(machine)
 
@@ -99,6 +110,23 @@ def _scripts_may_run_again(machine: Machine) -> None:
     script = "/var/lib/dpkg/info/spektron-edge.postinst"
     machine.run("env", "DPKG_MAINTSCRIPT_PACKAGE=spektron-edge", script, "configure", "0.1.0-1")
     assert machine.asked(DAEMON, "MainPID") == pid
+
+
+def _a_start_that_fails_is_told(machine: Machine) -> None:
+    """As after an upgrade to a version that refuses the configuration."""
+    machine.run("cp", "--preserve", CONFIGURATION, "/srv/sound.toml")
+    machine.run("sed", "-i", "1i unknown = 1", CONFIGURATION)
+    machine.run("systemctl", "stop", DAEMON)
+    machine.write("/run/spektron-edge.running", f"{DAEMON}\n")
+    script = "/var/lib/dpkg/info/spektron-edge.postinst"
+    as_dpkg = ("env", "DPKG_MAINTSCRIPT_PACKAGE=spektron-edge", script)
+    told = machine.run(*as_dpkg, "configure", "0.1.0-1").stderr
+    assert f"not started again: {DAEMON}" in told
+    assert "--allow-downgrades" in told
+    # It is not tried for ever: the unit says that no restart mends this.
+    assert machine.asked(DAEMON, "ActiveState") == "failed"
+    machine.run("cp", "--preserve", "/srv/sound.toml", CONFIGURATION)
+    machine.run("systemctl", "start", DAEMON)
 
 
 def _hang_is_ended(machine: Machine) -> None:
