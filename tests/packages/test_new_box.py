@@ -1,4 +1,4 @@
-"""The card dies: the nightly backup of one machine, and a new one in service from it and the package."""
+"""The card dies: a new machine in service from the package and the old one's nightly backup."""
 
 from __future__ import annotations
 
