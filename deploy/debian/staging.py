@@ -20,6 +20,7 @@ _FILES = {
     _HERE / "spektron.toml": f"usr/share/{NAME}/spektron.toml",
     _HERE / "copyright": f"usr/share/doc/{NAME}/copyright",
     _HERE / "lintian-overrides": f"usr/share/lintian/overrides/{NAME}",
+    ROOT / "deploy" / "drill" / "drill.sh": f"usr/share/{NAME}/drill.sh",
     _SYSTEMD / "gpu" / "gpu.conf": f"usr/share/{NAME}/gpu.conf",
     _SYSTEMD
     / "journald.conf.d"

@@ -58,7 +58,12 @@ step "restoring $backup"
 "${edge[@]}" restore "$backup" --config "$config" "$@"
 
 step "checking the configuration"
-checked=$("${edge[@]}" check-config "$config")
+checked=$("${edge[@]}" check-config "$config") || {
+  status=$?
+  # A backup without keys: passwords are given again by hand.
+  echo "restored, but not started: put in place what is named above, then \`systemctl enable --now spektron-edge\`" >&2
+  exit $status
+}
 echo "$checked"
 state=$(sed -n 's/^state *//p' <<<"$checked")
 

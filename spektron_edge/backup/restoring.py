@@ -32,6 +32,7 @@ _CONFIG_BYTES = 256 * 2**20
 _SPARE_BYTES = 16 * 2**20
 # Whatever the manifest says: nobody else writes to it, and nothing of it is run.
 _OPEN_MODES = 0o644
+_FOR_GROUP = 0o040
 
 
 @dataclass(frozen=True)
@@ -222,6 +223,9 @@ class _Plan:
                 _set_aside(target.path)
             mode = target.kept.mode & _OPEN_MODES
             write_durably(target.path, self.contents[target.path], mode)
+            if not mode & _FOR_GROUP:
+                # The folder may be root's; who has to read it is whoever runs the daemon.
+                share_with_owner(target.path, self.config.state_dir)
 
     def result(self) -> Restored:
         """What would be done."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from spektron_edge.bundle import BundleError, read_bundle
-from spektron_edge.inference import load_gradient, load_model
+from spektron_edge.inference import load_gradient, try_graphs
 
 
 def inspect_bundle(path: Path) -> dict[str, object]:
@@ -16,9 +16,8 @@ def inspect_bundle(path: Path) -> dict[str, object]:
     try:
         bundle = read_bundle(path)
         manifest = bundle.manifest
+        tried = try_graphs(bundle)
         for product in manifest.products:
-            for graph in product.graphs:
-                load_model(bundle, product.name, graph.precision)
             if product.adapt:
                 load_gradient(bundle, product.name)
     except BundleError as error:
@@ -31,7 +30,10 @@ def inspect_bundle(path: Path) -> dict[str, object]:
         "bound to": ", ".join(manifest.devices or ()) or "any instrument",
         "signatures": ", ".join(s.key_id for s in bundle.signatures) or "none",
         "opset / IR": f"{manifest.opset} / {manifest.ir_version}",
-        "checks": "hashes and golden vectors hold on this machine",
+        "checks": "; ".join(
+            ["hashes and golden vectors hold on this machine"]
+            + [f"but not {other}" for other in tried.differs]
+        ),
     }
     for product in manifest.products:
         grid = product.grid

@@ -105,11 +105,14 @@ def _answers(
     from spektron_edge.setup.dialogue import asked
     from spektron_edge.setup.given import collected, read_answers
 
-    given = {} if arguments.answers is None else read_answers(arguments.answers, asking)
+    given: dict[str, str] = {}
+    wrong: list[str] = []
+    if arguments.answers is not None:
+        given, wrong = read_answers(arguments.answers, asking)
     flags = {key: getattr(arguments, key) for key in _FLAGS}
     given |= {key: text for key, text in flags.items() if text is not None}
     if terminal is None:
-        return collected(asking, given)
+        return collected(asking, given, wrong)
     try:
         return asked(asking, given, terminal)
     except EOFError:

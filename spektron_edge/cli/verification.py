@@ -6,7 +6,7 @@ from pathlib import Path
 
 from spektron_edge.bundle import BundleError, read_bundle
 from spektron_edge.bundle.trust import read_trust
-from spektron_edge.inference import load_model
+from spektron_edge.inference import try_graphs
 
 
 def verify_bundle(path: Path, keys: Path | None) -> dict[str, object]:
@@ -19,11 +19,7 @@ def verify_bundle(path: Path, keys: Path | None) -> dict[str, object]:
         if not bundle.canonical:
             raise BundleError(f"{path}: the manifest is not in canonical form; export it again")
         signer = None if keys is None else read_trust(keys).judge(bundle)
-        tried = []
-        for product in bundle.manifest.products:
-            for graph in product.graphs:
-                load_model(bundle, product.name, graph.precision)
-                tried.append(f"{product.name} {graph.precision}")
+        tried = try_graphs(bundle)
     except BundleError as error:
         raise error.fault from None
     claimed = ", ".join(s.key_id for s in bundle.signatures)
@@ -36,6 +32,8 @@ def verify_bundle(path: Path, keys: Path | None) -> dict[str, object]:
         "hashes": f"{len(bundle.members)} members hold",
         "manifest": "canonical",
         "signatures": signatures,
-        "golden vectors": f"hold: {', '.join(tried)}",
+        "golden vectors": "; ".join(
+            [f"hold: {', '.join(tried.holds)}", *(f"but not {other}" for other in tried.differs)]
+        ),
         "bound to": ", ".join(bundle.manifest.devices or ()) or "any instrument",
     }

@@ -36,8 +36,11 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def share_with_owner(path: Path) -> None:
-    """What root makes in the folder of the daemon's user becomes that user's. Raises OSError."""
+def share_with_owner(path: Path, folder: Path | None = None) -> None:
+    """What root makes in the folder of the daemon's user becomes that user's. Raises OSError.
+
+    folder: another one than the one that it lies in.
+    """
     if os.geteuid() == 0:
-        owner = path.parent.stat()
+        owner = (folder or path.parent).stat()
         os.chown(path, owner.st_uid, owner.st_gid)

@@ -10,6 +10,8 @@ from types import TracebackType
 
 from spektron_edge.faults import Fault, Faults
 
+from .durable import share_with_owner
+
 LOCK_FILE = "lock"
 
 
@@ -22,7 +24,10 @@ class FolderLock:
         self._handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Another user's, root's perhaps, could not be written to, and need not be.
+            (folder / LOCK_FILE).unlink(missing_ok=True)
             (folder / LOCK_FILE).write_text(f"{os.getpid()}\n")
+            share_with_owner(folder / LOCK_FILE)
         except BlockingIOError:
             self.close()
             detail = f"{folder} belongs to the running daemon{_holder(folder)}"

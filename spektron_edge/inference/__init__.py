@@ -3,6 +3,7 @@
 from .backend import Backend, BackendError, Inference
 from .gradient import Gradient, Objective, OnnxGradient, load_gradient
 from .model import Model, load_model
+from .trying import Tried, try_graphs
 
 __all__ = [
     "Backend",
@@ -12,6 +13,8 @@ __all__ = [
     "Model",
     "Objective",
     "OnnxGradient",
+    "Tried",
     "load_gradient",
     "load_model",
+    "try_graphs",
 ]

@@ -13,6 +13,14 @@ from spektron_edge.bundle.manifest import Graph, Product
 from .backend import OUTPUTS, Backend, BackendError
 
 
+class OtherNumbers(BackendError):
+    """A graph runs, and computes something else than it did on the exporting host."""
+
+
+class GoldenDiffers(BundleError):
+    """The same of a bundle's graph."""
+
+
 def check_vectors(
     product: Product, graph: Graph, golden: Mapping[str, NDArray[np.float64]]
 ) -> None:
@@ -58,7 +66,7 @@ def compare(
 def _require(what: str, difference: NDArray[np.float64], limit: float, of: str = "") -> None:
     worst = float(np.max(difference, initial=0.0))
     if not worst <= limit:
-        raise BackendError(
+        raise OtherNumbers(
             f"{what} differs from its golden value by {worst:.3g}{of}, "
             f"more than {limit:.3g}; this machine does not compute what the bundle promises"
         )

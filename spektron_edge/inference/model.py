@@ -16,7 +16,7 @@ from spektron_edge.prediction.diagnostics import ApplicabilityModel
 
 from .backend import Backend, BackendError, Inference
 from .falling_back import FallingBack
-from .golden import check_vectors, compare
+from .golden import GoldenDiffers, OtherNumbers, check_vectors, compare
 from .onnx import OnnxCpu
 
 
@@ -102,7 +102,8 @@ def load_model(
         else:
             backend = FallingBack(file, graph.precision, choice, check)
     except BackendError as error:
-        raise BundleError(f"{graph.file}: {error}") from None
+        kind = GoldenDiffers if isinstance(error, OtherNumbers) else BundleError
+        raise kind(f"{graph.file}: {error}") from None
     try:
         applicability = ApplicabilityModel.from_arrays(bundle.arrays(chosen.source))
     except ValueError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from spektron_edge.config.file import Config
@@ -73,7 +73,7 @@ def drafted(path: Path, before: str, config: Config | None, answers: Answers) ->
     names = split_names(answers.get("page_names", ""))
     own = made.page.certificate
     missing = own == folder / CERTIFICATE and not own.exists()
-    return Draft(
+    draft = Draft(
         path,
         text,
         made,
@@ -81,6 +81,15 @@ def drafted(path: Path, before: str, config: Config | None, answers: Answers) ->
         answers.get("password") or None,
         tuple(names) if missing else (),
     )
+    return replace(draft, password=None) if _is_there(draft) else draft
+
+
+def _is_there(draft: Draft) -> bool:
+    """Whether the file holds that password already."""
+    try:
+        return (draft.password or "").encode() == draft.password_file.read_bytes().rstrip(b"\r\n")
+    except OSError:
+        return False
 
 
 def _changes(answers: Answers, config: Config | None, folder: Path) -> Mapping[Key, Value | None]:

@@ -15,8 +15,11 @@ from .asking import AnswerRefused, Answers, Doubt, Question, Step
 from .checks import NO, YES, typed
 
 
-def read_answers(path: Path, steps: Sequence[Step]) -> dict[str, str]:
-    """A TOML file of the questions' keys. Raises Fault(SETUP_REFUSED)."""
+def read_answers(path: Path, steps: Sequence[Step]) -> tuple[dict[str, str], list[str]]:
+    """Of a TOML file: answers by the questions' keys, and what else is in it and is wrong.
+
+    Raises Fault(SETUP_REFUSED) where it is no such file.
+    """
     try:
         document = tomllib.loads(read_config(path))
     except Fault as fault:
@@ -24,16 +27,17 @@ def read_answers(path: Path, steps: Sequence[Step]) -> dict[str, str]:
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise Fault(Faults.SETUP_REFUSED, f"{path} is not TOML: {error}") from None
     keys = [step.key for step in steps if isinstance(step, Question)]
-    wrong = []
+    answers: dict[str, str] = {}
+    wrong: list[str] = []
     for key, value in document.items():
         if key not in keys:
             close = difflib.get_close_matches(key, keys, n=1)
             wrong.append(f"unknown key {key}" + (f" (did you mean {close[0]!r}?)" if close else ""))
         elif not isinstance(value, str | int | float | list):
             wrong.append(f"{key}: text, a number, yes or no, or a list of them")
-    if wrong:
-        raise Fault(Faults.SETUP_REFUSED, f"{path}: {'; '.join(wrong)}")
-    return {key: _text(value) for key, value in document.items()}
+        else:
+            answers[key] = _text(value)
+    return answers, wrong
 
 
 def _text(value: object) -> str:
@@ -42,13 +46,16 @@ def _text(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def collected(steps: Sequence[Step], given: Mapping[str, str]) -> Answers:
+def collected(
+    steps: Sequence[Step], given: Mapping[str, str], known_wrong: Sequence[str] = ()
+) -> Answers:
     """All answers; what is not given is what Enter would take, and what is in doubt is taken.
 
-    Raises Fault(SETUP_REFUSED) naming everything that is wrong or missing.
+    known_wrong: what was found before. Raises Fault(SETUP_REFUSED) naming everything that is wrong
+    or missing.
     """
     answers: Answers = {}
-    wrong: list[str] = []
+    wrong = list(known_wrong)
     unused = set(given)
     for step in steps:
         if isinstance(step, Question):

@@ -2,52 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from deploy.debian.package import build
-from deploy.environment.target import Target
-from spektron_edge.demo.corn import load_corn
 from tests.integration.rig import until
-from tests.requirements import need
 
 from .machine import PATIENCE_S, Machine
-from .root import root
-
-DAEMON, PAGE = "spektron-edge.service", "spektron-edge-page.service"
-PROGRAM = "/usr/bin/spektron-edge"
-STATE = "var/lib/spektron-edge"
-CONFIGURATION = "/etc/spektron-edge/spektron.toml"
-_PORT = "/run/instrument/port"
-_SPECTRA = "/srv/spectra.csv"
-_INSTRUMENT = f"""\
-[Service]
-User=spektron
-RuntimeDirectory=instrument
-ExecStart=/opt/spektron-edge/bin/spektron-edge simulate --link {_PORT} --spectra {_SPECTRA} --rate 2
-"""
-# A hang is to be noticed within the test; a machine with much else to do is none.
-_SOONER = "[Service]\nWatchdogSec=20\nTimeoutAbortSec=2\nRestartSec=1\n"
-
-
-@pytest.fixture(scope="module")
-def packages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """The same program as two packages, the second the newer."""
-    need("nspawn")
-    out = tmp_path_factory.mktemp("packages")
-    return [build(Target(), revision, out, "none") for revision in (1, 2)]
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
-    need("nspawn")
-    with Machine(root(), tmp_path / "machine", tmp_path / "boot.log") as running:
-        yield running
+from .plant import (
+    CONFIGURATION,
+    DAEMON,
+    PAGE,
+    PROGRAM,
+    STATE,
+    configure,
+    plug_in,
+    prediction,
+    records,
+)
 
 
 @pytest.mark.timeout(900)
@@ -63,12 +35,13 @@ def test_a_package_from_its_installation_to_its_purge(
     assert machine.asked(DAEMON, "ConditionResult") == "no"
     _owned_by_the_service(machine)
 
-    _configure(machine, tmp_path)
+    plug_in(machine, tmp_path)
+    configure(machine)
     machine.run(PROGRAM, "check-config", CONFIGURATION)
     # Returns when it is ready: Type=notify.
     machine.run("systemctl", "start", DAEMON)
     assert machine.asked(DAEMON, "ActiveState") == "active"
-    first = _prediction(machine)
+    first = prediction(machine)
     assert first["valid"] is True
 
     assert machine.run("systemctl", "is-enabled", PAGE, check=False).stdout.strip() == "disabled"
@@ -84,8 +57,8 @@ def test_a_package_from_its_installation_to_its_purge(
     assert machine.asked(PAGE, "ActiveState") == "active"
     assert machine.asked(DAEMON, "MainPID") != before
     assert (machine.root / STATE / "audit.jsonl").read_text().startswith(audit)
-    assert first["id"] in _records(machine)
-    assert _prediction(machine)["id"] != first["id"]
+    assert first["id"] in records(machine)
+    assert prediction(machine)["id"] != first["id"]
 
     _hang_is_ended(machine)
     # What somebody stopped is not started by what follows.
@@ -98,21 +71,22 @@ def test_a_package_from_its_installation_to_its_purge(
     machine.run("dpkg", "--remove", "spektron-edge")
     assert machine.asked(DAEMON, "ActiveState") == "inactive"
     assert not (machine.root / "opt/spektron-edge").exists()
-    assert first["id"] in _records(machine)
+    assert first["id"] in records(machine)
     assert (machine.root / CONFIGURATION.lstrip("/")).is_file()
 
     # Again: it goes on with what was left.
     machine.run("dpkg", "--install", newer)
     assert machine.asked(DAEMON, "ActiveState") == "active"
-    assert first["id"] in _records(machine)
+    assert first["id"] in records(machine)
+    _a_start_that_fails_is_told(machine)
     machine.run("systemctl", "stop", DAEMON)
-    kept = _records(machine)
+    kept = records(machine)
 
     told = machine.run("dpkg", "--purge", "spektron-edge").stdout
     (archive,) = (machine.root / "var/backups").glob("spektron-edge-*")
     assert f"/{archive.relative_to(machine.root)}" in told
     assert archive.stat().st_mode & 0o077 == 0
-    assert _records(machine, archive / "var-lib-spektron-edge") == kept
+    assert records(machine, archive / "var-lib-spektron-edge") == kept
     assert (archive / "etc-spektron-edge" / "spektron.toml").is_file()
     for gone in (STATE, "etc/spektron-edge", "opt/spektron-edge", "usr/bin/spektron-edge"):
         assert not (machine.root / gone).exists()
@@ -121,42 +95,6 @@ def test_a_package_from_its_installation_to_its_purge(
         not in machine.run("dpkg-query", "--show", "--showformat=${Package} ").stdout
     )
     assert machine.run("systemctl", "cat", DAEMON, check=False).returncode != 0
-
-
-def _configure(machine: Machine, tmp_path: Path) -> None:
-    """An instrument with corn in its beam, and the package's own template."""
-    corn = load_corn()
-    table = tmp_path / "spectra.csv"
-    header = ",".join(f"{nm:g}" for nm in corn.axis_nm)
-    np.savetxt(table, corn.spectra["m5"][:20], "%.7f", ",", header=header, comments="")
-    machine.copy_in(table, _SPECTRA)
-    machine.write("/etc/systemd/system/instrument.service", _INSTRUMENT)
-    machine.write(f"/etc/systemd/system/{DAEMON}.d/sooner.conf", _SOONER)
-    machine.run("systemctl", "daemon-reload")
-    machine.run("systemctl", "start", "instrument")
-    template = "/usr/share/spektron-edge/spektron.toml"
-    machine.run("install", "-m", "640", "-g", "spektron", template, CONFIGURATION)
-    machine.run("sed", "-i", f"s#/dev/spektron#{_PORT}#", CONFIGURATION)
-
-
-def _prediction(machine: Machine) -> dict[str, object]:
-    """The next one that the broker passes on."""
-    words = ["-h", "127.0.0.1", "-W", f"{PATIENCE_S:.0f}", "-C", "1"]
-    topic = "spektron/plant/spektron-1/prediction"
-    said = machine.run("mosquitto_sub", *words, "-t", topic).stdout
-    told: dict[str, object] = json.loads(said)
-    return told
-
-
-def _records(machine: Machine, folder: Path | None = None) -> set[str]:
-    """Ids of what the outbox holds."""
-    # As it is: what the daemon writes meanwhile lies beside it.
-    file = (folder or machine.root / STATE) / "outbox.sqlite"
-    database = sqlite3.connect(file, timeout=30)
-    try:
-        return {row[0] for row in database.execute("SELECT id FROM record")}
-    finally:
-        database.close()
 
 
 def _owned_by_the_service(machine: Machine) -> None:
@@ -174,6 +112,23 @@ def _scripts_may_run_again(machine: Machine) -> None:
     assert machine.asked(DAEMON, "MainPID") == pid
 
 
+def _a_start_that_fails_is_told(machine: Machine) -> None:
+    """As after an upgrade to a version that refuses the configuration."""
+    machine.run("cp", "--preserve", CONFIGURATION, "/srv/sound.toml")
+    machine.run("sed", "-i", "1i unknown = 1", CONFIGURATION)
+    machine.run("systemctl", "stop", DAEMON)
+    machine.run("sh", "-c", f"echo {DAEMON} >/run/spektron-edge.running")
+    script = "/var/lib/dpkg/info/spektron-edge.postinst"
+    as_dpkg = ("env", "DPKG_MAINTSCRIPT_PACKAGE=spektron-edge", script)
+    told = machine.run(*as_dpkg, "configure", "0.1.0-1").stderr
+    assert f"not started: {DAEMON}" in told
+    assert "--allow-downgrades" in told
+    # It is not tried for ever: the unit says that no restart mends this.
+    assert machine.asked(DAEMON, "ActiveState") == "failed"
+    machine.run("cp", "--preserve", "/srv/sound.toml", CONFIGURATION)
+    machine.run("systemctl", "start", DAEMON)
+
+
 def _hang_is_ended(machine: Machine) -> None:
     """Stopped amid its work it feeds nothing; the watchdog ends it and it is started anew."""
     before = machine.asked(DAEMON, "MainPID")
@@ -186,4 +141,4 @@ def _hang_is_ended(machine: Machine) -> None:
     until(anew, "the watchdog to restart the daemon", PATIENCE_S)
     assert int(machine.asked(DAEMON, "NRestarts")) >= 1
     assert "Watchdog timeout" in machine.run("journalctl", "--unit", DAEMON).stdout
-    assert _prediction(machine)["valid"] is True
+    assert prediction(machine)["valid"] is True

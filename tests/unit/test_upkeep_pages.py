@@ -20,7 +20,7 @@ from tests.bundles import write_tiny
 from tests.devices import LIMITS, make_device
 
 ROOT = Path(__file__).resolve().parents[2]
-# What needs systemd or an empty box: tests/integration/test_drill.py, and the units' own tests.
+# What needs systemd or an empty box: test_drill.py, and packages/test_new_box.py.
 ELSEWHERE = ("systemctl", "deploy/drill/")
 
 

@@ -165,6 +165,24 @@ def test_inspect_checks_every_graph(tmp_path):
         inspect_bundle(path)
 
 
+def test_half_precision_may_be_computed_otherwise_here(tmp_path, capsys):
+    product, golden = bundles.product(), bundles.golden_arrays()
+    (whole, _) = product["graphs"]
+    product["graphs"].append({**whole, "precision": "fp16"})
+    # As on a processor that computes with halves itself.
+    golden |= {f"{name}_fp16": golden[f"{name}_fp32"] + 1 for name in ("y", "z_chem", "z_inst")}
+    path = bundles.write_tiny(
+        tmp_path / "b.spektron",
+        replaced={"golden.npz": bundles.npz(golden)},
+        products=[product],
+    )
+    for command in ("inspect", "verify"):
+        assert main([command, str(path)]) == 0
+        out = said(capsys)[0]
+        assert "grain int8" in out or command == "inspect"
+        assert "but not grain fp16: encoder.fp32.onnx: y differs" in out
+
+
 @pytest.mark.parametrize("json_", [[], ["--json"]])
 def test_inspect_refuses_what_is_no_bundle(capsys, tmp_path, json_):
     fails(capsys, Faults.BUNDLE_INVALID, "inspect", tmp_path / "absent", *json_)

@@ -232,6 +232,12 @@ def test_the_lock_is_not_undone_by_deleting_its_file(open_it):
     open_it()
 
 
+def test_a_lock_file_that_cannot_be_written_to_is_in_nobodys_way(open_it, plain_folder):
+    # Another user's: the folder's owner may remove it, and not write to it.
+    (plain_folder / "lock").touch(mode=0o444)
+    open_it(plain_folder).close()
+
+
 @pytest.mark.parametrize(
     "names", [(OUTBOX_FILE,), (AUDIT_FILE,), ("",)], ids=["outbox", "audit", "all"]
 )

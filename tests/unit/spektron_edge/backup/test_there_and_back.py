@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 import zipfile
 from pathlib import Path
@@ -44,6 +45,23 @@ def test_all_comes_back(device, passphrase, tmp_path, done):
     assert told["keys and accounts"] == "as they were"
     for name in ("anna.key", "secrets/password", "state/device-key.pem", "state/page/users.json"):
         assert (device.folder / name).stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes files of others")
+def test_what_root_restores_is_the_daemons_to_read_and_write(device, passphrase, tmp_path, done):
+    path = tmp_path / "kept.zip"
+    by = ("--passphrase-file", passphrase)
+    done("backup", path, "--config", device.config, *by)
+    lose(device)
+    # As a package leaves them: the configuration's folder is root's, the state the service's.
+    device.state.mkdir()
+    os.chown(device.state, 4711, 4712)
+    done("restore", path, "--config", device.config, *by)
+    for file in device.state.rglob("*"):
+        assert (file.stat().st_uid, file.stat().st_gid) == (4711, 4712), file
+    for secret in ("anna.key", "secrets/password"):
+        assert (device.folder / secret).stat().st_uid == 4711
+    assert device.config.stat().st_uid == 0
 
 
 def test_records_go_on_as_they_were(device, backup, done):

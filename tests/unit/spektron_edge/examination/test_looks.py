@@ -10,12 +10,15 @@ from types import SimpleNamespace
 
 import pytest
 
+from spektron_edge.config.loading import load_config
 from spektron_edge.config.page import PageSettings
-from spektron_edge.examination import clock, machine, page, service
+from spektron_edge.examination import clock, machine, page, permissions, service
 from spektron_edge.examination.finding import ok, warning, worst
 from spektron_edge.examination.looking import Look, taken
+from spektron_edge.examination.subject import Subject
 from spektron_edge.examination.users import ENTER, READ, WRITE, User, daemon_user
 from spektron_edge.faults import Fault, Faults
+from tests.devices import make_device
 
 
 def states(findings, part):
@@ -91,6 +94,19 @@ def test_what_a_user_may(plain):
     assert daemon_user(plain).may(file, READ | WRITE | ENTER)
     os.chown(plain, 65534, 65534)
     assert daemon_user(plain).uid == 65534
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes files of others")
+def test_a_file_of_roots_that_the_daemon_goes_on_in_is_told(plain):
+    device = make_device(plain / "device")
+    for file in (device.folder, *device.folder.rglob("*")):
+        os.chown(file, 65534, 65534)
+    subject = Subject(device.config, load_config(device.config), running=False)
+    assert "bad" not in states(permissions.look(subject), "permissions")
+    os.chown(device.state / "audit.jsonl", 0, 0)
+    (found,) = (f for f in permissions.look(subject) if f.state == "bad")
+    assert "may not use" in found.said
+    assert "audit.jsonl" in found.said
 
 
 # ---- the machine

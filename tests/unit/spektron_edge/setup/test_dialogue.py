@@ -145,17 +145,24 @@ def test_yes_no_and_what_is_neither():
 def test_answers_in_a_file_may_be_numbers_and_lists(steps, tmp_path):
     file = tmp_path / "answers.toml"
     file.write_text('site = "lab"\nmax_mb = 12.5\npage = true\npage_names = ["a", "b"]\n')
-    assert read_answers(file, steps) == {
-        "site": "lab",
-        "max_mb": "12.5",
-        "page": "yes",
-        "page_names": "a, b",
-    }
-    for text in ("site = {a = 1}", "site =", "\xff", 'sight = "x"'):
+    answers = {"site": "lab", "max_mb": "12.5", "page": "yes", "page_names": "a, b"}
+    assert read_answers(file, steps) == (answers, [])
+    for text in ("site =", "\xff"):
         file.write_bytes(text.encode("latin-1"))
         with pytest.raises(Fault) as caught:
             read_answers(file, steps)
         assert caught.value.kind is Faults.SETUP_REFUSED
+
+
+def test_unknown_keys_are_told_with_what_else_is_wrong(steps, tmp_path):
+    file = tmp_path / "answers.toml"
+    file.write_text('sight = "x"\ninstrument = {a = 1}\nmax_mb = "many"\n')
+    given, wrong = read_answers(file, steps)
+    with pytest.raises(Fault) as caught:
+        collected(steps, {**ANSWERS, **given}, wrong)
+    assert caught.value.kind is Faults.SETUP_REFUSED
+    for told in ("unknown key sight (did you mean 'site'?)", "instrument: text", "max_mb: Input"):
+        assert told in caught.value.detail
 
 
 def test_answers_that_nobody_asks_for_are_told(steps):
