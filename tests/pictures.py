@@ -33,19 +33,29 @@ def demo_picture() -> None:
 
 
 def benchmark_page() -> None:
-    """The last figures of build/bench as docs/benchmarks/README.md, with their pictures."""
+    """The last figures of build/bench in docs/benchmarks/README.md, with their pictures; what was
+    not run here again stays as it is."""
     folder = DOCS / "benchmarks"
-    folder.mkdir(exist_ok=True)
-    lines = ["# Benchmarks", "", "The last run of `make bench`, by `make pictures`.", ""]
-    lines += ["What the corn set can and cannot show:", "", MOISTURE_NOTE, ""]
-    for path in sorted(FOLDER.glob("*.json")):
-        lines += _section(json.loads(path.read_text()))
+    page = folder / "README.md"
+    _, *before = re.split(r"^## ", page.read_text(), flags=re.MULTILINE)
+    sections = {section.split("\n", 1)[0]: f"## {section}" for section in before}
+    for path in FOLDER.glob("*.json"):
+        lines = _section(json.loads(path.read_text()))
         picture = path.with_suffix(".png")
         if picture.is_file():
             shutil.copy(picture, folder / picture.name)
         if (folder / picture.name).is_file():
             lines += [f"![{path.stem}]({picture.name})", ""]
-    (folder / "README.md").write_text("\n".join(lines))
+        sections[path.stem] = "\n".join(lines)
+    head = [
+        "# Benchmarks",
+        "",
+        "The last run of each `make bench NAME=...`, by `make pictures`.",
+        "",
+    ]
+    head += ["What the corn set can and cannot show:", "", MOISTURE_NOTE, ""]
+    texts = ["\n".join(head), *(sections[name] for name in sorted(sections))]
+    page.write_text("\n".join(f"{text.rstrip()}\n" for text in texts))
 
 
 def export_picture() -> None:
