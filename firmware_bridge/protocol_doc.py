@@ -37,8 +37,9 @@ parity, one stop bit, 921600 baud unless the instrument says otherwise. Numbers 
 CRC-32 is that of zlib and Ethernet (reflected, polynomial 04C11DB7), sent little-endian. A frame
 without its delimiter is at most {MAX_FRAME} bytes; a receiver discards a longer one up to the next
 zero. Zeros in a row are allowed and mean nothing, so a zero sent first ends whatever half a frame
-the other side may hold. A receiver that reads a bad frame counts it and goes on; an instrument
-may answer it with ERROR(BAD_FRAME), without the response flag.
+the other side may hold: a host sends one when it opens the line, an instrument before the
+EVENT(RESTARTED) of its start. A receiver that reads a bad frame counts it and goes on; an
+instrument may answer it with ERROR(BAD_FRAME), without the response flag.
 """
 
 RULES = f"""\

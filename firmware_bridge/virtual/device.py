@@ -152,7 +152,8 @@ class VirtualSpectrometer:
         """
         self._power_on()
         self._booted_at = now
-        return self._send(Event(EventCode.RESTARTED, "power on"), now)
+        # The host may hold half a frame from before.
+        return DELIMITER + self._send(Event(EventCode.RESTARTED, "power on"), now)
 
     def pieces(self, out: bytes) -> list[bytes]:
         """Whole frames: of these the oldest are lost where the host does not read."""

@@ -16,6 +16,8 @@ from spektron_edge.faults import Fault, Faults
 
 from .corn import INSTRUMENTS, CornMissing, load_corn
 
+_LOOK_S = 0.5
+
 
 @dataclass(frozen=True)
 class Options:
@@ -58,7 +60,10 @@ def simulate(options: Options, stop: threading.Event, *, as_json: bool) -> int:
             print(json.dumps({"port": port.url, "baud": options.baud}), flush=True)
         else:
             print(f"virtual spectrometer on {port.url} at {options.baud} baud", flush=True)
-        stop.wait()
+        # Not without end: a signal that came to another thread is handled when this one wakes, and
+        # after a SIGSTOP the kernel may choose another.
+        while not stop.wait(_LOOK_S):
+            pass
     return 0
 
 

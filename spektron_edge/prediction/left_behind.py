@@ -32,5 +32,5 @@ def left_behind(state_dir: Path, bundle: str) -> list[Said]:
                 )
                 told.append(left)
     except Fault as fault:
-        told.append(Sayings.IN_USE_UNKNOWN.of(detail=fault.detail))
+        told.append(Sayings.IN_USE_UNKNOWN.of(detail=str(fault)))
     return told

@@ -424,6 +424,7 @@ static void listen(spk_device *device)
 void spk_device_init(spk_device *device, const spk_hal *hal, void *board, spk_memory memory)
 {
     static const spk_device zero;
+    static const uint8_t delimiter = 0U;
     *device = zero;
     device->hal = hal;
     device->board = board;
@@ -434,6 +435,10 @@ void spk_device_init(spk_device *device, const spk_hal *hal, void *board, spk_me
     device->settings.averages = 1U;
     device->settings.position = SPK_POSITION_DARK;
     spk_framer_init(&device->framer, memory.frame, memory.frame_bytes);
+    /* After a reset the host may hold half a frame: what follows is no part of it. */
+    if (hal->send_room(board) > 0U) {
+        put(device, &delimiter, 1U);
+    }
     (void)send_event(device, SPK_EVENT_CODE_RESTARTED, spk_text_of("power on"), now_us(device));
 }
 

@@ -2,7 +2,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import queue
+import signal
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -139,6 +143,25 @@ def test_a_simulated_instrument_can_be_read_until_it_is_stopped(tmp_path, capsys
     else:
         assert str(tmp_path / "tty") in out
     assert not (tmp_path / "tty").exists()
+
+
+@pytest.mark.once
+def test_a_simulated_instrument_that_was_stopped_and_goes_on_ends_when_asked(tmp_path):
+    """The kernel may then give the signal to a thread that runs no handlers."""
+    path = tmp_path / "s.csv"
+    path.write_text("1000,1500,2000,2600\n0.1,0.1,0.1,0.1\n")
+    for _ in range(8):
+        words = ["simulate", "--spectra", str(path), "--link", str(tmp_path / "tty")]
+        with subprocess.Popen(
+            [sys.executable, "-m", "spektron_edge", *words], stdout=subprocess.PIPE
+        ) as process:
+            assert process.stdout.readline()
+            for _ in range(3):
+                process.send_signal(signal.SIGSTOP)
+                os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+                process.send_signal(signal.SIGCONT)
+            process.terminate()
+            assert process.wait(60.0) == 0
 
 
 # ---- figures
