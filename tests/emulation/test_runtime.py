@@ -66,8 +66,9 @@ def guest(make_guest):
         ),
         pytest.param(
             ALL,
-            ["-m", "not long and not hypothesis"],
-            300,
+            # scipy, which that one compares with, is on no device.
+            ["-m", "not long and not hypothesis", "-k", "not cubic_spline"],
+            500,
             10_000.0,
             marks=[pytest.mark.long, pytest.mark.timeout(10_100)],
             id="all",
