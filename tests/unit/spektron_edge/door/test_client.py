@@ -89,7 +89,8 @@ def test_it_comes_back_after_the_daemon_was_away(open_door):
             with pytest.raises(DoorAway, match="not there"):
                 await client.note("page_signed_in", "anna")
             second = open_door()
-            await until(lambda: client.connected)
+            # What is told goes to those whom the door has taken in, whom it greets.
+            await until(lambda: [m["type"] for m in seen].count("faults") == 2)
             second.tell(record(7))
             await until(lambda: seen[-1]["type"] == "event")
             reader.cancel()
