@@ -17,7 +17,7 @@ from string import Formatter
 
 Value = str | int | float
 _BETWEEN = "; "
-_WHOLE, _NUMBER = r"-?\d+", r"[-+]?(?:\d[\d.]*(?:e[-+]?\d+)?|inf|nan)"
+_WHOLE, _NUMBER = r"-?\d+", r"[-+]?(?:\d+(?:\.\d+)?(?:e[-+]?\d+)?|inf|nan)"
 
 
 class Sayings(Enum):

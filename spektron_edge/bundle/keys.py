@@ -39,7 +39,11 @@ class DeviceKey:
 def read_public_keys(folder: Path) -> Mapping[str, PublicKey]:
     """Every `*.pem` of a folder by key id. Raises TrustUnusable, naming the file, or for none."""
     found: dict[str, PublicKey] = {}
-    for path in sorted(folder.glob("*.pem")):
+    try:
+        paths = sorted(folder.glob("*.pem"))
+    except OSError as error:
+        raise TrustUnusable(f"{folder}: {error.strerror}") from None
+    for path in paths:
         key = PublicKey(key_id(raw := _ed25519_bytes(path)), path.stem, raw)
         if key.key_id in found:
             raise TrustUnusable(f"{path} and {found[key.key_id].name}.pem are the same key")

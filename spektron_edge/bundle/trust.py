@@ -91,7 +91,11 @@ class TrustStore:
 
 def read_trust(folder: Path, *, require_signature: bool = True) -> TrustStore:
     """Open a trust store. Raises TrustUnusable for an absent folder or a bad revocation list."""
-    if not folder.is_dir():
+    try:
+        there = folder.is_dir()
+    except OSError as error:
+        raise TrustUnusable(f"{folder}: {error.strerror}") from None
+    if not there:
         raise TrustUnusable(f"{folder} is not a folder of public keys")
     path = folder / REVOKED_FILE
     try:

@@ -117,7 +117,12 @@ class Reload:
             renewed = config.mqtt == before.mqtt and self._broker.files_changed()
             loaded = take_product(config, serving.serial, running=serving.model.bundle_id)
         except Fault as fault:
+            left = serving.model.bundle_id
             self._trust.look(before, time.monotonic())
+            if (taken := serving.model.bundle_id) != left:
+                told = f"{taken} is in use, since {left} is not trusted any more"
+                told = f"{told}; nothing else was changed: {fault}"
+                return CommandOutcome(False, told, {"fault": fault.code})
             if (refused := serving.refused) is not None:
                 told = f"{refused.detail}; nothing was taken: {fault}"
                 return CommandOutcome(False, told, {"fault": refused.code})

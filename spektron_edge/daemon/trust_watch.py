@@ -47,7 +47,7 @@ class TrustWatch:
         self._due_s = now_s + (_SURE_AFTER_S if first else _EVERY_S)
 
     def look(self, config: Config, now_s: float, *, sure: bool = True) -> bool:
-        """Judge the model in memory; true if it is refused. sure: then leave it."""
+        """Judge the model in memory; true if it is refused and still there. sure: leave it then."""
         signer = None
         try:
             if (trust := config.trust) is not None:
@@ -55,9 +55,10 @@ class TrustWatch:
                 signer = store.judge(self._serving.loaded.signed)
         except BundleUntrusted as error:
             self._notices.end((Faults.TRUST_UNUSABLE,))
-            if sure:
-                self._leave(config, str(error), now_s)
-            return True
+            if not sure:
+                return True
+            self._leave(config, str(error), now_s)
+            return self._serving.refused is not None
         except BundleError as error:
             # No list can be read: the last one that could goes on being true.
             self._notices.begin(error.fault)

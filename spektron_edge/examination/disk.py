@@ -67,6 +67,8 @@ def _budget(found: Outlook) -> Finding:
         fits = fitting_budget_mb(taken + found.free)
         said = f"{told}, and the disk is full before that: {found.free / MB:.0f} MB are free"
         step = f"lower `retention.total_mb` to {fits:.0f} or less, so that it is told in time"
+        if not taken < fits * MB <= taken + found.free:
+            step = "free space, or move the state folder to a larger disk"
         return warning(BUDGET, said, step)
     return ok(BUDGET, f"{told}; what is capped may bring it to {most / MB:.0f} MB")
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from spektron_edge.bundle.device_signature import device_signer
+from spektron_edge.bundle.device_key import load_device_key
+from spektron_edge.bundle.device_signature import signer_of
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.qualification.controls import levels_of
 from spektron_edge.qualification.keeping import folder_of, kept
@@ -42,7 +43,7 @@ def seen(state_dir: Path, number: int) -> Seen:
             (path.name, path.stat().st_mtime_ns, path.stat().st_size)
             for path in sorted(folder.iterdir())
         )
-        key = device_signer(state_dir).public
+        key = signer_of(load_device_key(state_dir)).public
     except (Fault, OSError):
         return Seen("not_there")
     return _looked_at(state_dir, number, key, stamp)
@@ -95,4 +96,4 @@ def _verified(state_dir: Path, number: int) -> tuple[Path, Sealed]:
         folder = folder_of(state_dir, number)
     except Fault:
         raise absent("there is no report of that number") from None
-    return folder, kept(state_dir, number, device_signer(state_dir).public)
+    return folder, kept(state_dir, number, signer_of(load_device_key(state_dir)).public)

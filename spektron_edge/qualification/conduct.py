@@ -164,10 +164,13 @@ class Conduct:
         number = self._book.begin(begun)
         folder = self._book.folder / f"{number:04d}-{kind}"
 
+        taken_over: dict[str, Measured] = {}
+
         def ask(steps: Sequence[Step]) -> Taken:
             if guide is None or measuring is None:
                 return {}
-            have: Taken = {step.key: had[step.key] for step in steps if step.key in had}
+            taken_over.update({step.key: had[step.key] for step in steps if step.key in had})
+            have: Taken = {**taken_over}
 
             def keep_(taken: Taken) -> None:
                 keep_measured(folder, number, measuring, have | taken, self._signer)
@@ -176,8 +179,8 @@ class Conduct:
             return have | take(left, self._bench, guide, keep_)
 
         found, taken, kept = judge(ask)
-        if had and self._resume is not None:
-            found += Findings((gone_on(self._resume, had),))
+        if taken_over and self._resume is not None:
+            found += Findings((gone_on(self._resume, taken_over),))
         serial, calibration = _serial(known), _calibration(known)
         found += _unchanged(taken, serial, calibration)
         if kind != "iq":

@@ -19,7 +19,8 @@ from pydantic import ValidationError
 
 from spektron_edge.bundle.canonical import canonical
 from spektron_edge.bundle.device_signature import DeviceSigner, signed_by
-from spektron_edge.bundle.members import write_members
+from spektron_edge.bundle.errors import BundleError
+from spektron_edge.bundle.members import Caps, checked_zip, write_members
 from spektron_edge.faults import Fault, Faults
 from spektron_edge.files.durable import share_with_owner, write_durably
 from spektron_edge.files.state_folder import storage_fault
@@ -35,7 +36,7 @@ from .results import Measured
 UNFINISHED = "measured.zip"
 _ABOUT, _SIGNATURE = "about.json", "signature"
 _DOMAIN = b"spektron-qualification-measured-v1\n"
-_MOST_BYTES = 2**28
+_CAPS = Caps(members=3, member_bytes=2**28, total_bytes=2**28)
 # Longer, and it is another day with another instrument.
 _INTERRUPTED_S = 24 * 3600.0
 
@@ -148,11 +149,17 @@ def _same(
 
 def _read(path: Path, signer: DeviceSigner) -> tuple[_Unfinished, bytes]:
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise _broken(f"{path} is too large")
-        with zipfile.ZipFile(path) as archive:
+        with path.open("rb") as stream, checked_zip(stream, _CAPS) as archive:
             told, signature, data = (archive.read(n) for n in (_ABOUT, _SIGNATURE, DATA))
-    except (OSError, zipfile.BadZipFile, KeyError, ValueError, EOFError, zlib.error) as error:
+    except (
+        BundleError,
+        OSError,
+        zipfile.BadZipFile,
+        KeyError,
+        ValueError,
+        EOFError,
+        zlib.error,
+    ) as error:
         raise _broken(f"{path} cannot be read: {error}") from None
     if not signed_by(signer.public, signature, _DOMAIN, told):
         raise _broken(f"{path}: the device's signature does not hold")

@@ -159,7 +159,7 @@ def _fields(adaptations: Adaptations, entry: Entry) -> dict[str, Any]:
         "refusals": read_reasons(entry.refusals),
         "doubts": read_reasons(entry.doubts),
         "tried": None if entry.tried is None else read_reasons(entry.tried),
-        "ended_by": read_reason(entry.ended_by),
+        "ended_by": _ended_by(entry),
         "made": entry.created.isoformat(timespec="seconds").replace("+00:00", "Z"),
         "in_use": adaptations.active(entry.serial) == entry,
         "approved_by": entry.approved_by,
@@ -168,6 +168,13 @@ def _fields(adaptations: Adaptations, entry: Entry) -> dict[str, Any]:
             for a in entry.approvals
         ),
     }
+
+
+def _ended_by(entry: Entry) -> Reason | None:
+    """What replaced it, or what somebody wrote, which is no sentence of ours whatever it says."""
+    if entry.status == "superseded" or not entry.ended_by:
+        return read_reason(entry.ended_by)
+    return reason(Sayings.AS_WRITTEN.of(text=entry.ended_by))
 
 
 def _read(page: Page) -> AdaptationAnswer:

@@ -197,7 +197,9 @@ def test_without_spectra_nothing_can_be_adapted(tmp_path):
 
 
 @pytest.mark.numerics
-@pytest.mark.parametrize("count", [10, pytest.param(100, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "count", [10, pytest.param(100, marks=[pytest.mark.long, pytest.mark.timeout(1800)])]
+)
 def test_adaptations_are_made_again_to_the_last_bit(tmp_path, count):
     """Each of its own batch, drift and seed; every third is used, and later ones go on from it."""
     config = load_config(configure(tmp_path / "device"))

@@ -34,6 +34,11 @@ def test_numbers_are_read_as_they_were_rounded() -> None:
     assert read(str(said)).values == {"value": -1.23e-7, "cap": float("inf")}
 
 
+def test_what_only_looks_like_a_number_is_as_somebody_wrote_it() -> None:
+    text = "offset of 1.2.3 is beyond its cap of 4."
+    assert read(text) == Sayings.AS_WRITTEN.of(text=text)
+
+
 def test_several_in_one_text_are_told_apart() -> None:
     """Sentences with what stands between them as well, and what was cut off."""
     said = [

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -182,6 +184,25 @@ def test_a_list_that_cannot_be_read_is_told_and_changes_nothing(
     (tmp_path / "trust" / "revoked.json").write_text('{"keys": [')
     hours.look(3)
     assert signed._serving.refused is not None
+
+
+@pytest.mark.parametrize("look", ["is_dir", "glob"])
+def test_a_folder_that_may_not_be_looked_at_is_told_and_changes_nothing(
+    signed, tmp_path, monkeypatch, look
+):
+    """A folder above it was closed, or its card or mount fails."""
+    plain = getattr(Path, look)
+
+    def refused(path, *words):
+        if path == tmp_path / "trust":
+            raise PermissionError(errno.EACCES, "denied")
+        return plain(path, *words)
+
+    hours = Hours(signed)
+    monkeypatch.setattr(Path, look, refused)
+    hours.look(3)
+    assert signed._serving.refused is None
+    assert len(events(signed, "trust_unusable")) == 1
 
 
 def test_a_reload_that_meets_the_revocation_leaves_the_model_at_once(

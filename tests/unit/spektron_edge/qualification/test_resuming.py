@@ -179,6 +179,12 @@ def test_what_was_kept_is_signed(config):
         with contextlib.suppress(Fault):
             found = conduct(config, resume=1)._had(begun(config))
             np.testing.assert_array_equal(found["noise white"].absorbance, first.absorbance)
+    # Its directory says of a member that it is encrypted, or packed in a way that nobody knows.
+    at = whole.rindex(b"PK\x01\x02")
+    for field in (8, 10):
+        path.write_bytes(whole[: at + field] + b"\x63" + whole[at + field + 1 :])
+        with pytest.raises(Fault, match="cannot be read"):
+            conduct(config, resume=1)._had(begun(config))
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(Fault, match="cannot be read"):
         conduct(config, resume=1)._had(begun(config))
