@@ -282,6 +282,29 @@ def test_a_slot_gives_way_to_the_other_one(in_slots, scan, trust, bert):
     assert len(events(daemon, "bundle_fell_back")) == 1
 
 
+def test_the_slot_that_was_taken_has_two_looks_as_well(in_slots, tmp_path, trust, anna, bert):
+    daemon, store = in_slots
+    trust({"keys": [bert.key_id]})
+    hours = Hours(daemon)
+    while daemon._serving.model.bundle_id.startswith("tiny-3-"):
+        hours.look(1)
+    trust({"keys": [anna.key_id, bert.key_id]})
+    hours.look(1)
+    assert daemon._serving.refused is None
+    hours.look(1)
+    assert daemon._serving.refused is not None
+
+
+def test_a_reload_that_fails_names_the_slot_that_was_taken_instead(in_slots, tmp_path, trust, bert):
+    daemon, store = in_slots
+    trust({"keys": [bert.key_id]})
+    (tmp_path / "edge.toml").write_text("no configuration")
+    outcome = daemon._reload.reload()
+    assert (outcome.ok, daemon._serving.refused) == (False, None)
+    assert outcome.message.startswith("tiny-2-")
+    assert "is not trusted any more; nothing else was changed: " in outcome.message
+
+
 def test_where_both_slots_are_revoked_none_is_used_and_the_pointer_stays(
     in_slots, scan, tmp_path, trust, anna, bert
 ):
