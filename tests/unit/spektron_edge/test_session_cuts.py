@@ -9,6 +9,9 @@ import sys
 
 import pytest
 
+# A fit takes seconds on a slow machine.
+_LONG = [pytest.mark.long, pytest.mark.timeout(3600)]
+
 
 def cuts(folder, *more):
     done = subprocess.run(
@@ -26,7 +29,7 @@ def cuts(folder, *more):
 
 @pytest.mark.once
 @pytest.mark.parametrize("lose", [[], ["--lose"]], ids=["killed", "power cut"])
-@pytest.mark.parametrize("most", [5, pytest.param(200, marks=pytest.mark.long)])
+@pytest.mark.parametrize("most", [5, pytest.param(200, marks=_LONG)])
 def test_a_cut_while_samples_are_added_loses_at_most_the_one_being_added(tmp_path, most, lose):
     steps, lines = cuts(tmp_path, "--most", str(most), *lose)
     # Start: one file. Each sample: its spectra and the session; the first makes its folder, too.
@@ -44,7 +47,7 @@ def test_a_cut_while_samples_are_added_loses_at_most_the_one_being_added(tmp_pat
 
 @pytest.mark.once
 @pytest.mark.parametrize("lose", [[], ["--lose"]], ids=["killed", "power cut"])
-@pytest.mark.parametrize("most", [3, pytest.param(200, marks=pytest.mark.long)])
+@pytest.mark.parametrize("most", [3, pytest.param(200, marks=_LONG)])
 def test_a_cut_while_it_is_fitted_leaves_no_half_of_a_transfer(tmp_path, most, lose):
     _, lines = cuts(tmp_path, "--worker", "--most", str(most), *lose)
     for line in lines:

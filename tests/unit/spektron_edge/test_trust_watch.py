@@ -283,7 +283,7 @@ def test_a_slot_gives_way_to_the_other_one(in_slots, scan, trust, bert):
 
 
 def test_the_slot_that_was_taken_has_two_looks_as_well(in_slots, tmp_path, trust, anna, bert):
-    daemon, store = in_slots
+    daemon, _ = in_slots
     trust({"keys": [bert.key_id]})
     hours = Hours(daemon)
     while daemon._serving.model.bundle_id.startswith("tiny-3-"):
@@ -296,7 +296,7 @@ def test_the_slot_that_was_taken_has_two_looks_as_well(in_slots, tmp_path, trust
 
 
 def test_a_reload_that_fails_names_the_slot_that_was_taken_instead(in_slots, tmp_path, trust, bert):
-    daemon, store = in_slots
+    daemon, _ = in_slots
     trust({"keys": [bert.key_id]})
     (tmp_path / "edge.toml").write_text("no configuration")
     outcome = daemon._reload.reload()
