@@ -15,6 +15,7 @@ from spektron_edge.faults import Fault, Faults
 from spektron_edge.qualification.conduct import Conduct, Person
 from spektron_edge.qualification.plan import read_plan
 from spektron_edge.qualification.raw_data import packed, unpacked
+from spektron_edge.qualification.references import read_references
 from spektron_edge.qualification.report import DATA
 from spektron_edge.qualification.resuming import UNFINISHED
 
@@ -213,6 +214,28 @@ def test_another_day_is_no_interruption(config):
     done = conduct(config, now(), now(), resume=1).operation(plan(config), Hand())
     told = next(i for i in done.sealed.report.items if i.what == "gone on from")
     assert told.verdict == "fail"
+
+
+def test_samples_that_were_measured_weeks_ago_are_not_what_was_taken_over(
+    config, tmp_path, monkeypatch
+):
+    """Their records are read again, as they are in any comparison."""
+    old = measured(0.1, 4, at_s=time.time() - 20 * 86400 + np.arange(4.0))
+    conducting = "spektron_edge.qualification.conduct"
+    monkeypatch.setattr(f"{conducting}.measured_before", lambda *_: {"sample old": old})
+    monkeypatch.setattr(f"{conducting}.made_of", lambda *_: {})
+    monkeypatch.setattr(f"{conducting}.stated_errors", lambda *_: {})
+    (tmp_path / "lab.csv").write_text(
+        "sample,records,moisture [% by mass]\nold,A,10\nb,,10\nc,,10\n"
+    )
+    lab = read_references(tmp_path / "lab.csv")
+    first = conduct(config, now()).comparison(plan(config), lab, Hand(c=KeyboardInterrupt()))
+    assert first.sealed.report.verdict == "incomplete"
+    hand = Hand()
+    second = conduct(config, now(), resume=1).comparison(plan(config), lab, hand)
+    assert hand.asked == ["sample c"]
+    (gone_on,) = (i for i in second.sealed.report.items if i.what == "gone on from")
+    assert (gone_on.verdict, gone_on.told) == ("pass", "sample b")
 
 
 def test_raw_data_says_whose_its_values_are():
