@@ -31,6 +31,19 @@ POLICY = (
     "base-uri 'none'"
 )
 PASSWORD = "beam splitter 42"
+VIEWS = (
+    "now",
+    "history",
+    "instrument",
+    "transfer",
+    "adaptation",
+    "bundles",
+    "records",
+    "qualification",
+    "audit",
+    "users",
+    "support",
+)
 _SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 20"><path d="M0 20L40 0"/></svg>'
 
 

@@ -12,10 +12,19 @@ from spektron_edge.bundle.canonical import canonical
 from spektron_edge.bundle.device_signature import DeviceSigner
 from spektron_edge.faults import Fault, Faults
 
-from .manifest import DOMAIN, MANIFEST, SEALED, SIGNATURE, Kept, Manifest, Sealing, Where
+from .manifest import (
+    DOMAIN,
+    MANIFEST,
+    OPEN_MODES,
+    SEALED,
+    SIGNATURE,
+    Kept,
+    Manifest,
+    Sealing,
+    Where,
+)
 
 _CHUNK = 2**20
-_OPEN_MODES = 0o644
 
 
 class ArchiveWriter:
@@ -29,7 +38,7 @@ class ArchiveWriter:
         """size: bytes to take from the source; it may have grown since. Raises OSError, and
         Fault(BACKUP_REFUSED) for what is too large for a zip that devices read."""
         digest, taken = hashlib.sha256(), 0
-        kept = Kept(where=where, path=path, bytes=0, sha256="0" * 64, mode=mode & _OPEN_MODES)
+        kept = Kept(where=where, path=path, bytes=0, sha256="0" * 64, mode=mode & OPEN_MODES)
         info = _info(kept.member)
         info.file_size = size
         try:

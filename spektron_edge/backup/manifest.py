@@ -13,6 +13,8 @@ from .kinds import Place, kind_of
 
 MANIFEST, SIGNATURE, SEALED = "manifest.json", "signature.json", "sealed"
 DOMAIN = b"spektron-backup-v1\n"
+# Whatever a file's mode was, or a manifest says: nobody else writes to it, nothing of it is run.
+OPEN_MODES = 0o644
 MOST_FILES = 20_000
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+@-]{0,199}")
 

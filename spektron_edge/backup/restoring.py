@@ -23,15 +23,13 @@ from spektron_edge.support.state_report import inspect_in_use
 
 from .archive_reader import OpenBackup, open_backup
 from .made_safe import Restorer, make_safe
-from .manifest import Manifest
+from .manifest import OPEN_MODES, Manifest
 from .opened_secrets import Secrets, open_secrets
 from .sealing import Passphrase
 from .targets import Target, config_targets, occupied, outside
 
 _CONFIG_BYTES = 256 * 2**20
 _SPARE_BYTES = 16 * 2**20
-# Whatever the manifest says: nobody else writes to it, and nothing of it is run.
-_OPEN_MODES = 0o644
 _FOR_GROUP = 0o040
 
 
@@ -198,7 +196,7 @@ class _Plan:
         files = [kept for kept in self.backup.manifest.files if kept.where == "state"]
         for number, kept in enumerate(files, 1):
             tell(f"{number} of {len(files)} files: {kept.path}")
-            with _create(staged / kept.path, kept.mode & _OPEN_MODES) as stream:
+            with _create(staged / kept.path, kept.mode & OPEN_MODES) as stream:
                 self.backup.copy(kept, stream)
         for kept, data in self.secrets.held.items():
             if kept.where == "state":
@@ -221,7 +219,7 @@ class _Plan:
             _make_folder(target.path.parent)
             if target.there:
                 _set_aside(target.path)
-            mode = target.kept.mode & _OPEN_MODES
+            mode = target.kept.mode & OPEN_MODES
             write_durably(target.path, self.contents[target.path], mode)
             if not mode & _FOR_GROUP:
                 # The folder may be root's; who has to read it is whoever runs the daemon.

@@ -43,7 +43,7 @@ def seen(state_dir: Path, number: int) -> Seen:
             (path.name, path.stat().st_mtime_ns, path.stat().st_size)
             for path in sorted(folder.iterdir())
         )
-        key = signer_of(load_device_key(state_dir)).public
+        key = _own_key(state_dir)
     except (Fault, OSError):
         return Seen("not_there")
     return _looked_at(state_dir, number, key, stamp)
@@ -96,4 +96,9 @@ def _verified(state_dir: Path, number: int) -> tuple[Path, Sealed]:
         folder = folder_of(state_dir, number)
     except Fault:
         raise absent("there is no report of that number") from None
-    return folder, kept(state_dir, number, signer_of(load_device_key(state_dir)).public)
+    return folder, kept(state_dir, number, _own_key(state_dir))
+
+
+def _own_key(state_dir: Path) -> bytes:
+    """This device's, which is not made by reading. Raises Fault(KEY_UNUSABLE)."""
+    return signer_of(load_device_key(state_dir)).public

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests import npm
-from tests.page_stage import PASSWORD, Stage, stage
+from tests.page_stage import PASSWORD, VIEWS, Stage, stage
 from tests.requirements import need
 
 # Where it is missing, the fixture says so: it may be required.
@@ -22,19 +22,6 @@ with contextlib.suppress(ImportError):
 # A browser sees nothing of Python's version.
 pytestmark = pytest.mark.once
 
-VIEWS = (
-    "now",
-    "history",
-    "instrument",
-    "transfer",
-    "adaptation",
-    "bundles",
-    "records",
-    "qualification",
-    "audit",
-    "users",
-    "support",
-)
 FIRST_VIEW_BYTES = 300_000
 _AXE = "axe-core@4.14.1"
 # What the policy refuses is an error of the console as well; this says which rule it was.

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.page_cups import Cups
-from tests.page_stage import PASSWORD, STATIC, Stage, stage
+from tests.page_stage import PASSWORD, STATIC, VIEWS, Stage, stage
 from tests.requirements import need
 
 # Where it is missing, the fixture says so: it may be required.
@@ -24,19 +24,6 @@ with contextlib.suppress(ImportError):
 # A browser sees nothing of Python's version.
 pytestmark = pytest.mark.once
 
-VIEWS = (
-    "now",
-    "history",
-    "instrument",
-    "transfer",
-    "adaptation",
-    "bundles",
-    "qualification",
-    "records",
-    "audit",
-    "users",
-    "support",
-)
 # What the stage's instrument, its people and its log are called; the program's name; identifiers;
 # times, units and powers of ten. Longer ones first.
 _DATA = re.compile(

@@ -16,6 +16,8 @@ from spektron_edge.qualification.keeping import sign, signature
 from spektron_edge.qualification.plan import read_plan
 from spektron_edge.qualification.results import Measured, calibration_of
 
+from ..qualification.made import Somebody
+
 SERIAL, UNIT = "VIRT-0001", "% by mass"
 MODEL = {"bundle": "corn 3", "product": "corn", "transfer": None, "adaptation": None}
 AXIS = np.arange(1100.0, 1200.0, 2.0)
@@ -59,17 +61,6 @@ class Seeing:
             calibration=calibration_of(MODEL),
             records=tuple(map(str, range(scans))),
         )
-
-
-class Somebody:
-    def place(self, step, number, of):
-        return "measure"
-
-    def progress(self, step, done):
-        pass
-
-    def failed(self, step, why):
-        raise AssertionError(why)
 
 
 @pytest.fixture

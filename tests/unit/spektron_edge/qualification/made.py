@@ -10,6 +10,28 @@ from spektron_edge.qualification.results import Measured
 AXIS = np.arange(1100.0, 2500.0, 2.0)
 CALIBRATION = Calibration(bundle="corn 3", product="corn")
 UNIT = "% by mass"
+CONFIG = """
+site = "lab"
+instrument = "m5"
+state_dir = "state"
+[serial]
+url = "/dev/absent"
+[mqtt]
+url = "mqtt://127.0.0.1:1"
+"""
+
+
+class Somebody:
+    """Lays in what is asked for."""
+
+    def place(self, step, number, of):
+        return "measure"
+
+    def progress(self, step, done):
+        pass
+
+    def failed(self, step, why):
+        raise AssertionError(why)
 
 
 def measured(absorbance=0.3, scans=4, moisture=10.0, noise=1e-4, axis_nm=AXIS, **changes):

@@ -27,7 +27,7 @@ from spektron_edge.qualification.report import DATA, REPORT
 from spektron_edge.qualification.seal import seal, verified
 from spektron_edge.support.state_report import inspect_state
 
-from .made import AXIS, CALIBRATION, measured
+from .made import AXIS, CALIBRATION, CONFIG, Somebody, measured
 
 GOLDEN = Path(__file__).resolve().parents[3] / "golden" / "qualification"
 PLAN = """
@@ -41,17 +41,6 @@ name = "white & bright"
 scans = 4
 mean = 0.001
 """
-
-
-class Somebody:
-    def place(self, step, number, of):
-        return "measure"
-
-    def progress(self, step, done):
-        pass
-
-    def failed(self, step, why):
-        raise AssertionError(why)
 
 
 class Seeing:
@@ -79,10 +68,7 @@ class Seeing:
 @pytest.fixture
 def config(tmp_path):
     path = tmp_path / "spektron.toml"
-    path.write_text(
-        'site = "lab"\ninstrument = "m5"\nstate_dir = "state"\n'
-        '[serial]\nurl = "/dev/absent"\n[mqtt]\nurl = "mqtt://127.0.0.1:1"\n'
-    )
+    path.write_text(CONFIG)
     (tmp_path / "plan.toml").write_text(PLAN)
     return path
 

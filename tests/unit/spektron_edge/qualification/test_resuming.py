@@ -19,8 +19,8 @@ from spektron_edge.qualification.references import read_references
 from spektron_edge.qualification.report import DATA
 from spektron_edge.qualification.resuming import UNFINISHED
 
-from .made import CALIBRATION, measured
-from .test_reports import Seeing, Somebody
+from .made import CALIBRATION, CONFIG, Somebody, measured
+from .test_reports import Seeing
 
 PLAN = 'title = "t"\nversion = "1"\n' + "".join(
     f'[[noise]]\nname = "{name}"\nscans = 4\nmean = 0.01\n' for name in ("white", "grey", "black")
@@ -51,10 +51,7 @@ class Hand(Somebody):
 @pytest.fixture
 def config(tmp_path):
     path = tmp_path / "spektron.toml"
-    path.write_text(
-        'site = "lab"\ninstrument = "m5"\nstate_dir = "state"\n'
-        '[serial]\nurl = "/dev/absent"\n[mqtt]\nurl = "mqtt://127.0.0.1:1"\n'
-    )
+    path.write_text(CONFIG)
     (tmp_path / "plan.toml").write_text(PLAN)
     return path
 
